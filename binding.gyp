@@ -1,0 +1,21 @@
+{
+  "includes": ["native/sources.gypi"],
+  "targets": [
+    {
+      "target_name": "lapidary",
+      "sources": ["<@(lapidary_sources)", "<@(lapidary_binding_sources)"],
+      "include_dirs": ["native", "<!(node -p \"require('node-addon-api').include_dir\")"],
+      "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_CPP_EXCEPTIONS", "NODE_API_NO_EXTERNAL_BUFFERS_ALLOWED"],
+      "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17", "-std=gnu++20"],
+      "cflags!": ["-fno-omit-frame-pointer"],
+      "cflags_cc": ["-std=c++20", "<@(lapidary_cflags)"],
+      "ldflags": ["-Wl,-z,nodelete", "-Wl,--gc-sections"],
+      "xcode_settings": {
+        "GCC_ENABLE_CPP_EXCEPTIONS": "YES",
+        "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
+        "MACOSX_DEPLOYMENT_TARGET": "11.0",
+        "OTHER_CPLUSPLUSFLAGS": ["<@(lapidary_cflags)"]
+      }
+    }
+  ]
+}

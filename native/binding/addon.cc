@@ -1,0 +1,17 @@
+// The addon's entry: one instance for each JavaScript environment, then the functions of every domain.
+#include <napi.h>
+
+#include "binding/domains.h"
+#include "binding/instance.h"
+
+static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new lapidary::Instance);
+  lapidary::add_core(env, exports);
+  lapidary::add_gemm(env, exports);
+  lapidary::add_softmax(env, exports);
+  lapidary::add_sparse(env, exports);
+  lapidary::add_special(env, exports);
+  return exports;
+}
+
+NODE_API_MODULE(lapidary, Init)

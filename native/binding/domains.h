@@ -1,0 +1,14 @@
+// One line for each file of this folder that adds functions to the addon.
+#pragma once
+
+#include <napi.h>
+
+namespace lapidary {
+
+void add_core(Napi::Env env, Napi::Object exports);
+void add_gemm(Napi::Env env, Napi::Object exports);
+void add_softmax(Napi::Env env, Napi::Object exports);
+void add_sparse(Napi::Env env, Napi::Object exports);
+void add_special(Napi::Env env, Napi::Object exports);
+
+}  // namespace lapidary

@@ -1,0 +1,42 @@
+#include "core/memory.h"
+
+#include <atomic>
+#include <cstdlib>
+
+namespace lapidary {
+namespace {
+
+std::atomic<int64_t> calls_before_failure{-1};
+std::atomic<int64_t> live{0};
+
+bool must_fail() {
+  if (calls_before_failure.load(std::memory_order_relaxed) < 0) return false;
+  // Stays at 0 once reached, so that a retry inside the same operation fails too.
+  int64_t left = calls_before_failure.load();
+  while (left > 0 && !calls_before_failure.compare_exchange_weak(left, left - 1)) {
+  }
+  return left == 0;
+}
+
+}  // namespace
+
+void* allocate(std::size_t bytes) {
+  if (must_fail()) return nullptr;
+  const std::size_t rounded = (bytes + kAlignment) & ~(kAlignment - 1);  // never 0, a multiple of the alignment
+  if (rounded < bytes) return nullptr;
+  void* memory = std::aligned_alloc(kAlignment, rounded);
+  if (memory != nullptr) live.fetch_add(1, std::memory_order_relaxed);
+  return memory;
+}
+
+void deallocate(void* memory) {
+  if (memory == nullptr) return;
+  live.fetch_sub(1, std::memory_order_relaxed);
+  std::free(memory);
+}
+
+void fail_allocation(int64_t nth) { calls_before_failure.store(nth); }
+
+int64_t live_allocations() { return live.load(); }
+
+}  // namespace lapidary

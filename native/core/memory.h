@@ -1,0 +1,21 @@
+// Aligned memory from the C heap. Every native allocation goes through allocate(), whose n-th call can be made to fail:
+// tests run each kernel with n = 0, 1, 2, ... until it succeeds and see that nothing crashes or leaks.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace lapidary {
+
+inline constexpr std::size_t kAlignment = 64;  // a cache line and a full AVX-512 register
+
+// nullptr if there is no memory. Uninitialised; alignment kAlignment. allocate(0) gives a valid pointer.
+void* allocate(std::size_t bytes);
+void deallocate(void* memory);
+
+// The call with this number, counted from now, fails, and so do all after it; negative: none. For tests.
+void fail_allocation(int64_t nth);
+// Blocks allocated and not yet freed, process-wide.
+int64_t live_allocations();
+
+}  // namespace lapidary

@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    exclude: ['**/node_modules/**', 'test/package/**'],
+    pool: 'forks', // kernels use every core: one file at a time keeps timings of progress and abort meaningful
+    fileParallelism: false,
+    testTimeout: 30_000,
+  },
+});
