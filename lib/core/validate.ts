@@ -39,11 +39,7 @@ export function describe(value: unknown): string {
     case 'bigint':
       return `${value}n`;
     case 'object':
-      return `an object with ${
-        Object.keys(value as object)
-          .slice(0, 6)
-          .join(', ') || 'no keys'
-      }`;
+      return `an object with ${Object.keys(value).slice(0, 6).join(', ') || 'no keys'}`;
     default:
       return `a ${typeof value}`;
   }
@@ -175,7 +171,7 @@ export class Where {
       const data = this.allocate(type, this.size(argument, rows, cols));
       return { rows, cols, data } as Dense<A>;
     }
-    const out = this.dense(argument, value, [type]) as Dense<A>;
+    const out: Dense<A> = this.dense(argument, value, [type]);
     if (out.rows !== rows || out.cols !== cols)
       this.fail('ERR_SHAPE', argument, `${rows} × ${cols}`, `${out.rows} × ${out.cols}`);
     return out;
@@ -184,7 +180,7 @@ export class Where {
   /** `value` if it can take a result of this type and length, a new array if it was not given. */
   outArray<A extends NumericArray>(argument: string, value: unknown, type: ArrayType<A>, length: number): A {
     if (value === undefined) return this.allocate(type, length);
-    return this.array(argument, value, [type], length) as A;
+    return this.array(argument, value, [type], length);
   }
 
   /** A new typed array; where the engine refuses its size, a LapidaryError says so. */
