@@ -3,8 +3,11 @@
  * checks each argument once; below the public boundary values are trusted.
  */
 import { LapidaryError, type ErrorCode } from './errors.js';
+import { arrayTypeName } from './kind.js';
 import { asDense } from './lookalikes.js';
 import type { Csr, Dense, NumericArray } from './values.js';
+
+export { arrayTypeName };
 
 /** The constructor of a typed array. */
 export interface ArrayType<A extends NumericArray = NumericArray> {
@@ -15,13 +18,6 @@ export interface ArrayType<A extends NumericArray = NumericArray> {
 }
 
 type Instance<T extends readonly ArrayType[]> = InstanceType<T[number]>;
-
-const tagOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)!.get!;
-
-/** `'Float64Array'` for such an array of any realm or subclass, undefined for anything else. */
-export function arrayTypeName(value: unknown): string | undefined {
-  return tagOf.call(value) as string | undefined;
-}
 
 /** What a value is, in a few words for a message. */
 export function describe(value: unknown): string {
