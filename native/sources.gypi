@@ -5,7 +5,13 @@
       "native/core/arena.cc",
       "native/core/cpu.cc",
       "native/core/memory.cc",
-      "native/core/thread_pool.cc"
+      "native/core/thread_pool.cc",
+      "native/special/directions.cc",
+      "native/special/log_bessel.cc",
+      "native/special/log_bessel_avx2.cc",
+      "native/special/log_bessel_avx512.cc",
+      "native/special/log_bessel_portable.cc",
+      "native/special/log_bessel_small.cc"
     ],
     "lapidary_binding_sources": [
       "native/binding/addon.cc",
