@@ -5,13 +5,18 @@
       "native/core/arena.cc",
       "native/core/cpu.cc",
       "native/core/memory.cc",
-      "native/core/thread_pool.cc"
+      "native/core/thread_pool.cc",
+      "native/io/decimal.cc",
+      "native/io/matrix_market.cc",
+      "native/io/reorder.cc"
     ],
     "lapidary_binding_sources": [
       "native/binding/addon.cc",
       "native/binding/args.cc",
       "native/binding/core.cc",
       "native/binding/gemm.cc",
+      "native/binding/graph.cc",
+      "native/binding/io.cc",
       "native/binding/softmax.cc",
       "native/binding/sparse.cc",
       "native/binding/special.cc"
