@@ -5,7 +5,16 @@
       "native/core/arena.cc",
       "native/core/cpu.cc",
       "native/core/memory.cc",
-      "native/core/thread_pool.cc"
+      "native/core/thread_pool.cc",
+      "native/sparse/convert.cc",
+      "native/sparse/csr.cc",
+      "native/sparse/csr_avx2.cc",
+      "native/sparse/csr_avx512.cc",
+      "native/sparse/spmm.cc",
+      "native/sparse/spmm_avx2.cc",
+      "native/sparse/spmm_avx512.cc",
+      "native/sparse/spmm_portable.cc",
+      "native/sparse/spmv.cc"
     ],
     "lapidary_binding_sources": [
       "native/binding/addon.cc",
