@@ -6,9 +6,21 @@
       "native/core/cpu.cc",
       "native/core/memory.cc",
       "native/core/thread_pool.cc",
+      "native/graph/degrees.cc",
+      "native/graph/fast_rp.cc",
+      "native/graph/page_rank.cc",
       "native/io/decimal.cc",
       "native/io/matrix_market.cc",
-      "native/io/reorder.cc"
+      "native/io/reorder.cc",
+      "native/sparse/convert.cc",
+      "native/sparse/csr.cc",
+      "native/sparse/csr_avx2.cc",
+      "native/sparse/csr_avx512.cc",
+      "native/sparse/spmm.cc",
+      "native/sparse/spmm_avx2.cc",
+      "native/sparse/spmm_avx512.cc",
+      "native/sparse/spmm_portable.cc",
+      "native/sparse/spmv.cc"
     ],
     "lapidary_binding_sources": [
       "native/binding/addon.cc",
