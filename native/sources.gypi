@@ -5,7 +5,13 @@
       "native/core/arena.cc",
       "native/core/cpu.cc",
       "native/core/memory.cc",
-      "native/core/thread_pool.cc"
+      "native/core/thread_pool.cc",
+      "native/gemm/gemm.cc",
+      "native/gemm/gemm_avx2.cc",
+      "native/gemm/gemm_avx512.cc",
+      "native/gemm/gemm_portable.cc",
+      "native/gemm/gemv.cc",
+      "native/gemm/gemv_portable.cc"
     ],
     "lapidary_binding_sources": [
       "native/binding/addon.cc",
