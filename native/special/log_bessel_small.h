@@ -7,7 +7,7 @@ namespace lapidary {
 // log I_v(x) by its power series (DLMF 10.25.2), for x up to about 40.
 double log_i_series(double v, double x);
 
-// log K_v(x) by Temme's series (x ≤ 2) or Steed's continued fraction for |v − n| ≤ ½, then n steps of the recurrence;
+// log K_v(x) by Temme's series (x ≤ 1) or Steed's continued fraction for |v − n| ≤ ½, then n steps of the recurrence;
 // for v up to about 30.
 double log_k_recurrence(double v, double x);
 
