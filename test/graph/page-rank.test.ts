@@ -106,7 +106,7 @@ describe('what PageRank is', () => {
   test('linear in the seeds; the mean over all seeds is PageRank where no node dangles', () => {
     const n = 30;
     const base = randomGraph(n, 3, 9);
-    const a = fromCoo({
+    const a = fromCoo<Float64Array>({
       // a loop for each node: none dangles
       rows: n,
       cols: n,
@@ -135,7 +135,7 @@ describe('what PageRank is', () => {
       expect(distance(pageRank({ ...a, values: a.values.map((w) => w * factor) }, exact).scores, scores)).toBeLessThan(
         1e-12,
       );
-    const path = fromCoo({ rows: 4, cols: 4, row: [0, 1, 3], col: [1, 2, 2], value: [1, 1, 1] });
+    const path = fromCoo<Float64Array>({ rows: 4, cols: 4, row: [0, 1, 3], col: [1, 2, 2], value: [1, 1, 1] });
     expect(personalizedPageRank(path, [1]).scores[3]).toBe(0);
     expect(personalizedPageRank(path, [1]).scores[0]).toBe(0);
   });
@@ -143,7 +143,7 @@ describe('what PageRank is', () => {
   test('a star, by hand', () => {
     // Leaves point at the centre, which dangles: c = α/n + (1 − α)(l·k + c/n), leaf = α/n + (1 − α)c/n.
     const n = 5;
-    const star = fromCoo({ rows: n, cols: n, row: [1, 2, 3, 4], col: [0, 0, 0, 0], value: [1, 1, 1, 1] });
+    const star = fromCoo<Float64Array>({ rows: n, cols: n, row: [1, 2, 3, 4], col: [0, 0, 0, 0], value: [1, 1, 1, 1] });
     const { scores } = pageRank(star, exact);
     expect(scores[1]!).toBeCloseTo(0.15 / n + (0.85 * scores[0]!) / n, 13);
     expect(scores[0]!).toBeCloseTo(0.15 / n + 0.85 * (4 * scores[1]! + scores[0]! / n), 13);
@@ -157,7 +157,7 @@ describe('what PageRank is', () => {
     expect(pageRank(graphologyOf(a, { undirected: true }), exact).scores).toEqual(pageRank(a, exact).scores);
     const directed = randomGraph(40, 3, 12);
     expect(pageRank(graphologyOf(directed), exact).scores).toEqual(pageRank(directed, exact).scores);
-    const zero = fromCoo({ rows: 2, cols: 2, row: [0, 0, 1], col: [0, 1, 0], value: [0, 0, 5e-324] });
+    const zero = fromCoo<Float64Array>({ rows: 2, cols: 2, row: [0, 0, 1], col: [0, 1, 0], value: [0, 0, 5e-324] });
     expect(pageRank(zero, exact).scores.every(Number.isFinite)).toBe(true);
   });
 
@@ -202,11 +202,15 @@ describe('arguments', () => {
   });
 
   test('graphs', () => {
-    expect(pageRank(fromCoo({ rows: 0, cols: 0, row: [], col: [], value: [] })).scores).toEqual(new Float64Array());
-    expect(() => pageRank(fromCoo({ rows: 2, cols: 3, row: [], col: [], value: [] }))).toThrow(failure('ERR_SHAPE'));
+    expect(pageRank(fromCoo<Float64Array>({ rows: 0, cols: 0, row: [], col: [], value: [] })).scores).toEqual(
+      new Float64Array(),
+    );
+    expect(() => pageRank(fromCoo<Float64Array>({ rows: 2, cols: 3, row: [], col: [], value: [] }))).toThrow(
+      failure('ERR_SHAPE'),
+    );
     for (const bad of [-1, NaN, Infinity, -Infinity, -5e-324])
       expect(() => pageRank({ ...a, values: a.values.with(4, bad) })).toThrow(failure('ERR_RANGE', /values\[4\]/));
-    const huge = fromCoo({ rows: 2, cols: 2, row: [1, 1], col: [0, 1], value: [1e308, 1e308] });
+    const huge = fromCoo<Float64Array>({ rows: 2, cols: 2, row: [1, 1], col: [0, 1], value: [1e308, 1e308] });
     expect(() => pageRank(huge)).toThrow(failure('ERR_RANGE', /row 1/));
     for (const [, matrix] of malformed()) {
       const square = {

@@ -17,7 +17,7 @@ export function randomGraph(n: number, degree: number, seed: number, { undirecte
     col.push(i);
     value.push(weight);
   }
-  return fromCoo({ rows: n, cols: n, row, col, value });
+  return fromCoo<Float64Array>({ rows: n, cols: n, row, col, value });
 }
 
 /** P = D⁻¹A as rows of numbers; a row of zeros where there are no edges. */
@@ -39,7 +39,7 @@ export function renumbered(a: Csr, order: readonly number[]): Csr {
       row.push(order[i]!);
       col.push(order[a.indices[k]!]!);
     }
-  return fromCoo({ rows: a.rows, cols: a.cols, row, col, value: a.values });
+  return fromCoo<Float64Array>({ rows: a.rows, cols: a.cols, row, col, value: a.values });
 }
 
 /** The graph as graphology has it, with nodes named by letters and numbers. */
