@@ -57,3 +57,26 @@ export function graphologyOf(a: Csr, { undirected = false } = {}) {
       edges.forEach(([i, j, weight], e) => visit(`e${e}`, { weight }, `n${i}`, `n${j}`, {}, {}, undirected)),
   };
 }
+
+/** p = α·(I − (1 − α)·(P + d·rᵀ)ᵀ)⁻¹·r by Gaussian elimination; d marks the rows without edges. */
+export function solved(a: Csr, restart: Float64Array, alpha: number): Float64Array {
+  const n = a.rows;
+  const p = transitions(a);
+  const m = Array.from({ length: n }, (_, i) =>
+    Float64Array.from({ length: n + 1 }, (_, j) => {
+      if (j === n) return alpha * restart[i]!;
+      const step = p[j]!.some((x) => x > 0) ? p[j]![i]! : restart[i]!;
+      return (i === j ? 1 : 0) - (1 - alpha) * step;
+    }),
+  );
+  for (let k = 0; k < n; k++) {
+    const pivot = m.reduce((best, row, i) => (i >= k && Math.abs(row[k]!) > Math.abs(m[best]![k]!) ? i : best), k);
+    [m[k], m[pivot]] = [m[pivot]!, m[k]!];
+    for (let i = 0; i < n; i++) {
+      if (i === k || m[i]![k] === 0) continue;
+      const factor = m[i]![k]! / m[k]![k]!;
+      for (let j = k; j <= n; j++) m[i]![j]! -= factor * m[k]![j]!;
+    }
+  }
+  return Float64Array.from(m, (row, i) => row[n]! / row[i]!);
+}
