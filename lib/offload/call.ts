@@ -28,6 +28,24 @@ function takeOptions(at: Where, args: unknown[]): { args: unknown[]; options: Ca
   return { args: dropped ? args.slice(0, -1) : [...args.slice(0, -1), stay], options };
 }
 
+/** The calls that hear each signal: one listener for all, since a hundred on one signal would make Node warn of a leak. */
+const hearers = new WeakMap<AbortSignal, Set<() => void>>();
+
+function onAbort(this: AbortSignal): void {
+  for (const hear of [...(hearers.get(this) ?? [])]) hear();
+}
+
+function listen(signal: AbortSignal, hear: () => void): void {
+  const set = hearers.get(signal) ?? new Set();
+  if (set.size === 0) signal.addEventListener('abort', onAbort);
+  hearers.set(signal, set.add(hear));
+}
+
+function unlisten(signal: AbortSignal, hear: () => void): void {
+  const set = hearers.get(signal);
+  if (set?.delete(hear) && set.size === 0) signal.removeEventListener('abort', onAbort);
+}
+
 export class Call {
   static #count = 0;
   readonly id = ++Call.#count;
@@ -66,7 +84,7 @@ export class Call {
     this.reportsProgress = typeof onProgress === 'function';
     if (this.reportsProgress) this.#onProgress = AsyncResource.bind(onProgress!);
     this.#signal = signal;
-    signal?.addEventListener('abort', this.#onAbort, { once: true });
+    if (signal) listen(signal, this.#onAbort);
   }
 
   readonly #onAbort = (): void => this.#cancel(this.#aborted(this.#signal!));
@@ -139,7 +157,7 @@ export class Call {
     if (this.#settled) return;
     this.#settled = true;
     this.#progressOver = true;
-    this.#signal?.removeEventListener('abort', this.#onAbort);
+    if (this.#signal) unlisten(this.#signal, this.#onAbort);
     try {
       how();
     } catch (error) {

@@ -108,7 +108,10 @@ export function pack(name: string, args: unknown[], move: boolean): Luggage {
     }
     return new (typeOf(array))(moved.get(buffer)!);
   };
-  const each = (replace: Replace): unknown[] => args.map((arg, i) => rebuild(at, `argument ${i}`, arg, replace));
+  const each = (replace: Replace): unknown[] => {
+    const seen = new Map<object, unknown>(); // an array in two arguments stays one array
+    return args.map((arg, i) => rebuild(at, `argument ${i}`, arg, replace, seen));
+  };
   const check: Replace = (value, path) => void (isTypedArray(value) && refuseDetached(at, path, value));
   if (move) each(check); // before the first array is gone
   const packed = each((value, path) => {

@@ -21,7 +21,12 @@ export const odd = {
     throw new Error('nobody catches this');
   },
   /** Rejects outside of any call: an uncaught exception in the thread. */
-  uncaught: () => new Promise(() => setTimeout(() => { throw new Error('late'); }, 1)),
+  uncaught: () =>
+    new Promise(() =>
+      setTimeout(() => {
+        throw new Error('late');
+      }, 1),
+    ),
   memory: () => {
     const hoard = [];
     for (;;) hoard.push(new Array(1e5).fill({}).map((_, i) => ({ i })));
