@@ -52,7 +52,7 @@ const spansBuffer = (array: NumericArray): boolean => array.byteLength === array
 function refuseDetached(at: Where, path: string, array: NumericArray): void {
   if (array.length > 0) return;
   try {
-    array.indexOf(0 as never); // every method of a detached array throws
+    array.indexOf(0); // every method of a detached array throws
   } catch {
     at.fail('ERR_DETACHED', path, 'an attached typed array', 'one whose buffer is detached');
   }
@@ -159,7 +159,7 @@ export function outOf(args: unknown[]): unknown {
 export function copyInto(at: Where, own: NumericArray, theirs: NumericArray): void {
   if (isShared(own)) return;
   refuseDetached(at, 'options.out', own);
-  own.set(theirs as never);
+  own.set(theirs);
 }
 
 /** The objects of a value in a fixed order, arrays of numbers included: the same for a value and its copy. */
@@ -190,7 +190,7 @@ export function shared<T>(value: T): T {
     if (!isTypedArray(array) || isShared(array)) return undefined;
     const copy = allocateShared(at, path, array);
     refuseDetached(at, path, array);
-    copy.set(array as never);
+    copy.set(array);
     return copy;
   }) as T;
 }

@@ -12,7 +12,7 @@ afterAll(() => pool.close());
 describe('signal', () => {
   test('already aborted: rejects without touching the arguments', async () => {
     const x = new Float64Array(2);
-    const before = await odd.count!();
+    const before: number = await odd.count!();
     const error = await rejection(odd.count!(x, { signal: AbortSignal.abort('tired'), move: true }));
     expect(error).toMatchObject({ name: 'LapidaryError', code: 'ERR_ABORTED', function: 'count', cause: 'tired' });
     expect(x.length).toBe(2);

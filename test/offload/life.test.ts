@@ -5,8 +5,8 @@ import { LapidaryError } from 'lapidary';
 import { offload } from 'lapidary/offload';
 import { oddPool, rejection, sharedWord, sleep, until } from '../support/offload.js';
 
-const dist = new URL('../../dist/', import.meta.url);
-const oddWorker = new URL('../support/offload-worker.mjs', import.meta.url);
+const dist = new URL('../../dist/', import.meta.url).href;
+const oddWorker = new URL('../support/offload-worker.mjs', import.meta.url).href;
 
 /** Runs a module in a process of its own, where `pool` is an odd pool of one thread and `run` calls its functions. */
 function inProcess(body: string, ...flags: string[]) {
@@ -36,7 +36,7 @@ describe('a thread that dies', () => {
       expect(error).toBeInstanceOf(LapidaryError);
       expect(error).toMatchObject({ code: 'ERR_WORKER' });
     }
-    expect(crashes[1]!.got).toBe('late');
+    expect(crashes[1].got).toBe('late');
     expect((await Promise.all(others)).length).toBe(6);
     expect(await pool.odd.echo!(1)).toEqual([1]);
     await pool.close();
@@ -188,7 +188,11 @@ describe('load', () => {
           Array.from({ length: 20 }, (_, j) =>
             j % 4
               ? pool.odd.part!(8192, 0, 8192)
-              : pool.odd.steps!({ maxIterations: 2, onProgress: () => {}, signal: new AbortController().signal }),
+              : pool.odd.steps!({
+                  maxIterations: 2,
+                  onProgress: () => undefined,
+                  signal: new AbortController().signal,
+                }),
           ),
         );
     };
