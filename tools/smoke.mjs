@@ -1,4 +1,4 @@
-// Runs test/node-versions/smoke.mjs under each Node that test/node-versions/package.json names.
+// Runs test/support/smoke.mjs under each Node that test/node-versions/package.json names.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ const binaries = Object.keys(optionalDependencies).map((name) => join(folder, 'n
 if (!binaries.every(existsSync) && run('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts'], folder) !== 0)
   process.exit(1);
 for (const binary of binaries) {
-  if (run(binary, ['test/node-versions/smoke.mjs'], root) === 0) continue;
+  if (run(binary, ['test/support/smoke.mjs'], root) === 0) continue;
   console.error(`smoke: failed under ${binary}`);
   process.exit(1);
 }
