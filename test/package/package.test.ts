@@ -1,5 +1,15 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -40,7 +50,10 @@ beforeAll(() => {
   execFileSync('npm', ['run', 'prebuild'], { cwd: root, stdio: 'pipe' });
   const json = execFileSync('npm', ['pack', '--json', '--pack-destination', folder], { cwd: root, encoding: 'utf8' });
   [packed] = JSON.parse(json) as [typeof packed];
-  tarball = join(folder, readdirSync(folder).find((name) => name.endsWith('.tgz'))!);
+  tarball = join(
+    folder,
+    readdirSync(folder).find((name) => name.endsWith('.tgz'))!,
+  );
   const bin = bareBin();
   for (const name of Object.keys(bare)) if (/^(npm_|CXX$|CC$)/i.test(name)) delete bare[name];
   bare['PATH'] = bin;
@@ -55,11 +68,21 @@ describe('the tarball', () => {
     const paths = packed.files.map(({ path }) => path);
     expect(paths).toEqual(
       expect.arrayContaining([
-        ...['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'CMakeLists.txt', 'dist/index.js', 'dist/index.d.ts'],
+        ...[
+          'package.json',
+          'README.md',
+          'LICENSE',
+          'CHANGELOG.md',
+          'CMakeLists.txt',
+          'dist/index.js',
+          'dist/index.d.ts',
+        ],
         ...['dist/cli.js', 'native/sources.gypi', 'native/core/cpu.cc', 'native/exports.map', binary],
       ]),
     );
-    expect(paths.filter((path) => !/^(dist|native|prebuilds)\/|^(package\.json|CMakeLists\.txt|[A-Z]+(\.md)?)$/.test(path))).toEqual([]);
+    expect(
+      paths.filter((path) => !/^(dist|native|prebuilds)\/|^(package\.json|CMakeLists\.txt|[A-Z]+(\.md)?)$/.test(path)),
+    ).toEqual([]);
     expect(paths).not.toContain('binding.gyp');
     const manifest = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as {
       gypfile: boolean;
@@ -71,13 +94,19 @@ describe('the tarball', () => {
   });
 
   test('every entry of the exports map is there', () => {
-    const { exports } = JSON.parse(readText('package.json')) as { exports: Record<string, string | Record<string, string>> };
-    for (const target of Object.values(exports).flatMap((entry) => (typeof entry === 'string' ? entry : Object.values(entry))))
+    const { exports } = JSON.parse(readText('package.json')) as {
+      exports: Record<string, string | Record<string, string>>;
+    };
+    for (const target of Object.values(exports).flatMap((entry) =>
+      typeof entry === 'string' ? entry : Object.values(entry),
+    ))
       expect(existsSync(join(installed, target)), target).toBe(true);
   });
 
   test('stays small', () => {
-    console.log(`tarball: ${(packed.size / 1024).toFixed(0)} KiB, unpacked ${(packed.unpackedSize / 1024).toFixed(0)} KiB`);
+    console.log(
+      `tarball: ${(packed.size / 1024).toFixed(0)} KiB, unpacked ${(packed.unpackedSize / 1024).toFixed(0)} KiB`,
+    );
     expect(packed.size).toBeLessThan(3 << 20);
   });
 
@@ -98,7 +127,8 @@ console.log(cpuInfo().isa, x.cols);
 
 describe('installed without compiler, cmake and python', () => {
   test('the tools are really absent', () => {
-    for (const tool of ['g++', 'cc', 'c++', 'cmake', 'make', 'python3']) expect(run('sh', ['-c', `command -v ${tool}`]).status, tool).not.toBe(0);
+    for (const tool of ['g++', 'cc', 'c++', 'cmake', 'make', 'python3'])
+      expect(run('sh', ['-c', `command -v ${tool}`]).status, tool).not.toBe(0);
   });
 
   test('runs as an ES module', () => {
@@ -136,7 +166,10 @@ describe('installed without compiler, cmake and python', () => {
 
 test('lapidary build makes an own binary from the shipped sources, and it is preferred', () => {
   const cli = join(installed, 'dist/cli.js');
-  const built = run('node', [cli, 'build'], { ...process.env, PATH: `${dirname(process.execPath)}${delimiter}${process.env['PATH']}` });
+  const built = run('node', [cli, 'build'], {
+    ...process.env,
+    PATH: `${dirname(process.execPath)}${delimiter}${process.env['PATH']}`,
+  });
   expect(built.status, built.said).toBe(0);
   expect(run('node', [cli, 'doctor']).said).toMatch(/loaded +own build/);
   expect(run('node', ['a.mjs']).status).toBe(0);
@@ -160,7 +193,11 @@ describe('binding.gyp and CMake', () => {
       const exported = execFileSync('nm', ['-D', '--defined-only', file], { encoding: 'utf8' });
       const needed = execFileSync('readelf', ['-d', file], { encoding: 'utf8' });
       return {
-        exported: exported.trim().split('\n').map((line) => line.split(' ').at(-1)).sort(),
+        exported: exported
+          .trim()
+          .split('\n')
+          .map((line) => line.split(' ').at(-1))
+          .sort(),
         needed: [...needed.matchAll(/NEEDED.*\[(.*)\]/g)].map((match) => match[1]).sort(),
       };
     });
@@ -171,7 +208,8 @@ describe('binding.gyp and CMake', () => {
 test('the published binary asks for no newer system than README says', () => {
   const symbols = execFileSync('readelf', ['-V', join(root, binary)], { encoding: 'utf8' });
   const readme = readText('README.md');
-  const number = (version: string) => version.split('.').reduce((sum, part) => 1000 * sum + Number(part), 0) * 1000 ** (3 - version.split('.').length);
+  const number = (version: string) =>
+    version.split('.').reduce((sum, part) => 1000 * sum + Number(part), 0) * 1000 ** (3 - version.split('.').length);
   for (const [library, floor] of Object.entries(floors)) {
     const versions = [...symbols.matchAll(new RegExp(`\\b${library}_([0-9.]+)`, 'g'))].map((match) => match[1]!);
     const newest = versions.sort((a, b) => number(a) - number(b)).at(-1)!;
