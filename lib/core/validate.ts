@@ -41,10 +41,11 @@ export function describe(value: unknown): string {
   }
 }
 
+/** Whether the buffer was transferred away, or shrunk below the view: such an array has length 0 and no methods. */
 function isDetached(array: NumericArray): boolean {
-  if (array.length > 0 || !(array.buffer instanceof ArrayBuffer)) return false;
+  if (array.length > 0) return false;
   try {
-    new Uint8Array(array.buffer);
+    array.indexOf(0);
     return false;
   } catch {
     return true;
@@ -127,10 +128,12 @@ export class Where {
     const name = arrayTypeName(value);
     if (!name || !types.some((t) => t.name === name)) this.fail('ERR_DTYPE', argument, list(types), describe(value));
     const array = value as NumericArray;
-    if (length !== undefined && array.length !== length) {
-      if (isDetached(array)) this.fail('ERR_DETACHED', argument, `${name}(${length})`, 'one whose buffer is detached');
-      this.fail('ERR_SHAPE', argument, `${list(types)} of length ${length}`, describe(value));
+    if (isDetached(array)) {
+      const expected = length === undefined ? `an attached ${name}` : `${name}(${length})`;
+      this.fail('ERR_DETACHED', argument, expected, 'one whose buffer is detached');
     }
+    if (length !== undefined && array.length !== length)
+      this.fail('ERR_SHAPE', argument, `${list(types)} of length ${length}`, describe(value));
     return array as Instance<T>;
   }
 
