@@ -1,4 +1,5 @@
 /** Matrices of other libraries whose meaning is certain, as Dense values: no dependency on the library, only on its shape. */
+import { arrayTypeName } from './validate.js';
 import type { Dense, NumericArray } from './values.js';
 
 interface NdArray {
@@ -24,7 +25,7 @@ export function asDense(value: unknown): Dense<NumericArray> | undefined {
 }
 
 function fromNdArray({ data, shape, stride, offset }: NdArray): Dense<NumericArray> | undefined {
-  if (shape.length !== 2 || !ArrayBuffer.isView(data)) return undefined;
+  if (shape.length !== 2 || stride.length !== 2 || !arrayTypeName(data)) return undefined;
   const [rows, cols] = shape as [number, number];
   const contiguous = (cols <= 1 || stride[1] === 1) && (rows <= 1 || stride[0] === cols);
   if (!contiguous) return undefined;
@@ -32,11 +33,9 @@ function fromNdArray({ data, shape, stride, offset }: NdArray): Dense<NumericArr
 }
 
 function fromMlMatrix({ data, rows, columns }: MlMatrix): Dense | undefined {
+  if (data.length !== rows || data.some((row) => arrayTypeName(row) !== 'Float64Array' || row.length !== columns))
+    return undefined;
   const flat = new Float64Array(rows * columns);
-  for (let i = 0; i < rows; i++) {
-    const row = data[i];
-    if (!row || row.length !== columns) return undefined;
-    flat.set(row, i * columns);
-  }
+  data.forEach((row, i) => flat.set(row, i * columns));
   return { rows, cols: columns, data: flat };
 }
