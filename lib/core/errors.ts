@@ -20,6 +20,8 @@ export type ErrorCode =
   | 'ERR_OUT_OF_MEMORY'
   /** a malformed file, or a malformed structure such as indices out of range */
   | 'ERR_FORMAT'
+  /** a file that is not there or cannot be read */
+  | 'ERR_IO'
   /** the native addon could not be loaded */
   | 'ERR_NATIVE_LOAD'
   /** a worker of an offload pool ended in the middle of a call, or its pool is closed */

@@ -11,8 +11,10 @@ import prebuilt from './prebuilt.cjs';
 const require = createRequire(import.meta.url);
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
+type MakeError = (code: ErrorCode, fn: string, argument: number | string, expected: string, got: string) => Error;
+
 interface Addon {
-  core: { initialize(makeError: (code: ErrorCode, fn: string, argument: number, expected: string) => Error): void };
+  core: { initialize(makeError: MakeError): void };
   [domain: string]: unknown;
 }
 
@@ -69,9 +71,9 @@ function published(): string {
 }
 
 const addon = open();
-addon.core.initialize((code, fn, argument, expected) => {
-  const name = argument >= 0 ? { argument: `argument ${argument}` } : {};
-  return new LapidaryError(code, { function: fn, expected, ...name });
+addon.core.initialize((code, fn, argument, expected, got) => {
+  const name = typeof argument === 'string' ? argument : argument >= 0 ? `argument ${argument}` : undefined;
+  return new LapidaryError(code, { function: fn, expected, ...(name && { argument: name }), ...(got && { got }) });
 });
 
 /** The native functions of one domain. */
