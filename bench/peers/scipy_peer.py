@@ -74,6 +74,11 @@ def log_k(arrays, p):
     return lambda: np.log(special.kve(v, x)) - x
 
 
+def bessel_i_ratio(arrays, p):
+    v, x = arrays["v"], arrays["x"]
+    return lambda: special.ive(v + 1, x) / special.ive(v, x)
+
+
 def power_iteration(p, a, restart):
     """x ← α·(xᵀD⁻¹A + dangling) + (1 − α)·restart until the 1-norm of the step is at most the tolerance."""
     alpha, tolerance = float(p["alpha"]), float(p["tolerance"])
@@ -170,6 +175,7 @@ TASKS = {
     "fromCoo": from_coo,
     "logBesselI": log_i,
     "logBesselK": log_k,
+    "besselIRatio": bessel_i_ratio,
     "pageRank": page_rank,
     "personalizedPageRank": personalized_page_rank,
     "fastRP": fast_rp,
