@@ -20,7 +20,13 @@
       "native/sparse/spmm_avx2.cc",
       "native/sparse/spmm_avx512.cc",
       "native/sparse/spmm_portable.cc",
-      "native/sparse/spmv.cc"
+      "native/sparse/spmv.cc",
+      "native/special/directions.cc",
+      "native/special/log_bessel.cc",
+      "native/special/log_bessel_avx2.cc",
+      "native/special/log_bessel_avx512.cc",
+      "native/special/log_bessel_portable.cc",
+      "native/special/log_bessel_small.cc"
     ],
     "lapidary_binding_sources": [
       "native/binding/addon.cc",

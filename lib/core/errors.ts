@@ -42,7 +42,9 @@ export interface ErrorDetails {
  * `function: argument: expected …, got …`.
  *
  * @example
- * try { matmul(dense(2, 3), dense(2, 3)); } catch (e) { e.code } // 'ERR_SHAPE'
+ * let code;
+ * try { dense(2, 2, new Float64Array(3)); } catch (error) { code = error.code; }
+ * code // 'ERR_SHAPE'
  */
 export class LapidaryError extends Error {
   readonly code: ErrorCode;
