@@ -35,7 +35,8 @@ async function main(): Promise<number> {
     outcomes.push(...done);
     if (!values.json) console.log(`\n${table(done)}`);
   }
-  if (values.json) console.log(JSON.stringify({ schema: 1, quick: values.quick, machine: machine(), rows: outcomes }, null, 2));
+  if (values.json)
+    console.log(JSON.stringify({ schema: 1, quick: values.quick, machine: machine(), rows: outcomes }, null, 2));
   return allRight(outcomes) ? 0 : 1;
 }
 

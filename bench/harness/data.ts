@@ -61,7 +61,12 @@ function fromEdges(n: number, row: Uint32Array, col: Uint32Array): Csr {
 /** The two families at the scales that sparse benches run. */
 export function graphs(quick: boolean): { name: string; family: string; n: number; make: () => Csr }[] {
   const family = (name: string, generate: (scale: number) => Csr, scales: number[]) =>
-    scales.map((scale) => ({ name: `${name} scale ${scale}`, family: name, n: 2 ** scale, make: () => generate(scale) }));
+    scales.map((scale) => ({
+      name: `${name} scale ${scale}`,
+      family: name,
+      n: 2 ** scale,
+      make: () => generate(scale),
+    }));
   const scales = quick ? [8] : [14, 16];
   return [...family('ER', erdosRenyi, scales), ...family('R-MAT', rmat, scales)];
 }

@@ -14,7 +14,8 @@ function varint(value: number): number[] {
   }
 }
 
-const number = (field: number, value: number): Uint8Array => Uint8Array.from([...varint(field * 8 + VARINT), ...varint(value)]);
+const number = (field: number, value: number): Uint8Array =>
+  Uint8Array.from([...varint(field * 8 + VARINT), ...varint(value)]);
 
 function message(field: number, ...parts: (Uint8Array | string)[]): Uint8Array {
   const body = Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)));

@@ -1,9 +1,6 @@
 /** The peers that bench files name. Each opens lazily and says what is missing and how to get it. */
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
-import type * as MlMatrix from 'ml-matrix';
-import type * as MathJs from 'mathjs';
-import type * as Onnx from 'onnxruntime-node';
 import { asynchronous, synchronous } from './contender.js';
 import type { Task } from './external.js';
 import { onnxModel, type Initializer, type TensorShape } from './onnx.js';
@@ -25,6 +22,40 @@ function load<T>(name: string): { module: T; version: string } {
 
 function readPackage(name: string): string {
   return readFileSync(new URL(`../peers/node_modules/${name}/package.json`, import.meta.url), 'utf8');
+}
+
+/** What is used of onnxruntime-node, ml-matrix and mathjs: the types of packages that may not be installed. */
+interface OnnxRuntime {
+  Tensor: new (type: 'float32', data: Float32Array, dims: readonly number[]) => OnnxTensor;
+  InferenceSession: {
+    create(
+      model: Uint8Array,
+      options: object,
+    ): Promise<{
+      run(feeds: Record<string, OnnxTensor>, fetches: Record<string, OnnxTensor>): Promise<Record<string, OnnxTensor>>;
+      release(): Promise<void>;
+    }>;
+  };
+}
+interface OnnxTensor {
+  data: Float32Array;
+}
+interface Matrix {
+  mmul(other: Matrix): Matrix;
+  to1DArray(): number[];
+}
+export interface MlMatrix {
+  Matrix: { from1DArray(rows: number, cols: number, data: ArrayLike<number>): Matrix };
+}
+/** by columns */
+export interface MathJsSparse {
+  _values: number[];
+  _index: number[];
+  _ptr: number[];
+}
+export interface MathJs {
+  SparseMatrix: new (data: { values: number[]; index: number[]; ptr: number[]; size: number[] }) => MathJsSparse;
+  multiply(a: MathJsSparse, b: MathJsSparse): MathJsSparse;
 }
 
 type Check = Partial<Pick<Peer, 'tolerance' | 'scale' | 'mayFail'>>;
@@ -63,7 +94,7 @@ export function onnxRuntime(
     tolerance: 1e-4,
     ...check,
     async open(threads, minTime) {
-      const { module: ort, version } = load<typeof Onnx>('onnxruntime-node');
+      const { module: ort, version } = load<OnnxRuntime>('onnxruntime-node');
       const session = await ort.InferenceSession.create(
         onnxModel(model.operator, [input], model.output, model.weights),
         { intraOpNumThreads: threads, interOpNumThreads: 1, executionProviders: ['cpu'] },
@@ -73,7 +104,7 @@ export function onnxRuntime(
       const fetches = { [model.output.name]: new ort.Tensor('float32', new Float32Array(size), model.output.dims) };
       const contender = asynchronous(
         () => session.run(feeds, fetches),
-        (outputs) => outputs[model.output.name]!.data as Float32Array,
+        (outputs) => outputs[model.output.name]!.data,
         minTime,
       );
       return { ...contender, version, close: () => void session.release() };
@@ -82,14 +113,14 @@ export function onnxRuntime(
 }
 
 /** ml-matrix: `make` prepares the data and gives the call, whose result is a Matrix. */
-export function mlMatrix(make: (lib: typeof MlMatrix) => () => MlMatrix.Matrix, check: Check = {}): Peer {
+export function mlMatrix(make: (lib: MlMatrix) => () => Matrix, check: Check = {}): Peer {
   return {
     name: 'ml-matrix',
     threads: 1,
     tolerance: 1e-10,
     ...check,
     async open(_, minTime) {
-      const { module, version } = load<typeof MlMatrix>('ml-matrix');
+      const { module, version } = load<MlMatrix>('ml-matrix');
       return { ...synchronous(make(module), (matrix) => Float64Array.from(matrix.to1DArray()), minTime), version };
     },
   };
@@ -97,7 +128,7 @@ export function mlMatrix(make: (lib: typeof MlMatrix) => () => MlMatrix.Matrix, 
 
 /** mathjs: `make` prepares the data and gives the call, `numbers` reads its result. */
 export function mathjs<T>(
-  make: (lib: typeof MathJs) => () => T,
+  make: (lib: MathJs) => () => T,
   numbers: (result: T) => ArrayLike<number>,
   check: Check = {},
 ): Peer {
@@ -107,14 +138,19 @@ export function mathjs<T>(
     tolerance: 1e-10,
     ...check,
     async open(_, minTime) {
-      const { module, version } = load<typeof MathJs>('mathjs');
+      const { module, version } = load<MathJs>('mathjs');
       return { ...synchronous(make(module), numbers, minTime), version };
     },
   };
 }
 
 /** Plain JavaScript, or another way through lapidary itself. */
-export function plain<T>(name: string, call: () => T, numbers: (result: T) => ArrayLike<number>, check: Check = {}): Peer {
+export function plain<T>(
+  name: string,
+  call: () => T,
+  numbers: (result: T) => ArrayLike<number>,
+  check: Check = {},
+): Peer {
   return {
     name,
     threads: 1,

@@ -27,7 +27,8 @@ function buildPrograms(): string {
 function program(name: string, how: string): string {
   const complaint = buildPrograms();
   const path = `${build}/${name}`;
-  if (complaint) throw new MissingPeer(`bench/CMakeLists.txt does not build (${complaint})`, 'install cmake and a compiler');
+  if (complaint)
+    throw new MissingPeer(`bench/CMakeLists.txt does not build (${complaint})`, 'install cmake and a compiler');
   if (!existsSync(path)) throw new MissingPeer(`${name} is not on this machine`, how);
   return path;
 }

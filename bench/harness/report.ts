@@ -53,10 +53,13 @@ export function notes(outcomes: readonly Outcome[]): string[] {
   for (const { shape, dtype, peers, published } of outcomes) {
     for (const { name, status, reason, wrongShare, threads } of peers) {
       if (status === 'missing') lines.add(`missing: ${name}: ${reason}`);
-      if (status === 'wrong') lines.add(`WRONG: ${name} at ${shape} ${dtype}, ${threads ?? 1} thread(s), not timed: ${reason}`);
-      if (wrongShare) lines.add(`${name} at ${shape} ${dtype}: ${percent(wrongShare)} of its answers are not finite where ours are`);
+      if (status === 'wrong')
+        lines.add(`WRONG: ${name} at ${shape} ${dtype}, ${threads ?? 1} thread(s), not timed: ${reason}`);
+      if (wrongShare)
+        lines.add(`${name} at ${shape} ${dtype}: ${percent(wrongShare)} of its answers are not finite where ours are`);
     }
-    for (const { what, value, unit, source } of published ?? []) lines.add(`published: ${what}: ${value} ${unit} (${source})`);
+    for (const { what, value, unit, source } of published ?? [])
+      lines.add(`published: ${what}: ${value} ${unit} (${source})`);
   }
   return [...lines].map((line) => `  ${line}`);
 }

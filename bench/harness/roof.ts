@@ -65,7 +65,11 @@ export async function limitsOf(work: Work, threads: number, minTime: number): Pr
 }
 
 /** The limit that leaves the least room, from rates and our times of the same rounds. */
-export function tightest(limits: readonly Limit[], rates: readonly number[][], ours: readonly number[]): Roof | undefined {
+export function tightest(
+  limits: readonly Limit[],
+  rates: readonly number[][],
+  ours: readonly number[],
+): Roof | undefined {
   const roofs = limits.map(({ name, bound, amount }, i): Roof => {
     const share = median(ours.map((seconds, round) => amount / rates[i]![round]! / seconds));
     const unit = bound === 'flops' ? 'GFLOPS' : 'GB/s';

@@ -97,7 +97,7 @@ export interface PeerOutcome {
   ratioQ1?: number;
   ratioQ3?: number;
   /** our slices against its slices by the Mann-Whitney U test at 5 % */
-  verdict?: 'faster' | 'slower' | 'even';
+  verdict?: 'faster' | 'slower' | 'unclear';
   /** share of its answers that are not finite where ours are */
   wrongShare?: number;
 }

@@ -48,7 +48,8 @@ export function compareNumbers(
     return { difference: `${theirs.length} numbers where ours are ${ours.length}`, wrongShare: 1 };
   let largest = 0;
   for (let i = 0; i < ours.length; i++) if (Number.isFinite(ours[i])) largest = Math.max(largest, Math.abs(ours[i]!));
-  if (largest === 0) return { difference: 'our result is empty, zero or not finite: nothing to compare', wrongShare: 0 };
+  if (largest === 0)
+    return { difference: 'our result is empty, zero or not finite: nothing to compare', wrongShare: 0 };
   let failures = 0;
   let worst = 0;
   let where = -1;

@@ -20,12 +20,15 @@ export function benchFiles(from: URL = folder): BenchFile[] {
       readdirSync(new URL(`${domain}/`, from))
         .filter((file) => file.endsWith('.bench.ts'))
         .map((file) => ({
-          operation: `${domain}/${file.slice(0, -'.bench.ts'.length)}`,
+          operation: `${domain}/${publicName(file.slice(0, -'.bench.ts'.length))}`,
           url: new URL(`${domain}/${file}`, from),
         })),
     )
     .sort((a, b) => (a.operation < b.operation ? -1 : 1));
 }
+
+/** `log-bessel-i` → `logBesselI` */
+const publicName = (file: string): string => file.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 
 /** What a filter is matched against: `gemm/matmul f32 512×512×512`. */
 export const labelOf = (operation: string, { dtype, shape }: Pick<Row, 'dtype' | 'shape'>): string =>

@@ -28,15 +28,19 @@ export function pairedRatio(a: readonly number[], b: readonly number[]): { ratio
   return { ratio: median(ratios), q1: quantile(ratios, 0.25), q3: quantile(ratios, 0.75) };
 }
 
+/** With fewer slices the U test cannot reach 5 %, and `benchmark` would call any order of them significant. */
+const fewestSlices = 5;
+
 /** Mann-Whitney U test at 5 %: are our times shorter than the peer's, longer, or not to be told apart? */
-export function verdict(ours: readonly number[], peer: readonly number[]): 'faster' | 'slower' | 'even' {
+export function verdict(ours: readonly number[], peer: readonly number[]): 'faster' | 'slower' | 'unclear' {
   const holding = (sample: readonly number[]) => {
     const bench = new Benchmark(() => {});
     bench.stats.sample = [...sample];
     return bench;
   };
+  if (Math.min(ours.length, peer.length) < fewestSlices) return 'unclear';
   const sign = holding(ours).compare(holding(peer));
-  return sign > 0 ? 'faster' : sign < 0 ? 'slower' : 'even';
+  return sign > 0 ? 'faster' : sign < 0 ? 'slower' : 'unclear';
 }
 
 /** The exponent e of cost ~ size^e between two points. */

@@ -80,17 +80,16 @@ def bessel_i_ratio(arrays, p):
 
 
 def power_iteration(p, a, restart):
-    """x ← α·(xᵀD⁻¹A + dangling) + (1 − α)·restart until the 1-norm of the step is at most the tolerance."""
+    """p <- alpha r + (1 - alpha) (P^T p + dangling r) until the 1-norm of the step is at most the tolerance."""
     alpha, tolerance = float(p["alpha"]), float(p["tolerance"])
-    out = np.asarray(a.sum(axis=1)).ravel()
-    dangling = out == 0
-    inverse = np.where(dangling, 0, 1 / np.where(dangling, 1, out))
-    transposed = (sp.diags(inverse) @ a).T.tocsr()
 
     def call():
+        out = np.asarray(a.sum(axis=1)).ravel()
+        dangling = out == 0
+        transposed = (sp.diags(np.where(dangling, 0, 1 / np.where(dangling, 1, out))) @ a).T.tocsr()
         x = restart.copy()
         for _ in range(1000):
-            y = alpha * (transposed @ x + x[dangling].sum() * restart) + (1 - alpha) * restart
+            y = alpha * restart + (1 - alpha) * (transposed @ x + x[dangling].sum() * restart)
             residual = np.abs(y - x).sum()
             x = y
             if residual <= tolerance:
@@ -113,30 +112,25 @@ def personalized_page_rank(arrays, p):
 
 
 def fast_rp(arrays, p):
-    """The products of FastRP (CSR @ dense, q times, rows normalised) with a random matrix made beforehand."""
-    a, dimension = csr(arrays, p, "a"), int(p["dimension"])
+    """FastRP by CSR @ dense in f32, from a random matrix that is given (lapidary also has to draw it)."""
+    a, r = csr(arrays, p, "a"), arrays["r"].reshape(int(p["arows"]), -1)
     weights = [float(w) for w in p["weights"].split(",")]
     beta = float(p["beta"])
-    rng = np.random.default_rng(1)
 
     def call():
-        n = a.shape[0]
         degree = np.asarray(a.sum(axis=1)).ravel()
-        safe = np.where(degree > 0, degree, 1)
-        s = np.sqrt(n)
-        r = sp.random(n, dimension, density=1 / s, format="csr", random_state=rng, dtype=np.float32)
-        r.data = np.where(r.data < 0.5, -1, 1).astype(np.float32) * np.float32(np.sqrt(s / dimension))
-        u = (sp.diags(safe**beta).astype(np.float32) @ r).toarray()
-        step = (sp.diags(1 / safe) @ a).astype(np.float32)
-        total = np.zeros((n, dimension), np.float32)
+        linked = degree > 0
+        safe = np.where(linked, degree, 1)
+        u = np.where(linked, safe**beta, 0).astype(np.float32)[:, None] * r
+        step = (sp.diags(np.where(linked, 1 / safe, 0)) @ a).astype(np.float32).tocsr()
+        total = np.zeros_like(r)
         for weight in weights:
             u = step @ u
-            norm = np.linalg.norm(u, axis=1, keepdims=True)
-            u = u / np.where(norm > 0, norm, 1)
             if weight:
-                total += np.float32(weight) * u
-        deviation = total.std(axis=0)
-        return (total - total.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+                norm = np.linalg.norm(u, axis=1, keepdims=True)
+                total += np.float32(weight) * u / np.where(norm > 0, norm, 1)
+        mean, deviation = total[linked].mean(axis=0), total[linked].std(axis=0)
+        return np.where(linked[:, None], (total - mean) / np.where(deviation > 0, deviation, 1), 0)
 
     return call
 

@@ -5,7 +5,15 @@ import type { Bench } from '../harness/row.js';
 import { directions } from './directions.js';
 
 const bench: Bench = ({ quick }) =>
-  (quick ? [[100, 16] as const] : ([[10_000, 16], [10_000, 256], [2_000, 2048]] as const)).map(([n, p]) => ({ // prettier-ignore
+  (quick
+    ? [[100, 16] as const]
+    : ([
+        [10_000, 16],
+        [10_000, 256],
+        [2_000, 2048],
+      ] as const)
+  ).map(([n, p]) => ({
+    // prettier-ignore
     shape: `${n}×${p}`,
     dtype: 'f64',
     setup() {
