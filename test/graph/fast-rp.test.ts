@@ -159,7 +159,7 @@ describe('what FastRP is', () => {
 
   test('in a regular graph beta has no effect', () => {
     const n = 64;
-    const ring = fromCoo({
+    const ring = fromCoo<Float64Array>({
       rows: n,
       cols: n,
       row: Array.from({ length: 2 * n }, (_, e) => e >> 1),
@@ -177,7 +177,7 @@ describe('what FastRP is', () => {
         randomGraph(30, 3, seed, { undirected: true }),
       ];
       const rowsIn = (g: Csr) => Array.from(g.indices, (_, k) => g.indptr.findIndex((end) => end > k) - 1);
-      return fromCoo({
+      return fromCoo<Float64Array>({
         rows: 60,
         cols: 60,
         row: [...rowsIn(left), ...rowsIn(right).map((i) => i + 30)],
@@ -194,7 +194,7 @@ describe('what FastRP is', () => {
     // With one step and every node's neighbour being its image, row i of the result is row order[i] of L·R.
     const n = 25;
     const order = Array.from({ length: n }, (_, i) => (3 * i + 2) % n);
-    const moved = fromCoo({
+    const moved = fromCoo<Float64Array>({
       rows: n,
       cols: n,
       row: Array.from({ length: n }, (_, i) => i),
@@ -236,17 +236,17 @@ describe('what FastRP is', () => {
       expect(data.every(Number.isFinite)).toBe(true);
       return data;
     };
-    const empty = (n: number): Csr => fromCoo({ rows: n, cols: n, row: [], col: [], value: [] });
+    const empty = (n: number): Csr => fromCoo<Float64Array>({ rows: n, cols: n, row: [], col: [], value: [] });
     expect(finite(empty(0))).toHaveLength(0);
     for (const n of [1, 5])
       for (const beta of [-1, 0, 1]) expect(finite(empty(n), { beta }).every((x) => x === 0)).toBe(true);
-    const zero = fromCoo({ rows: 3, cols: 3, row: [0, 1], col: [1, 2], value: [0, 1] });
+    const zero = fromCoo<Float64Array>({ rows: 3, cols: 3, row: [0, 1], col: [1, 2], value: [0, 1] });
     finite(zero, { beta: -1 });
     finite(zero, { beta: -1, weights: [1] });
-    finite(fromCoo({ rows: 2, cols: 2, row: [0, 1], col: [1, 0], value: [1e-30, 1e-30] }), { beta: -1 });
-    finite(fromCoo({ rows: 2, cols: 2, row: [0, 0], col: [0, 1], value: [1e-40, 1e15] }), { beta: -1 });
+    finite(fromCoo<Float64Array>({ rows: 2, cols: 2, row: [0, 1], col: [1, 0], value: [1e-30, 1e-30] }), { beta: -1 });
+    finite(fromCoo<Float64Array>({ rows: 2, cols: 2, row: [0, 0], col: [0, 1], value: [1e-40, 1e15] }), { beta: -1 });
     expect(finite(a, { weights: [0, 0] }).every((x) => x === 0)).toBe(true);
-    const tiny = fromCoo({ rows: 2, cols: 2, row: [0, 1], col: [1, 0], value: [1, 1e-200] });
+    const tiny = fromCoo<Float64Array>({ rows: 2, cols: 2, row: [0, 1], col: [1, 0], value: [1, 1e-200] });
     expect(() => finite(tiny, { beta: -1 })).toThrow(failure('ERR_RANGE', /degree 1e-200/));
   });
 });
@@ -275,7 +275,9 @@ describe('arguments', () => {
   test('graphs', () => {
     expect(() => fastRP({ ...a, values: a.values.with(0, -1) })).toThrow(failure('ERR_RANGE', /^fastRP: graph/));
     expect(() => fastRP({ ...a, indices: a.indices.with(0, 10) })).toThrow(failure('ERR_FORMAT', /^fastRP: graph/));
-    expect(() => fastRP(fromCoo({ rows: 1, cols: 2, row: [], col: [], value: [] }))).toThrow(failure('ERR_SHAPE'));
+    expect(() => fastRP(fromCoo<Float64Array>({ rows: 1, cols: 2, row: [], col: [], value: [] }))).toThrow(
+      failure('ERR_SHAPE'),
+    );
   });
 
   test('failing allocations are errors, until there is memory', () => {

@@ -17,7 +17,7 @@ export function randomGraph(n: number, degree: number, seed: number, { undirecte
     col.push(i);
     value.push(weight);
   }
-  return fromCoo({ rows: n, cols: n, row, col, value });
+  return fromCoo<Float64Array>({ rows: n, cols: n, row, col, value });
 }
 
 /** P = D⁻¹A as rows of numbers; a row of zeros where there are no edges. */
@@ -39,7 +39,7 @@ export function renumbered(a: Csr, order: readonly number[]): Csr {
       row.push(order[i]!);
       col.push(order[a.indices[k]!]!);
     }
-  return fromCoo({ rows: a.rows, cols: a.cols, row, col, value: a.values });
+  return fromCoo<Float64Array>({ rows: a.rows, cols: a.cols, row, col, value: a.values });
 }
 
 /** The graph as graphology has it, with nodes named by letters and numbers. */
@@ -56,4 +56,27 @@ export function graphologyOf(a: Csr, { undirected = false } = {}) {
     forEachEdge: (visit: Visit) =>
       edges.forEach(([i, j, weight], e) => visit(`e${e}`, { weight }, `n${i}`, `n${j}`, {}, {}, undirected)),
   };
+}
+
+/** p = α·(I − (1 − α)·(P + d·rᵀ)ᵀ)⁻¹·r by Gaussian elimination; d marks the rows without edges. */
+export function solved(a: Csr, restart: Float64Array, alpha: number): Float64Array {
+  const n = a.rows;
+  const p = transitions(a);
+  const m = Array.from({ length: n }, (_, i) =>
+    Float64Array.from({ length: n + 1 }, (_, j) => {
+      if (j === n) return alpha * restart[i]!;
+      const step = p[j]!.some((x) => x > 0) ? p[j]![i]! : restart[i]!;
+      return (i === j ? 1 : 0) - (1 - alpha) * step;
+    }),
+  );
+  for (let k = 0; k < n; k++) {
+    const pivot = m.reduce((best, row, i) => (i >= k && Math.abs(row[k]!) > Math.abs(m[best]![k]!) ? i : best), k);
+    [m[k], m[pivot]] = [m[pivot]!, m[k]!];
+    for (let i = 0; i < n; i++) {
+      if (i === k || m[i]![k] === 0) continue;
+      const factor = m[i]![k]! / m[k]![k]!;
+      for (let j = k; j <= n; j++) m[i]![j]! -= factor * m[k]![j]!;
+    }
+  }
+  return Float64Array.from(m, (row, i) => row[n]! / row[i]!);
 }
