@@ -5,7 +5,11 @@
       "native/core/arena.cc",
       "native/core/cpu.cc",
       "native/core/memory.cc",
-      "native/core/thread_pool.cc"
+      "native/core/thread_pool.cc",
+      "native/softmax/exp_kernels_avx2.cc",
+      "native/softmax/exp_kernels_avx512.cc",
+      "native/softmax/exp_kernels_portable.cc",
+      "native/softmax/softmax.cc"
     ],
     "lapidary_binding_sources": [
       "native/binding/addon.cc",
