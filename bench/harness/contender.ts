@@ -21,12 +21,11 @@ export function synchronous<T>(
   const bench = new Benchmark('slice', () => void (last = call()), { ...oneSample, minTime }) as Resumable;
   return {
     last: () => last,
-    result: async () => numbers(call()),
-    async sample() {
+    result: () => numbers(call()),
+    sample() {
       bench.run();
       return finish(bench);
     },
-    close() {},
   };
 }
 
@@ -35,14 +34,16 @@ export function asynchronous<T>(
   call: () => Promise<T>,
   numbers: (result: T) => ArrayLike<number>,
   minTime: number,
-): Omit<Contender, 'close'> {
-  let failure: unknown;
+): Contender {
+  let failure: Error | undefined;
   let last: T | undefined;
   const body = (deferred: Deferred): void => {
-    const settle = () => deferred.resolve();
-    call().then((value) => ((last = value), settle()), (error: unknown) => ((failure = error), settle())); // prettier-ignore
+    call()
+      .then((value) => (last = value))
+      .catch((error: unknown) => (failure = error as Error))
+      .finally(() => deferred.resolve());
   };
-  const bench = new Benchmark('slice', body as unknown as () => void, {
+  const bench = new Benchmark('slice', body, {
     ...oneSample,
     defer: true,
     minTime,
@@ -68,7 +69,7 @@ interface Deferred {
 }
 
 function finish(bench: Resumable): number {
-  const failure = bench.error as unknown;
+  const failure = bench.error as Error | undefined;
   if (failure) throw failure;
   bench.initCount = bench.count; // the next slice need not search again
   return bench.stats.mean;

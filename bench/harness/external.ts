@@ -28,8 +28,7 @@ const forbidden = ['OPENBLAS_CORETYPE', 'OPENBLAS_L2_SIZE', 'OPENBLAS_VERBOSE'];
 
 /** The environment of a peer that may use this many threads. */
 export function peerEnvironment(threads: number, from: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
-  const environment = { ...from };
-  for (const name of forbidden) delete environment[name];
+  const environment = Object.fromEntries(Object.entries(from).filter(([name]) => !forbidden.includes(name)));
   for (const name of ['OPENBLAS_NUM_THREADS', 'OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'BLIS_NUM_THREADS'])
     environment[name] = String(threads);
   return environment;
@@ -47,7 +46,7 @@ export class External {
 
   private constructor(command: string, args: readonly string[], threads: number) {
     this.child = spawn(command, args, { env: peerEnvironment(threads), stdio: 'pipe' });
-    this.child.stdin.on('error', () => {}); // the exit says why
+    this.child.stdin.on('error', (error) => (this.complaint ||= error.message)); // mostly, the exit says more
     this.child.stderr.on('data', (data: Buffer) => (this.complaint = (this.complaint + String(data)).slice(-2000)));
     this.child.stdout.on('data', (data: Buffer) => {
       this.chunks.push(data);
@@ -105,7 +104,6 @@ export class External {
       version: this.version,
       result: async () => (await prepared(), this.result()),
       sample: async () => (await prepared(), this.batch(minTime)),
-      close() {},
     };
   }
 
@@ -135,7 +133,10 @@ export class External {
   /** The next bytes(), as soon as that is above zero and they are there. */
   private read(bytes: () => number): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      if (this.ended && this.buffered === 0) return reject(this.ended);
+      if (this.ended && this.buffered === 0) {
+        reject(this.ended);
+        return;
+      }
       this.waiting = { bytes, resolve, reject };
       this.serve();
     });

@@ -119,7 +119,7 @@ export function mlMatrix(make: (lib: MlMatrix) => () => Matrix, check: Check = {
     threads: 1,
     tolerance: 1e-10,
     ...check,
-    async open(_, minTime) {
+    open(_, minTime) {
       const { module, version } = load<MlMatrix>('ml-matrix');
       return { ...synchronous(make(module), (matrix) => Float64Array.from(matrix.to1DArray()), minTime), version };
     },
@@ -137,7 +137,7 @@ export function mathjs<T>(
     threads: 1,
     tolerance: 1e-10,
     ...check,
-    async open(_, minTime) {
+    open(_, minTime) {
       const { module, version } = load<MathJs>('mathjs');
       return { ...synchronous(make(module), numbers, minTime), version };
     },
@@ -156,6 +156,6 @@ export function plain<T>(
     threads: 1,
     tolerance: 1e-10,
     ...check,
-    open: async (_, minTime) => synchronous(call, numbers, minTime),
+    open: (_, minTime) => synchronous(call, numbers, minTime),
   };
 }

@@ -48,7 +48,7 @@ export interface Peer {
   /** numbers that are not finite where ours are count as its wrong answers, and are reported, instead of failing it */
   mayFail?: boolean;
   /** @throws MissingPeer where it cannot be had */
-  open(threads: number, minTime: number): Promise<Contender>;
+  open(threads: number, minTime: number): Contender | Promise<Contender>;
 }
 
 /** Something that can be timed in short slices. */
@@ -56,10 +56,10 @@ export interface Contender {
   /** name and version of the library, if it can tell */
   version?: string;
   /** the result as numbers */
-  result(): Promise<ArrayLike<number>>;
+  result(): ArrayLike<number> | Promise<ArrayLike<number>>;
   /** seconds of one call: an untimed call, then calls for at least `minTime`, averaged */
-  sample(): Promise<number>;
-  close(): void;
+  sample(): number | Promise<number>;
+  close?(): void;
 }
 
 /** A peer that is not on this machine. */

@@ -105,7 +105,7 @@ export async function runRow(operation: string, row: Row, threads: number, plan:
       ...(size !== undefined && { size }),
     };
   } finally {
-    for (const { contender } of racers) contender.close();
+    for (const { contender } of racers) contender.close?.();
     setThreads(threads);
   }
 }
@@ -118,12 +118,12 @@ function peersOf(work: Work, threads: number): Peer[] {
     name: 'lapidary, 1 thread',
     threads: 1,
     tolerance: 0,
-    async open(_, minTime) {
+    open(_, minTime) {
       const contender = synchronous(work.ours, work.output ?? numbersOf, minTime);
-      const withOne = async <T>(body: () => Promise<T>) => {
+      const withOne = <T>(body: () => T): T => {
         setThreads(1);
         try {
-          return await body();
+          return body();
         } finally {
           setThreads(threads);
         }
@@ -151,10 +151,10 @@ async function enter(
     if (contender.version) outcome.version = contender.version;
     if (peer.mayFail) outcome.wrongShare = wrongShare;
     if (!difference) return { outcome, racer: { contender, outcome, threads: used, slices: [] } };
-    contender.close();
+    contender.close?.();
     return { outcome: { ...outcome, status: 'wrong', reason: difference } };
   } catch (error) {
-    contender?.close();
+    contender?.close?.();
     if (error instanceof MissingPeer) return { outcome: { name, status: 'missing', reason: error.message } };
     return { outcome: { name, status: 'wrong', reason: (error as Error).message } };
   }

@@ -64,7 +64,7 @@ test('the order rotates, so that nobody always comes after the same one', async 
   const order: string[] = [];
   const peer = (name: string) =>
     peerOf(name, [1, 2, 3], {
-      open: async () => ({ result: async () => [1, 2, 3], sample: async () => (order.push(name), 1), close() {} }),
+      open: () => ({ result: () => [1, 2, 3], sample: () => order.push(name) }),
     });
   await run([peer('a'), peer('b')], { minTime: 1e-6, budget: 0, minRounds: 3, maxRounds: 3 });
   expect(order.join('')).toBe('ab' + 'ab' + 'ba' + 'ab'); // starting with ours, ours, a, b, ours

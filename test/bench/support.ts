@@ -6,7 +6,7 @@ export function peerOf(name: string, result: ArrayLike<number>, change: Partial<
     name,
     threads: 1,
     tolerance: 1e-9,
-    open: async () => ({ version: `${name} 1.0`, result: async () => result, sample: async () => 1e-3, close() {} }),
+    open: () => ({ version: `${name} 1.0`, result: () => result, sample: () => 1e-3 }),
     ...change,
   };
 }
