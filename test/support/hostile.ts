@@ -4,6 +4,7 @@
  */
 import { runInNewContext } from 'node:vm';
 import { LapidaryError } from 'lapidary';
+import { readText } from './repository.js';
 
 type AnyArray = Float64Array | Uint8Array | Int32Array; // stands for all kinds
 
@@ -207,21 +208,10 @@ export function complaint(error: unknown, codes: Set<string>): string | undefine
   return error instanceof Error ? (error.stack ?? error.message).split('\n').slice(0, 4).join(' | ') : String(error);
 }
 
-export const errorCodes = new Set([
-  'ERR_SHAPE',
-  'ERR_DTYPE',
-  'ERR_RANGE',
-  'ERR_OPTION',
-  'ERR_DETACHED',
-  'ERR_ALIAS',
-  'ERR_NOT_CONVERGED',
-  'ERR_ABORTED',
-  'ERR_OUT_OF_MEMORY',
-  'ERR_FORMAT',
-  'ERR_NATIVE_LOAD',
-  'ERR_WORKER',
-  'ERR_INTERNAL',
-]);
+/** The codes that lib/core/errors.ts declares. */
+export const errorCodes = new Set(
+  [...readText('lib/core/errors.ts').matchAll(/^ {2}\| '(ERR_\w+)'/gm)].map((match) => match[1]!),
+);
 
 /** Calls that work: `record` wraps a function so that it keeps a copy of the arguments of its first few calls. */
 export class Recorder {
