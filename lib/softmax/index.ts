@@ -1,1 +1,1 @@
-export {};
+export { softmax, type SoftmaxOptions } from './softmax.js';
