@@ -32,7 +32,7 @@ const candidates: Candidate[] = [
     open() {
       const file = `${root}build/Release/lapidary.node`;
       if (!existsSync(file)) throw new Error('not there');
-      return require(file);
+      return require(file) as unknown;
     },
   },
   { name: 'published binary (prebuilds/)', open: prebuilt.requirePrebuilt },
@@ -47,7 +47,7 @@ function open(): Addon {
       addonSource = candidate.name;
       return addon;
     } catch (error) {
-      failures.push(`  ${candidate.name}: ${String((error as Error).message).split('\n')[0]}`);
+      failures.push(`  ${candidate.name}: ${(error as Error).message.split('\n')[0]}`);
     }
   }
   throw new LapidaryError('ERR_NATIVE_LOAD', {
