@@ -1,1 +1,2 @@
-export {};
+export { matmul, type MatmulOptions } from './matmul.js';
+export { matvec, type MatvecOptions } from './matvec.js';

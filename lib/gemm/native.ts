@@ -1,0 +1,23 @@
+import { load } from '../core/load.js';
+import type { Real } from '../core/values.js';
+
+/** What native/binding/gemm.cc offers. The arrays of one call have one type. */
+interface GemmNative {
+  /** c ← alpha·op(a)·op(b) + beta·c */
+  matmul(
+    a: Real,
+    b: Real,
+    c: Real,
+    m: number,
+    n: number,
+    k: number,
+    transposeA: boolean,
+    transposeB: boolean,
+    alpha: number,
+    beta: number,
+  ): void;
+  /** y ← a·x */
+  matvec(a: Real, x: Real, y: Real, rows: number, cols: number): void;
+}
+
+export const native = load<GemmNative>('gemm');
