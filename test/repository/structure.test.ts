@@ -14,7 +14,7 @@ const order = [
   ['optimize', 'graph', 'search', 'text', 'ranking', 'online', 'probability', 'compress', 'train', 'decode'],
 ];
 const rankOf = (domain: string) => order.findIndex((rank) => rank.includes(domain));
-/** Beside the order: they use core; offload mirrors every domain. */
+/** Beside the order: they use core; io also makes sparse matrices, offload mirrors every domain. */
 const beside = ['io', 'offload', 'cuda', 'cli'];
 
 const sources = filesOf('lib', /\.ts$/).map((path) => ({ path, text: readText(path), domain: path.split('/')[1]! }));
@@ -59,6 +59,7 @@ test('domains import downwards only', () => {
   const wrong = imports.filter(({ from, to }) => {
     const [a, b] = [domainOf(from), domainOf(to)];
     if (a === b || a === '' || b === 'core' || a === 'offload' || a === 'cli') return false;
+    if (a === 'io' && b === 'sparse') return false;
     if (beside.includes(a) || beside.includes(b)) return true;
     return rankOf(b) >= rankOf(a);
   });
