@@ -102,7 +102,11 @@ function partOf(letter: string): PartOfSpeech {
   }
 }
 
-const lemma = (word: string): string => word.trim().toLowerCase().replace(/[\s_]+/g, '_');
+const lemma = (word: string): string =>
+  word
+    .trim()
+    .toLowerCase()
+    .replace(/[\s_]+/g, '_');
 
 /** The senses of a word in any case, its parts joined by spaces or underscores; empty if it is not there. */
 export const sensesOf = ({ senses }: WordNet, word: string): number[] => senses.get(lemma(word)) ?? [];
@@ -110,20 +114,25 @@ export const sensesOf = ({ senses }: WordNet, word: string): number[] => senses.
 /** Words like one that is not there: near in spelling, or beginning the same. */
 export function suggestions({ senses }: WordNet, word: string, most = 8): string[] {
   const wanted = lemma(word);
-  const tolerated = Math.max(1, Math.min(3, Math.floor(wanted.length / 3)));
+  const tolerated = wanted.length <= 3 ? 1 : wanted.length <= 8 ? 2 : 3;
+  const letters = sorted(wanted);
   const near: { word: string; score: number }[] = [];
   for (const [candidate, meanings] of senses) {
     const begins = wanted.length >= 3 && candidate.startsWith(wanted);
     if (!begins && Math.abs(candidate.length - wanted.length) > tolerated) continue;
     const edits = begins ? Math.min(2, candidate.length - wanted.length) : distance(candidate, wanted);
-    // Common words have many senses: they come first among those equally near.
-    if (edits <= tolerated || begins) near.push({ word: candidate, score: edits - Math.min(meanings.length, 9) / 10 });
+    if (edits > tolerated) continue;
+    // Swapped letters are one slip, though two edits. Common words, which have many senses, come first among equals.
+    const slips = edits === 2 && sorted(candidate) === letters ? 1 : edits;
+    near.push({ word: candidate, score: slips - Math.min(meanings.length, 9) / 10 });
   }
   near.sort((a, b) => a.score - b.score || (a.word < b.word ? -1 : 1));
   const found = near.slice(0, most).map((entry) => entry.word);
   if (found.length === 0 && wanted !== '') found.push(closest(wanted, [...senses.keys()]));
   return found.map((entry) => entry.replaceAll('_', ' '));
 }
+
+const sorted = (text: string): string => [...text].sort().join('');
 
 /** The targets of a synset's pointers with one of these symbols. */
 export function pointed({ first, target, symbol }: WordNet, synset: number, symbols: readonly string[]): number[] {
@@ -139,7 +148,7 @@ const narrower = (net: WordNet, synset: number): number[] => pointed(net, synset
 export function hyponyms(net: WordNet, synsets: readonly number[]): number[] {
   const found = new Set<number>();
   const open = [...synsets];
-  for (let next; (next = open.pop()) !== undefined; )
+  for (let next; (next = open.pop()) !== undefined;)
     for (const below of narrower(net, next))
       if (!found.has(below)) {
         found.add(below);
@@ -160,11 +169,13 @@ export function siblings(net: WordNet, synsets: readonly number[]): number[] {
 export function relations({ synsets, first, target }: WordNet): { row: Uint32Array; col: Uint32Array } {
   const row = new Uint32Array(2 * target.length);
   const col = new Uint32Array(2 * target.length);
-  for (let i = 0, e = 0; i < synsets.length; i++)
+  let e = 0;
+  for (let i = 0; i < synsets.length; i++)
     for (let p = first[i]!; p < first[i + 1]!; p++) {
+      if (target[p] === i) continue; // between two words of one synset
       row[e] = col[e + 1] = i;
       col[e] = row[e + 1] = target[p]!;
       e += 2;
     }
-  return { row, col };
+  return { row: row.slice(0, e), col: col.slice(0, e) };
 }
