@@ -28,10 +28,10 @@ double mu(BesselFunction f, int terms, double v, double x) {
   return log_prefactor(f, sum, x) - sign * x;
 }
 
-// asinh(v/x) without forming v/x where that may overflow.
-double asinh_ratio(double v, double x, double r) {
+// asinh(v/x) without forming v/x where that may overflow; vs, xs and r carry a common scale.
+double asinh_ratio(double v, double x, double vs, double xs, double r) {
   if (v > 0x1p60 * x) return std::log(v) + std::numbers::ln2 - std::log(x);
-  return std::log1p(v / x * (1 + v / (x + r)));
+  return std::log1p(vs / xs * (1 + vs / (xs + r)));
 }
 
 double debye(BesselFunction f, int terms, double v, double x) {
@@ -52,7 +52,7 @@ double debye(BesselFunction f, int terms, double v, double x) {
     derived = (derived + (0.5 + k) * u + 2 * t2 * du) * inverse;
   }
   if (f == BesselFunction::i_ratio) return xs / (r + vs) - xs / r * ((0.5 + derived) / (1 + sum)) * inverse;
-  const double h = (r - vs * asinh_ratio(v, x, r / scale)) / scale;
+  const double h = (r - vs * asinh_ratio(v, x, vs, xs, r)) / scale;
   // log(r / scale) with r / scale perhaps beyond the largest number
   const double rest = log_prefactor(f, 1 + sum, r) + 0.5 * std::log(scale);
   return sign * h + rest;

@@ -7,8 +7,8 @@ namespace lapidary {
 // log I_v(x) by its power series (DLMF 10.25.2), for x up to about 40.
 double log_i_series(double v, double x);
 
-// log K_v(x) by Temme's series (x ≤ 2) or Steed's continued fraction for |v − n| ≤ ½, then n steps of the recurrence;
-// for v up to about 30.
+// log K_v(x): for |v − n| ≤ ½ by Temme's series (x ≤ ¼), the trapezoidal rule on an integral (x ≤ 2) or Steed's
+// continued fraction, then n steps of the recurrence; for v up to about 30.
 double log_k_recurrence(double v, double x);
 
 // log K_v(x) by Rothwell's integral and Simpson's rule with 600 panels, as published: absolute error 4e-10 to 7e-10

@@ -2,9 +2,10 @@
 
 Run with python3 and mpmath (test data only; nothing else needs Python):  python3 test/special/bessel_table.py
 
-K comes from K_v(x) = 1/2 int exp(-x cosh t + v t) dt by the trapezoidal rule, whose error falls like its Fourier transform at 2 pi / h; the ratio
-from Gauss's continued fraction, evaluated backwards; I from the Wronskian I_v K_{v+1} + I_{v+1} K_v = 1/x. None of the
-methods of native/special is used. Every 10th point with moderate arguments is compared with mpmath's own functions.
+K comes from K_v(x) = 1/2 int exp(-x cosh t + v t) dt by the trapezoidal rule, whose error falls like the Fourier
+transform of the integrand at 2 pi / h; the ratio from Gauss's continued fraction, evaluated backwards; I from the
+Wronskian I_v K_{v+1} + I_{v+1} K_v = 1/x, or below 1 from its power series with 720 digits. Every 10th point with
+moderate arguments is compared with mpmath's own functions.
 
 Each row: v, x, log I, log K, ratio, S_I, S_K with S = |L| + |x dL/dx| + |v dL/dv|.
 """
@@ -13,7 +14,7 @@ import math
 import pathlib
 import random
 
-from mpmath import asinh, besseli, besselk, cosh, exp, fabs, hypot, log, mp, mpf, nstr, sqrt
+from mpmath import asinh, besseli, besselk, cosh, exp, fabs, hypot, log, loggamma, mp, mpf, nstr, sqrt, workdps
 
 mp.dps = 58
 
@@ -43,7 +44,14 @@ def ratio(v, x):
     return f
 
 
-def log_i(x, rho, k0, k1):
+def log_i(v, x, rho, k0, k1):
+    if x < 1 and v < 1:  # the logarithm may be tiny: the power series, with digits to spare
+        with workdps(720):
+            term, total, k = mpf(1), mpf(0), 1
+            while term > mpf(10) ** -720 and k < 400:
+                term *= x * x / (4 * k * (k + v))
+                total, k = total + term, k + 1
+            return v * log(x / 2) - loggamma(1 + v) + log(1 + total)
     return -log(x) - k1 - log(1 + rho * exp(k0 - k1))
 
 
@@ -52,8 +60,8 @@ def row(v, x):
     h = mpf(10) ** -19 * max(a, mpf(10) ** -3)
     k0, k1, rho = log_k(a, b), log_k(a + 1, b), ratio(a, b)
     above0, above1 = log_k(a + h, b), log_k(a + 1 + h, b)
-    i = log_i(b, rho, k0, k1)
-    slope_i = (log_i(b, ratio(a + h, b), above0, above1) - i) / h
+    i = log_i(a, b, rho, k0, k1)
+    slope_i = (log_i(a + h, b, ratio(a + h, b), above0, above1) - i) / h
     slope_k = (above0 - k0) / h
     s_i = fabs(i) + fabs(a + b * rho) + fabs(a * slope_i)
     s_k = fabs(k0) + fabs(a - b * exp(k1 - k0)) + fabs(a * slope_k)
