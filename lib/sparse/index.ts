@@ -1,5 +1,6 @@
 export { fromCoo, type Coo } from './from-coo.js';
 export { fromDense } from './from-dense.js';
+export { spgemm, type SpgemmOptions, type SpgemmStats } from './spgemm.js';
 export { spmm, type SpmmOptions } from './spmm.js';
 export { spmv, type SpmvOptions } from './spmv.js';
 export { toDense } from './to-dense.js';

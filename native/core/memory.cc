@@ -3,6 +3,10 @@
 #include <atomic>
 #include <cstdlib>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 namespace lapidary {
 namespace {
 
@@ -33,6 +37,17 @@ void deallocate(void* memory) {
   if (memory == nullptr) return;
   live.fetch_sub(1, std::memory_order_relaxed);
   std::free(memory);
+}
+
+void expect_full_write([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t bytes) {
+#if defined(__linux__)
+  constexpr uintptr_t kHugePage = uintptr_t{2} << 20;
+  // Only whole huge pages inside the block: its neighbours are none of our business.
+  const uintptr_t start = reinterpret_cast<uintptr_t>(memory);
+  const uintptr_t begin = (start + kHugePage - 1) & ~(kHugePage - 1);
+  const uintptr_t end = (start + bytes) & ~(kHugePage - 1);
+  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);  // a hint: may be refused
+#endif
 }
 
 void fail_allocation(int64_t nth) { calls_before_failure.store(nth); }

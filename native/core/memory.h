@@ -13,6 +13,11 @@ inline constexpr std::size_t kAlignment = 64;  // a cache line and a full AVX-51
 void* allocate(std::size_t bytes);
 void deallocate(void* memory);
 
+// Says that this memory, wherever it comes from, is about to be written in full for the first time. Where the system
+// lets programs choose (Linux with transparent huge pages on "madvise"), large results then cost a page fault for each
+// 2 MiB instead of each 4 KiB, and random reads of them miss the TLB less.
+void expect_full_write(void* memory, std::size_t bytes);
+
 // The call with this number, counted from now, fails, and so do all after it; negative: none. For tests.
 void fail_allocation(int64_t nth);
 // Blocks allocated and not yet freed, process-wide.

@@ -6,6 +6,7 @@
 
 #include "core/arena.h"
 #include "core/checked.h"
+#include "core/memory.h"
 #include "core/thread_pool.h"
 
 namespace lapidary {
@@ -64,6 +65,8 @@ Status from_coo(const Triplets<T>& entries, std::span<uint32_t> indptr, uint32_t
   uint32_t* counts = scratch.take<uint32_t>(rows);
   if (keys == nullptr || counts == nullptr) return Status::out_of_memory;
 
+  expect_full_write(indices, n * sizeof *indices);
+  expect_full_write(values, n * sizeof *values);
   std::fill(indptr.begin(), indptr.end(), 0);
   for (size_t e = 0; e < n; e++) indptr[entries.row[e] + size_t{1}]++;
   counts_to_pointers(indptr);
@@ -155,6 +158,8 @@ Status to_dense(const CsrView<T>& a, T* data, Context context) {
 
 template <class T>
 Status transpose(const CsrView<T>& a, uint32_t* indptr, uint32_t* indices, T* values, Context context) {
+  expect_full_write(indices, a.nnz * sizeof *indices);
+  expect_full_write(values, a.nnz * sizeof *values);
   std::fill_n(indptr, a.cols + 1, 0);
   for (size_t p = 0; p < a.nnz; p++) indptr[a.indices[p] + size_t{1}]++;
   counts_to_pointers({indptr, a.cols + 1});

@@ -1,0 +1,167 @@
+// Out of memory at every allocation, on threads whose arenas are empty; and the structures that no JavaScript reaches.
+#include <algorithm>
+#include <cstdint>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "check.h"
+#include "core/memory.h"
+#include "sparse/accumulators.h"
+#include "sparse/convert.h"
+#include "sparse/csr.h"
+#include "sparse/spgemm.h"
+#include "sparse/spmv.h"
+
+using namespace lapidary;
+
+namespace {
+
+struct Matrix {
+  std::vector<uint32_t> indptr, indices;
+  std::vector<double> values;
+  size_t cols;
+
+  CsrView<double> view() const {
+    CsrView<double> a;
+    a.rows = indptr.size() - 1;
+    a.cols = cols;
+    a.nnz = indices.size();
+    a.indptr = indptr.data();
+    a.indices = indices.data();
+    a.values = values.data();
+    return a;
+  }
+};
+
+Matrix random_matrix(size_t rows, size_t cols, size_t per_row) {
+  Matrix a{{0}, {}, {}, cols};
+  std::mt19937 random(1);
+  for (size_t i = 0; i < rows; i++) {
+    std::vector<uint32_t> row;
+    for (size_t e = 0; e < per_row; e++) row.push_back(static_cast<uint32_t>(random() % cols));
+    std::sort(row.begin(), row.end());
+    row.erase(std::unique(row.begin(), row.end()), row.end());
+    for (const uint32_t j : row) {
+      a.indices.push_back(j);
+      a.values.push_back(static_cast<double>(random() % 7));
+    }
+    a.indptr.push_back(static_cast<uint32_t>(a.indices.size()));
+  }
+  return a;
+}
+
+// Runs `call` on fresh threads with the n-th allocation failing, until it succeeds; each failure must be out_of_memory.
+template <class Call>
+int failures_of(Call call) {
+  int failures = 0;
+  for (int64_t nth = 0; nth < 100; nth++) {
+    Status status = Status::aborted;
+    const int64_t live = live_allocations();
+    std::thread([&] {
+      fail_allocation(nth);
+      status = call();
+      fail_allocation(-1);
+    }).join();
+    CHECK(live_allocations() == live);
+    if (status == Status::ok) return failures;
+    CHECK(status == Status::out_of_memory);
+    failures++;
+  }
+  return -1;
+}
+
+}  // namespace
+
+TEST(sparse_out_of_memory) {
+  const Matrix a = random_matrix(3000, 3000, 100);  // above the first block of an arena
+  const CsrView<double> view = a.view();
+  CsrFault fault;
+
+  std::vector<double> x(3000, 1), y(3000), expected(3000);
+  CHECK(failures_of([&] { return spmv_transposed(view, x.data(), y.data(), fault, {}); }) > 0);
+
+  std::vector<uint32_t> row(a.indices.size()), indptr(3001), indices(row.size());
+  for (size_t i = 0; i < 3000; i++) std::fill(&row[a.indptr[i]], &row[a.indptr[i + 1]], static_cast<uint32_t>(i));
+  std::vector<double> values(row.size());
+  size_t nnz = 0;
+  CHECK(
+      failures_of([&] {
+        return from_coo<double>({3000, 3000, row, a.indices, a.values}, indptr, indices.data(), values.data(), nnz, {});
+      }) > 0);
+  CHECK(nnz == row.size() && indices == a.indices && values == a.values);
+
+  for (const auto accumulator : {Accumulator::automatic, Accumulator::hash, Accumulator::dense}) {
+    SpgemmStats stats;
+    CHECK(failures_of([&] { return spgemm_count(view, view, 8, accumulator, indptr.data(), stats, {}); }) > 0);
+    std::vector<uint32_t> c_indices(stats.nnz);
+    std::vector<double> c_values(stats.nnz);
+    const CsrPattern c{3000, 3000, stats.nnz, indptr.data(), nullptr};
+    CHECK(failures_of([&] {
+            return spgemm_fill(view, view, accumulator, true, c, c_indices.data(), c_values.data(), {});
+          }) > 0);
+    double total = 0, by_vectors = 0;
+    for (const double v : c_values) total += v;
+    spmv(view, x.data(), y.data(), fault, {});
+    spmv(view, y.data(), expected.data(), fault, {});
+    for (const double v : expected) by_vectors += v;
+    CHECK(total == by_vectors);
+  }
+}
+
+TEST(sparse_indptr_faults) {
+  const uint32_t indices[] = {0, 1};
+  const auto kind = [&](std::vector<uint32_t> indptr) {
+    return check_indptr({indptr.size() - 1, 2, 2, indptr.data(), indices}).kind;
+  };
+  CHECK(kind({0, 1, 2}) == CsrFault::none);
+  CHECK(kind({1, 1, 2}) == CsrFault::start);
+  CHECK(kind({0, 2, 1, 2}) == CsrFault::falling);
+  CHECK(kind({0, 9, 2}) == CsrFault::too_long);
+  CHECK(kind({0, 1, 1}) == CsrFault::end);
+}
+
+TEST(sparse_drain_bits) {
+  std::mt19937_64 random(3);
+  for (const auto drain : {drain_bits__portable, drain_bits()}) {
+    for (int density = 0; density < 8; density++) {
+      std::vector<uint64_t> words(50);
+      std::vector<uint32_t> list, expected, all(50 * 64 + kDrainSlack), listed(all.size());
+      for (uint64_t& word : words) {
+        word = ~uint64_t{0};
+        for (int k = 0; k < density; k++) word &= random();
+      }
+      for (uint32_t w = 0; w < 50; w++) {
+        if (words[w] != 0) list.push_back(w);
+        for (uint32_t bit = 0; bit < 64; bit++)
+          if (words[w] >> bit & 1) expected.push_back(64 * w + bit);
+      }
+      std::vector<uint64_t> copy = words;
+      CHECK(drain(words.data(), nullptr, 50, all.data()) == expected.size());
+      CHECK(drain(copy.data(), list.data(), list.size(), listed.data()) == expected.size());
+      CHECK(std::equal(expected.begin(), expected.end(), all.begin()));
+      CHECK(std::equal(expected.begin(), expected.end(), listed.begin()));
+      CHECK(std::all_of(words.begin(), words.end(), [](uint64_t w) { return w == 0; }));
+      CHECK(copy == words);
+    }
+  }
+}
+
+TEST(sparse_sort_by_column) {
+  std::mt19937_64 random(5);
+  for (const size_t n : {0, 1, 2, 24, 25, 100, 1000}) {
+    for (const uint32_t span : {0u, 200u, 70000u, 20000000u, 0xfffffffeu}) {
+      const uint32_t low = span == 0xfffffffeu ? 0 : 12345;
+      std::vector<uint64_t> keys(n), other(n);
+      for (uint64_t& key : keys) key = (low + random() % (uint64_t{span} + 1)) << 32 | (random() & 0xffff);
+      std::vector<uint64_t> expected = keys;
+      const auto column = [](uint64_t x, uint64_t y) { return x >> 32 < y >> 32; };
+      if (n <= 24)
+        std::sort(expected.begin(), expected.end());
+      else
+        std::stable_sort(expected.begin(), expected.end(), column);
+      sort_by_column(keys.data(), other.data(), n, low, low + span);
+      CHECK(keys == expected);
+    }
+  }
+}
