@@ -61,9 +61,9 @@ describe.each(items.map((item) => [`${item.module}: ${item.name}`, item] as cons
 /** `import { a } from 'lapidary/b'` in the body of a function: the same names by a dynamic import. */
 const asBody = (program: string): string =>
   program
-    .replace(/^import \* as (\w+) from ('[^']+');?$/gm, 'const $1 = await import($2);')
+    .replace(/^import \* as (\w+) from ('[^']+');?$/gm, 'const $1 = await load($2);')
     .replace(/^import (\{[^}]+\}) from ('[^']+');?$/gm, (_, names: string, from: string) => {
-      return `const ${names.replaceAll(' as ', ': ')} = await import(${from});`;
+      return `const ${names.replaceAll(' as ', ': ')} = await load(${from});`;
     });
 
 // A block marked ```js is a complete program and runs; other marks (```ts, ```sh, plain) are for reading.
@@ -71,7 +71,7 @@ describe.each(['README.md', 'CONTRIBUTING.md', ...filesOf('docs', /^(?!api\/).*\
   const blocks = [...readText(file).matchAll(/^```js\n([\s\S]*?)^```/gm)].map((match) => match[1]!);
 
   test('its programs run', async () => {
-    for (const block of blocks) await check(asBody(block), {});
+    for (const block of blocks) await check(asBody(block), { load: (module: string) => import(module) });
   });
 
   test('its links to files lead somewhere', () => {

@@ -56,7 +56,7 @@ beforeAll(() => {
   );
   const bin = bareBin();
   for (const name of Object.keys(bare)) if (/^(npm_|CXX$|CC$)/i.test(name)) delete bare[name];
-  bare['PATH'] = bin;
+  bare.PATH = bin;
   mkdirSync(join(folder, 'app'));
   writeFileSync(join(folder, 'app/package.json'), '{ "name": "app", "private": true }\n');
   const { status, said } = run('npm', ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', tarball]);
@@ -168,7 +168,7 @@ test('lapidary build makes an own binary from the shipped sources, and it is pre
   const cli = join(installed, 'dist/cli.js');
   const built = run('node', [cli, 'build'], {
     ...process.env,
-    PATH: `${dirname(process.execPath)}${delimiter}${process.env['PATH']}`,
+    PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH}`,
   });
   expect(built.status, built.said).toBe(0);
   expect(run('node', [cli, 'doctor']).said).toMatch(/loaded +own build/);
