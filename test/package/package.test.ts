@@ -55,7 +55,12 @@ beforeAll(() => {
     readdirSync(folder).find((name) => name.endsWith('.tgz'))!,
   );
   const bin = bareBin();
-  for (const name of Object.keys(bare)) if (/^(npm_|CXX$|CC$)/i.test(name)) delete bare[name];
+  Object.assign(
+    bare,
+    Object.fromEntries(
+      Object.keys(bare).flatMap((name) => (/^(npm_|CXX$|CC$)/i.test(name) ? [[name, undefined]] : [])),
+    ),
+  );
   bare.PATH = bin;
   mkdirSync(join(folder, 'app'));
   writeFileSync(join(folder, 'app/package.json'), '{ "name": "app", "private": true }\n');
