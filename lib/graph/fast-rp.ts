@@ -83,7 +83,7 @@ export function fastRP(graph: Graph, options?: FastRPOptions): Dense<Float32Arra
   for (let k = 0; k < steps; k++) {
     spmm(transition, previous, { out: next });
     [previous, next] = [next, previous];
-    if (weights[k] !== 0) native.addRows(previous.data, n, dimension, weights[k]!, rowNormalize, sum.data);
+    if (weights[k] !== 0) native.addRows(previous.data, n, dimension, weights[k], rowNormalize, sum.data);
   }
   if (standardize) native.standardizeColumns(degrees, dimension, sum.data);
   return sum;
