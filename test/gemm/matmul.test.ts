@@ -331,9 +331,9 @@ describe('arguments', () => {
 
   test('detached, resized and shared memory', () => {
     const gone = dense(2, 2);
-    structuredClone(gone.data, { transfer: [gone.data.buffer] });
+    structuredClone(gone.data, { transfer: [gone.data.buffer as ArrayBuffer] });
     expect(() => matmul(gone, identity(2))).toThrow(code('ERR_DETACHED'));
-    const growing = new ArrayBuffer(32, { maxByteLength: 64 } as never);
+    const growing = new (ArrayBuffer as new (n: number, o: object) => ArrayBuffer)(32, { maxByteLength: 64 });
     const tracking = new Float64Array(growing);
     expect(matmul(dense(2, 2, tracking), identity(2)).data).toEqual(new Float64Array(4));
     const held = dense(2, 2, tracking);

@@ -86,7 +86,8 @@ describe('arguments', () => {
     expect([...out]).toEqual([6, 15]);
     expect(matvec(dense(0, 3), new Float64Array(3))).toEqual(new Float64Array(0));
     expect(matvec(dense(3, 0), new Float64Array(0))).toEqual(new Float64Array(3));
-    expect(matvec(a, new Float64Array(new SharedArrayBuffer(24)).fill(1))).toEqual(Float64Array.of(6, 15));
+    const shared: Float64Array = new Float64Array(new SharedArrayBuffer(24));
+    expect(matvec(a, shared.fill(1))).toEqual(Float64Array.of(6, 15));
   });
 
   test('what does not fit is refused', () => {
