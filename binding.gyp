@@ -9,7 +9,11 @@
       "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17", "-std=gnu++20"],
       "cflags!": ["-fno-omit-frame-pointer"],
       "cflags_cc": ["-std=c++20", "<@(lapidary_cflags)"],
-      "ldflags": ["-Wl,-z,nodelete", "-Wl,--gc-sections"],
+      "ldflags": [
+        "-Wl,-z,nodelete",
+        "-Wl,--gc-sections",
+        "-Wl,--version-script=<(module_root_dir)/native/exports.map"
+      ],
       "xcode_settings": {
         "GCC_ENABLE_CPP_EXCEPTIONS": "YES",
         "CLANG_CXX_LANGUAGE_STANDARD": "c++20",

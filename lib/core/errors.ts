@@ -20,6 +20,8 @@ export type ErrorCode =
   | 'ERR_OUT_OF_MEMORY'
   /** a malformed file, or a malformed structure such as indices out of range */
   | 'ERR_FORMAT'
+  /** a file that is not there or cannot be read */
+  | 'ERR_IO'
   /** the native addon could not be loaded */
   | 'ERR_NATIVE_LOAD'
   /** a worker of an offload pool ended in the middle of a call, or its pool is closed */
@@ -40,14 +42,16 @@ export interface ErrorDetails {
  * `function: argument: expected …, got …`.
  *
  * @example
- * try { matmul(dense(2, 3), dense(2, 3)); } catch (e) { e.code } // 'ERR_SHAPE'
+ * let code;
+ * try { dense(2, 2, new Float64Array(3)); } catch (error) { code = error.code; }
+ * code // 'ERR_SHAPE'
  */
 export class LapidaryError extends Error {
   readonly code: ErrorCode;
   readonly function: string;
-  readonly argument?: string;
+  declare readonly argument?: string;
   readonly expected: string;
-  readonly got?: string;
+  declare readonly got?: string;
 
   constructor(code: ErrorCode, details: ErrorDetails, options?: { cause?: unknown }) {
     const { function: fn, argument, expected, got } = details;

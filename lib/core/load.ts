@@ -11,8 +11,10 @@ import prebuilt from './prebuilt.cjs';
 const require = createRequire(import.meta.url);
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
+type MakeError = (code: ErrorCode, fn: string, argument: number | string, expected: string, got: string) => Error;
+
 interface Addon {
-  core: { initialize(makeError: (code: ErrorCode, fn: string, argument: number, expected: string) => Error): void };
+  core: { initialize(makeError: MakeError): void };
   [domain: string]: unknown;
 }
 
@@ -30,7 +32,7 @@ const candidates: Candidate[] = [
     open() {
       const file = `${root}build/Release/lapidary.node`;
       if (!existsSync(file)) throw new Error('not there');
-      return require(file);
+      return require(file) as unknown;
     },
   },
   { name: 'published binary (prebuilds/)', open: prebuilt.requirePrebuilt },
@@ -45,7 +47,7 @@ function open(): Addon {
       addonSource = candidate.name;
       return addon;
     } catch (error) {
-      failures.push(`  ${candidate.name}: ${String((error as Error).message).split('\n')[0]}`);
+      failures.push(`  ${candidate.name}: ${(error as Error).message.split('\n')[0]}`);
     }
   }
   throw new LapidaryError('ERR_NATIVE_LOAD', {
@@ -69,9 +71,9 @@ function published(): string {
 }
 
 const addon = open();
-addon.core.initialize((code, fn, argument, expected) => {
-  const name = argument >= 0 ? { argument: `argument ${argument}` } : {};
-  return new LapidaryError(code, { function: fn, expected, ...name });
+addon.core.initialize((code, fn, argument, expected, got) => {
+  const name = typeof argument === 'string' ? argument : argument >= 0 ? `argument ${argument}` : undefined;
+  return new LapidaryError(code, { function: fn, expected, ...(name && { argument: name }), ...(got && { got }) });
 });
 
 /** The native functions of one domain. */

@@ -1,5 +1,5 @@
 /** Matrices of other libraries whose meaning is certain, as Dense values: no dependency on the library, only on its shape. */
-import { arrayTypeName } from './validate.js';
+import { arrayTypeName } from './kind.js';
 import type { Dense, NumericArray } from './values.js';
 
 interface NdArray {

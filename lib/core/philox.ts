@@ -1,5 +1,5 @@
 import { native } from './native.js';
-import { where } from './validate.js';
+import { arrayTypeName, where } from './validate.js';
 
 /** Random numbers by position: any of them can be asked for, in any order. */
 export interface Philox {
@@ -43,7 +43,7 @@ export function philox(seed: number | bigint, stream: number | bigint = 0): Phil
       const at = where('philox.fill');
       at.array('out', out, [Uint32Array, Float64Array]);
       at.integer('first', first, { max: Number.MAX_SAFE_INTEGER - out.length });
-      const fill = out instanceof Uint32Array ? native.philoxUint32 : native.philoxUniform;
+      const fill = arrayTypeName(out) === 'Uint32Array' ? native.philoxUint32 : native.philoxUniform;
       (fill as (...args: unknown[]) => void)(seedLo, seedHi, streamLo, streamHi, first, out);
       return out;
     },

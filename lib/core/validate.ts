@@ -3,8 +3,11 @@
  * checks each argument once; below the public boundary values are trusted.
  */
 import { LapidaryError, type ErrorCode } from './errors.js';
+import { arrayTypeName } from './kind.js';
 import { asDense } from './lookalikes.js';
 import type { Csr, Dense, NumericArray } from './values.js';
+
+export { arrayTypeName };
 
 /** The constructor of a typed array. */
 export interface ArrayType<A extends NumericArray = NumericArray> {
@@ -15,13 +18,6 @@ export interface ArrayType<A extends NumericArray = NumericArray> {
 }
 
 type Instance<T extends readonly ArrayType[]> = InstanceType<T[number]>;
-
-const tagOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)!.get!;
-
-/** `'Float64Array'` for such an array of any realm or subclass, undefined for anything else. */
-export function arrayTypeName(value: unknown): string | undefined {
-  return tagOf.call(value) as string | undefined;
-}
 
 /** What a value is, in a few words for a message. */
 export function describe(value: unknown): string {
@@ -39,11 +35,7 @@ export function describe(value: unknown): string {
     case 'bigint':
       return `${value}n`;
     case 'object':
-      return `an object with ${
-        Object.keys(value as object)
-          .slice(0, 6)
-          .join(', ') || 'no keys'
-      }`;
+      return `an object with ${Object.keys(value).slice(0, 6).join(', ') || 'no keys'}`;
     default:
       return `a ${typeof value}`;
   }
@@ -175,7 +167,7 @@ export class Where {
       const data = this.allocate(type, this.size(argument, rows, cols));
       return { rows, cols, data } as Dense<A>;
     }
-    const out = this.dense(argument, value, [type]) as Dense<A>;
+    const out: Dense<A> = this.dense(argument, value, [type]);
     if (out.rows !== rows || out.cols !== cols)
       this.fail('ERR_SHAPE', argument, `${rows} × ${cols}`, `${out.rows} × ${out.cols}`);
     return out;
@@ -184,7 +176,7 @@ export class Where {
   /** `value` if it can take a result of this type and length, a new array if it was not given. */
   outArray<A extends NumericArray>(argument: string, value: unknown, type: ArrayType<A>, length: number): A {
     if (value === undefined) return this.allocate(type, length);
-    return this.array(argument, value, [type], length) as A;
+    return this.array(argument, value, [type], length);
   }
 
   /** A new typed array; where the engine refuses its size, a LapidaryError says so. */

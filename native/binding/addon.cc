@@ -8,6 +8,8 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new lapidary::Instance);
   lapidary::add_core(env, exports);
   lapidary::add_gemm(env, exports);
+  lapidary::add_graph(env, exports);
+  lapidary::add_io(env, exports);
   lapidary::add_softmax(env, exports);
   lapidary::add_sparse(env, exports);
   lapidary::add_special(env, exports);

@@ -52,13 +52,22 @@ Args::Args(napi_env env, napi_callback_info info, const char* name) : env_(env),
 }
 
 void Args::refuse(int i, const char* code, const char* expected) {
+  raise(code, Napi::Number::New(env_, i), expected, "");
+}
+
+void Args::refuse(const char* argument, const char* code, const std::string& expected, const std::string& got) {
+  raise(code, Napi::String::New(env_, argument), expected, got);
+}
+
+void Args::raise(const char* code, napi_value argument, const std::string& expected, const std::string& got) {
   const Napi::Env env(env_);
   const Napi::HandleScope scope(env);
   if (instance_->make_error.IsEmpty()) {
-    napi_throw_error(env_, code, expected);
+    napi_throw_error(env_, code, expected.c_str());
   } else {
-    const Napi::Value error = instance_->make_error.Call({Napi::String::New(env, code), Napi::String::New(env, name_),
-                                                          Napi::Number::New(env, i), Napi::String::New(env, expected)});
+    const Napi::Value error =
+        instance_->make_error.Call({Napi::String::New(env, code), Napi::String::New(env, name_), argument,
+                                    Napi::String::New(env, expected), Napi::String::New(env, got)});
     napi_throw(env_, error);
   }
   throw Refused{};

@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <type_traits>
 
 #include "binding/instance.h"
@@ -125,6 +126,8 @@ class Args {
 
   // Ends the call: argument i is not what was expected.
   [[noreturn]] void refuse(int i, const char* code, const char* expected);
+  // The same in the words of the public function, for what only native code can see: the inside of an argument.
+  [[noreturn]] void refuse(const char* argument, const char* code, const std::string& expected, const std::string& got);
 
  private:
   static constexpr size_t kMaxArgs = 24;
@@ -136,6 +139,7 @@ class Args {
     int may_equal;
   };
 
+  [[noreturn]] void raise(const char* code, napi_value argument, const std::string& expected, const std::string& got);
   size_t code_below(int i, size_t count);
   void* array(int i, napi_typedarray_type kind, size_t width, size_t length, bool written, int may_equal);
   void check_overlap(const Extent& added);

@@ -12,9 +12,15 @@ namespace lapidary {
 namespace {
 
 // (makeError): how native code builds errors of lib/core/errors.ts.
-void Initialize(Args& args) { args.instance().make_error = Napi::Persistent(Napi::Function(args.env(), args.raw(0))); }
+void Initialize(Args& args) {
+  napi_valuetype kind = napi_undefined;
+  if (args.raw(0) == nullptr || napi_typeof(args.env(), args.raw(0), &kind) != napi_ok || kind != napi_function)
+    args.refuse(0, "ERR_DTYPE", "a function");
+  args.instance().make_error = Napi::Persistent(Napi::Function(args.env(), args.raw(0)));
+}
 
-// (Int32Array | null): the flag that stops this environment's kernels; normally in shared memory.
+// (Int32Array | null): the flag that stops this environment's kernels. It is looked at after this call has returned, so
+// it must lie in shared memory: that can neither be detached nor shrink.
 void SetCancelFlag(Args& args) {
   Instance& instance = args.instance();
   if (args.absent(0)) {
@@ -23,6 +29,11 @@ void SetCancelFlag(Args& args) {
     return;
   }
   const auto flag = args.in<int32_t>(0, 1);
+  napi_value buffer = nullptr;
+  bool detachable = true;
+  napi_get_typedarray_info(args.env(), args.raw(0), nullptr, nullptr, nullptr, &buffer, nullptr);
+  if (napi_is_arraybuffer(args.env(), buffer, &detachable) != napi_ok || detachable)
+    args.refuse(0, "ERR_DTYPE", "an Int32Array on a SharedArrayBuffer");
   static_assert(sizeof(std::atomic<int32_t>) == sizeof(int32_t));
   instance.cancel_owner = Napi::Persistent(Napi::Value(args.env(), args.raw(0)));
   instance.cancel = reinterpret_cast<const std::atomic<int32_t>*>(flag.data());
@@ -72,15 +83,20 @@ void GetThreads(Args& args) { args.done(static_cast<double>(thread_count())); }
 void SetIsa(Args& args) { args.done(set_active_isa(args.code<Isa>(0, kIsaCount)) ? 1.0 : 0.0); }
 
 // (n, −1 for none)
-void FailAllocation(Args& args) { fail_allocation(static_cast<int64_t>(args.number(0))); }
+void FailAllocation(Args& args) { fail_allocation(args.number(0) < 0 ? -1 : static_cast<int64_t>(args.size(0))); }
 
 void LiveAllocations(Args& args) { args.done(static_cast<double>(live_allocations())); }
 
-uint64_t words(double lo, double hi) { return static_cast<uint64_t>(lo) | (static_cast<uint64_t>(hi) << 32); }
+// The 64-bit number whose low and high words are arguments i and i + 1.
+uint64_t words(Args& args, int i) {
+  const uint64_t lo = args.size(i), hi = args.size(i + 1);
+  if (lo > UINT32_MAX || hi > UINT32_MAX) args.refuse(lo > UINT32_MAX ? i : i + 1, "ERR_RANGE", "a word of 32 bits");
+  return lo | (hi << 32);
+}
 
 // (seedLo, seedHi, streamLo, streamHi, first, out): words first, first+1, ... of the stream.
 void PhiloxUint32(Args& args) {
-  const uint64_t seed = words(args.number(0), args.number(1)), stream = words(args.number(2), args.number(3));
+  const uint64_t seed = words(args, 0), stream = words(args, 2);
   const uint64_t first = args.size(4);
   const auto out = args.out<uint32_t>(5, args.length(5));
   for (size_t i = 0; i < out.size(); i++) out[i] = philox_uint32(seed, stream, first + i);
@@ -88,7 +104,7 @@ void PhiloxUint32(Args& args) {
 
 // The same for uniform numbers in [0, 1).
 void PhiloxUniform(Args& args) {
-  const uint64_t seed = words(args.number(0), args.number(1)), stream = words(args.number(2), args.number(3));
+  const uint64_t seed = words(args, 0), stream = words(args, 2);
   const uint64_t first = args.size(4);
   const auto out = args.out<double>(5, args.length(5));
   for (size_t i = 0; i < out.size(); i++) out[i] = philox_uniform(seed, stream, first + i);

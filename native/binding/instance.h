@@ -10,7 +10,7 @@
 namespace lapidary {
 
 struct Instance {
-  // (code, function, argument index, expected) → LapidaryError; set once by lib/core/native.ts.
+  // (code, function, argument index or name, expected, got) → LapidaryError; set once by lib/core/native.ts.
   Napi::FunctionReference make_error;
   // The flag that stops long kernels of this environment, in memory held alive by `cancel_owner`.
   const std::atomic<int32_t>* cancel = nullptr;

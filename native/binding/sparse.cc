@@ -1,8 +1,182 @@
+#include <limits>
+#include <string>
+
 #include "binding/args.h"
 #include "binding/domains.h"
+#include "sparse/convert.h"
+#include "sparse/csr.h"
+#include "sparse/spmm.h"
+#include "sparse/spmv.h"
 
 namespace lapidary {
+namespace {
 
-void add_sparse(Napi::Env env, Napi::Object exports) { add_domain(env, exports, "sparse", {}); }
+constexpr size_t kMostEntries = std::numeric_limits<uint32_t>::max();
+
+// A Csr as five arguments from i on: rows, cols, indptr, indices, values. Its inside is checked by the kernels.
+template <class T>
+CsrView<T> csr(Args& args, int i) {
+  const size_t rows = args.size(i), cols = args.size(i + 1), nnz = args.length(i + 3);
+  if (rows >= kMostEntries) args.refuse(i, "ERR_RANGE", "fewer than 2^32 - 1 rows");
+  if (cols > kMostEntries) args.refuse(i + 1, "ERR_RANGE", "at most 2^32 - 1 columns");
+  if (nnz > kMostEntries) args.refuse(i + 3, "ERR_RANGE", "at most 2^32 - 1 entries");
+  CsrView<T> a;
+  a.rows = rows;
+  a.cols = cols;
+  a.nnz = nnz;
+  a.indptr = args.in<uint32_t>(i + 2, rows + 1).data();
+  a.indices = args.in<uint32_t>(i + 3, nnz).data();
+  a.values = args.in<T>(i + 4, nnz).data();
+  return a;
+}
+
+[[noreturn]] void refuse_csr(Args& args, const char* name, const CsrFault& fault) {
+  const auto n = [](uint64_t number) { return std::to_string(number); };
+  const std::string in_row = " in row " + n(fault.row) + " (position " + n(fault.position) + ")";
+  const std::string pointer = "indptr[" + n(fault.position) + "] = " + n(fault.got);
+  switch (fault.kind) {
+    case CsrFault::start:
+      args.refuse(name, "ERR_FORMAT", "indptr to begin with 0", pointer);
+    case CsrFault::falling:
+      args.refuse(name, "ERR_FORMAT", "indptr not to fall", pointer + " after " + n(fault.limit));
+    case CsrFault::too_long:
+    case CsrFault::end:
+      args.refuse(name, "ERR_FORMAT", "indptr to end with the number of entries, " + n(fault.limit), pointer);
+    case CsrFault::column:
+      args.refuse(name, "ERR_FORMAT", "columns below " + n(fault.limit), "column " + n(fault.got) + in_row);
+    case CsrFault::order:
+      args.refuse(name, "ERR_FORMAT", "columns ascending in each row",
+                  "column " + n(fault.got) + " after " + n(fault.limit) + in_row);
+    default:
+      args.refuse(name, "ERR_FORMAT", "each column once in a row", "column " + n(fault.got) + " twice" + in_row);
+  }
+}
+
+void done(Args& args, Status status, const char* name, const CsrFault& fault) {
+  if (status == Status::bad_structure && fault) refuse_csr(args, name, fault);
+  args.done(status);
+}
+
+// a, whole and checked.
+template <class T>
+CsrView<T> checked_csr(Args& args, int i, const char* name) {
+  const CsrView<T> a = csr<T>(args, i);
+  CsrFault fault;
+  done(args, check_csr(a, fault), name, fault);
+  return a;
+}
+
+// The body for the element type of the array in argument `Values`.
+template <void (*F32)(Args&), void (*F64)(Args&), int Values>
+void by_type(Args& args) {
+  const auto type = args.type(Values);
+  if (type == napi_float64_array) return F64(args);
+  if (type == napi_float32_array) return F32(args);
+  args.refuse(Values, "ERR_DTYPE", "Float64Array or Float32Array");
+}
+
+// (rows, cols, row, col, value, indptr, indices, values) → entries after duplicates are summed
+template <class T>
+void FromCoo(Args& args) {
+  const size_t rows = args.size(0), cols = args.size(1), n = args.length(2);
+  if (rows >= kMostEntries) args.refuse(0, "ERR_RANGE", "fewer than 2^32 - 1 rows");
+  if (cols > kMostEntries) args.refuse(1, "ERR_RANGE", "at most 2^32 - 1 columns");
+  if (n > kMostEntries) args.refuse(2, "ERR_RANGE", "at most 2^32 - 1 entries");
+  const Triplets<T> entries{rows, cols, args.in<uint32_t>(2, n), args.in<uint32_t>(3, n), args.in<T>(4, n)};
+  const auto indptr = args.out<uint32_t>(5, rows + 1);
+  const auto indices = args.out<uint32_t>(6, n);
+  const auto values = args.out<T>(7, n);
+  const size_t bad = first_out_of_range(entries);
+  if (bad < n) {
+    const bool in_row = entries.row[bad] >= rows;
+    const std::string name = in_row ? "row" : "col";
+    args.refuse(
+        name.c_str(), "ERR_RANGE", "indices below " + std::to_string(in_row ? rows : cols),
+        name + "[" + std::to_string(bad) + "] = " + std::to_string(in_row ? entries.row[bad] : entries.col[bad]));
+  }
+  size_t nnz = 0;
+  args.done(from_coo(entries, indptr, indices.data(), values.data(), nnz, args.context()));
+  args.done(static_cast<double>(nnz));
+}
+
+// (rows, cols, data, indptr) → number of entries, the pointers to them in indptr
+template <class T>
+void CountNonzeros(Args& args) {
+  const size_t rows = args.size(0), cols = args.size(1);
+  const auto data = args.in<T>(2, args.product(rows, cols));
+  const auto indptr = args.out<uint32_t>(3, rows + 1);
+  if (cols > kMostEntries) args.refuse(1, "ERR_RANGE", "at most 2^32 - 1 columns");
+  args.done(count_nonzeros(rows, cols, data.data(), indptr.data(), args.context()));
+  args.done(static_cast<double>(counts_to_pointers(indptr)));
+}
+
+// (rows, cols, data, indptr, indices, values)
+template <class T>
+void FromDense(Args& args) {
+  const size_t rows = args.size(0), cols = args.size(1), nnz = args.length(4);
+  const auto data = args.in<T>(2, args.product(rows, cols));
+  const auto indptr = args.in<uint32_t>(3, rows + 1);
+  const auto indices = args.out<uint32_t>(4, nnz);
+  const auto values = args.out<T>(5, nnz);
+  const CsrPattern out{rows, cols, nnz, indptr.data(), nullptr};
+  const CsrFault fault = check_indptr(out);
+  if (fault) refuse_csr(args, "indptr", fault);
+  args.done(from_dense(rows, cols, data.data(), out, indices.data(), values.data(), args.context()));
+}
+
+// (a ×5, data)
+template <class T>
+void ToDense(Args& args) {
+  const auto a = checked_csr<T>(args, 0, "a");
+  const auto data = args.out<T>(5, args.product(a.rows, a.cols));
+  args.done(to_dense(a, data.data(), args.context()));
+}
+
+// (a ×5, indptr, indices, values)
+template <class T>
+void Transpose(Args& args) {
+  const auto a = checked_csr<T>(args, 0, "a");
+  const auto indptr = args.out<uint32_t>(5, a.cols + 1);
+  const auto indices = args.out<uint32_t>(6, a.nnz);
+  const auto values = args.out<T>(7, a.nnz);
+  args.done(transpose(a, indptr.data(), indices.data(), values.data(), args.context()));
+}
+
+// (a ×5, x, out, transposed)
+template <class T>
+void Spmv(Args& args) {
+  const auto a = csr<T>(args, 0);
+  const bool transposed = args.boolean(7);
+  const auto x = args.in<T>(5, transposed ? a.rows : a.cols);
+  const auto y = args.out<T>(6, transposed ? a.cols : a.rows);
+  CsrFault fault;
+  const auto product = transposed ? spmv_transposed<T> : spmv<T>;
+  done(args, product(a, x.data(), y.data(), fault, args.context()), "a", fault);
+}
+
+// (a ×5, b, out, cols)
+template <class T>
+void Spmm(Args& args) {
+  const auto a = csr<T>(args, 0);
+  const size_t cols = args.size(7);
+  const auto b = args.in<T>(5, args.product(a.cols, cols));
+  const auto c = args.out<T>(6, args.product(a.rows, cols));
+  CsrFault fault;
+  done(args, spmm(a, b.data(), c.data(), cols, fault, args.context()), "a", fault);
+}
+
+constexpr Method kMethods[] = {
+    {"fromCoo", by_type<FromCoo<float>, FromCoo<double>, 4>},
+    {"countNonzeros", by_type<CountNonzeros<float>, CountNonzeros<double>, 2>},
+    {"fromDense", by_type<FromDense<float>, FromDense<double>, 2>},
+    {"toDense", by_type<ToDense<float>, ToDense<double>, 4>},
+    {"transpose", by_type<Transpose<float>, Transpose<double>, 4>},
+    {"spmv", by_type<Spmv<float>, Spmv<double>, 4>},
+    {"spmm", by_type<Spmm<float>, Spmm<double>, 4>},
+};
+
+}  // namespace
+
+void add_sparse(Napi::Env env, Napi::Object exports) { add_domain(env, exports, "sparse", kMethods); }
 
 }  // namespace lapidary

@@ -8,7 +8,7 @@
 // Files of one instruction set wrap their code in LAPIDARY_BEGIN_<ISA> ... LAPIDARY_END_ISA: all files are compiled
 // with the same baseline flags, only the region may use wider instructions. Standard headers are included before the
 // region and everything in it but the kernel itself stands in an unnamed namespace, so that no inline function compiled
-// for a wider set is ever chosen by the linker for all callers (test/package/symbols.test.ts checks this with nm).
+// for a wider set is ever chosen by the linker for all callers (test/repository/symbols.test.ts checks this with nm).
 #pragma once
 
 #include <cstddef>

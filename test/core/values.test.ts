@@ -81,7 +81,7 @@ describe('checks', () => {
     expect(() => at.options({ alhpa: 1 } as { alpha?: number }, ['alpha'])).toThrow(
       /alhpa.*expected one of the options alpha/,
     );
-    expect(at.options(undefined, ['alpha'])).toEqual({});
+    expect(at.options<{ alpha?: number }>(undefined, ['alpha'])).toEqual({});
     expect(() => at.options(3 as never, [])).toThrow(code('ERR_DTYPE'));
     expect(() => at.options(null as never, [])).toThrow(code('ERR_DTYPE'));
   });

@@ -1,0 +1,57 @@
+// Ways into and out of compressed rows. All results have ascending, unique columns.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "core/context.h"
+#include "core/status.h"
+#include "sparse/csr.h"
+
+namespace lapidary {
+
+// Sums counts kept in indptr[1 … rows] into pointers, indptr[0] = 0. The total in 64 bits; where it is 2^32 or more,
+// the pointers mean nothing.
+uint64_t counts_to_pointers(std::span<uint32_t> indptr);
+
+// Entries of a matrix as triplets in any order. Arrays of one length, below 2^32.
+template <class T>
+struct Triplets {
+  size_t rows;
+  size_t cols;
+  std::span<const uint32_t> row;
+  std::span<const uint32_t> col;
+  std::span<const T> value;
+};
+
+// The first entry whose row or column is out of range, or the number of entries.
+template <class T>
+size_t first_out_of_range(const Triplets<T>& entries);
+
+// Compressed rows of triplets that are in range; entries of the same place are summed in the order in which they came.
+// `indices` and `values` have room for every entry; the first `nnz` of them are the result.
+// O(n log(n / rows)); scratch 8 bytes an entry.
+template <class T>
+Status from_coo(const Triplets<T>& entries, std::span<uint32_t> indptr, uint32_t* indices, T* values, size_t& nnz,
+                Context context);
+
+// The number of elements that are not zero (NaN is none) of each row of a row-major matrix, as counts in
+// indptr[1 … rows].
+template <class T>
+Status count_nonzeros(size_t rows, size_t cols, const T* data, uint32_t* indptr, Context context);
+// Fills what was counted; Status::bad_structure if the data has changed since.
+template <class T>
+Status from_dense(size_t rows, size_t cols, const T* data, const CsrPattern& out, uint32_t* indices, T* values,
+                  Context context);
+
+// The matrix must have been checked. data: rows × cols, every element written.
+template <class T>
+Status to_dense(const CsrView<T>& a, T* data, Context context);
+
+// Counting sort by columns, stable, so that rows of the result ascend. The matrix must have been checked.
+// indptr: cols + 1 entries. One pass of scattered writes; no scratch.
+template <class T>
+Status transpose(const CsrView<T>& a, uint32_t* indptr, uint32_t* indices, T* values, Context context);
+
+}  // namespace lapidary

@@ -1,0 +1,22 @@
+// Small arguments, one element at a time: where neither expansion of log_bessel_branches.h converges (v and x both
+// below about 20). All take v ≥ 0 and 0 < x < ∞, denormal x included.
+#pragma once
+
+namespace lapidary {
+
+// log I_v(x) by its power series (DLMF 10.25.2), for x up to about 40.
+double log_i_series(double v, double x);
+
+// log K_v(x): for |v − n| ≤ ½ by Temme's series (x ≤ ¼), the trapezoidal rule on an integral (x ≤ 2) or Steed's
+// continued fraction, then n steps of the recurrence; for v up to about 30.
+double log_k_recurrence(double v, double x);
+
+// log K_v(x) by Rothwell's integral and Simpson's rule with 600 panels, as published: absolute error 4e-10 to 7e-10
+// near v = 0 and v = 12.6, and larger for v < ½ with x < 1e-3, where the integrand is nearly singular. For the paper's
+// method.
+double log_k_integral(double v, double x);
+
+// I_{v+1}(x) / I_v(x) by Gauss's continued fraction, relative error about 1e-15; about 6 √x steps.
+double i_ratio_fraction(double v, double x);
+
+}  // namespace lapidary

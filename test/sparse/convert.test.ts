@@ -1,0 +1,217 @@
+import fc from 'fast-check';
+import { afterEach, describe, expect, test } from 'vitest';
+import { dense, getThreads, setThreads } from 'lapidary';
+import { fromCoo, fromDense, toDense, transpose } from 'lapidary/sparse';
+import { native } from '../../dist/core/native.js';
+import { csrOf, gridOf, grids, malformed, randomCsr, sameBits } from '../support/sparse.js';
+
+const size = fc.integer({ min: 0, max: 40 });
+const threads = getThreads();
+afterEach(() => {
+  setThreads(threads);
+  native.failAllocation(-1);
+});
+
+describe('fromCoo', () => {
+  test('sums duplicates in the order in which they come, in any order of entries', () => {
+    const entry = fc.tuple(fc.nat(9), fc.nat(12), fc.double({ noNaN: true, min: -1e3, max: 1e3 }));
+    fc.assert(
+      fc.property(fc.array(entry, { maxLength: 300 }), fc.boolean(), (entries, typed) => {
+        const row = entries.map((e) => e[0]);
+        const col = entries.map((e) => e[1]);
+        const value = entries.map((e) => e[2]);
+        const expected = csrOf(
+          entries.reduce(
+            (grid, [i, j, x]) => {
+              const before = grid[i]![j];
+              grid[i]![j] = before === undefined ? x : before + x;
+              return grid;
+            },
+            Array.from({ length: 10 }, () => new Array<number | undefined>(13).fill(undefined)),
+          ),
+          13,
+        );
+        const a = typed
+          ? fromCoo({ rows: 10, cols: 13, row: Uint32Array.from(row), col: Uint32Array.from(col), value })
+          : fromCoo({ rows: 10, cols: 13, row, col, value });
+        expect(a).toEqual(expected);
+      }),
+    );
+  });
+
+  test('large, shuffled, on any number of threads', () => {
+    const a = randomCsr(5000, 3000, 30, 7);
+    const n = a.indices.length;
+    const rowOf = Uint32Array.from({ length: n });
+    for (let i = 0; i < a.rows; i++) rowOf.fill(i, a.indptr[i], a.indptr[i + 1]);
+    const order = Uint32Array.from({ length: n }, (_, e) => (e * 7919) % n);
+    const coo = {
+      rows: a.rows,
+      cols: a.cols,
+      row: order.map((e) => rowOf[e]!),
+      col: order.map((e) => a.indices[e]!),
+      value: Float64Array.from(order, (e) => a.values[e]!),
+    };
+    for (const count of [1, 2, 3, 7]) {
+      setThreads(count);
+      sameBits(fromCoo(coo), a);
+    }
+  });
+
+  test('keeps the type of its values, zeros, and huge dimensions', () => {
+    const a = fromCoo({
+      rows: 1,
+      cols: 2 ** 32 - 1,
+      row: [0, 0],
+      col: [2 ** 32 - 2, 5],
+      value: Float32Array.of(0, -0),
+    });
+    expect(a.values).toEqual(Float32Array.of(-0, 0));
+    expect(a.indices).toEqual(Uint32Array.of(5, 2 ** 32 - 2));
+    expect(fromCoo({ rows: 0, cols: 0, row: [], col: [], value: [] }).indptr).toEqual(Uint32Array.of(0));
+  });
+
+  test.each([
+    ['ERR_RANGE', 'row[1] = 2', { row: Uint32Array.of(0, 2) }],
+    ['ERR_RANGE', 'col[0] = 3', { col: Uint32Array.of(3, 0) }],
+    ['ERR_RANGE', 'row[1] = 2', { row: [0, 2] }],
+    ['ERR_RANGE', 'row[0] = -1', { row: [-1, 0] }],
+    ['ERR_RANGE', 'col[0] = 0.5', { col: [0.5, 0] }],
+    ['ERR_SHAPE', 'col', { col: [0] }],
+    ['ERR_SHAPE', 'value', { value: [1] }],
+    ['ERR_DTYPE', 'value[1]', { value: [1, '2'] }],
+    ['ERR_DTYPE', 'row', { row: Float64Array.of(0, 1) }],
+    ['ERR_RANGE', 'rows', { rows: 2 ** 53 }],
+    ['ERR_RANGE', 'cols', { cols: NaN }],
+  ])('refuses with %s: %s', (code, text, change) => {
+    const coo = { rows: 2, cols: 3, row: [0, 1], col: [0, 1], value: [1, 2], ...change };
+    expect(() => fromCoo(coo as never)).toThrow(
+      expect.objectContaining({ code, message: expect.stringContaining(text) }),
+    );
+  });
+
+  test('runs out of memory in an orderly way', () => {
+    const a = {
+      rows: 100,
+      cols: 100,
+      row: new Uint32Array(1e6),
+      col: new Uint32Array(1e6),
+      value: new Float64Array(1e6),
+    };
+    const live = native.liveAllocations();
+    let failures = 0;
+    for (let nth = 0; ; nth++) {
+      native.failAllocation(nth);
+      try {
+        fromCoo(a);
+        break;
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'ERR_OUT_OF_MEMORY' });
+        failures++;
+      } finally {
+        native.failAllocation(-1);
+      }
+    }
+    expect(failures).toBeGreaterThan(0);
+    expect(native.liveAllocations()).toBeLessThanOrEqual(live + 2); // what the arena keeps
+  });
+});
+
+describe('fromDense and toDense', () => {
+  test('undo each other', () => {
+    fc.assert(
+      fc.property(grids(size, size), fc.boolean(), ({ grid, cols }, single) => {
+        const Type = single ? Float32Array : Float64Array;
+        const flat = Type.from(grid.flatMap((row) => row.map((x) => x ?? 0)));
+        const a = fromDense(dense(grid.length, cols, flat));
+        expect(a).toEqual(
+          csrOf(
+            grid.map((row) => row.map((x) => (x === 0 ? undefined : x))),
+            cols,
+            Type as never,
+          ),
+        );
+        expect(toDense(a)).toEqual(dense(grid.length, cols, flat));
+      }),
+    );
+  });
+
+  test('keeps NaN and infinity, drops both zeros', () => {
+    const a = fromDense(dense(1, 5, Float64Array.of(NaN, -0, Infinity, 0, -Infinity)));
+    expect(a.values).toEqual(Float64Array.of(NaN, Infinity, -Infinity));
+  });
+
+  test('every thread count gives the same', () => {
+    const a = randomCsr(700, 900, 40, 3);
+    const full = toDense(a);
+    for (const count of [1, 2, 3, 7]) {
+      setThreads(count);
+      expect(Buffer.compare(Buffer.from(toDense(a).data.buffer), Buffer.from(full.data.buffer))).toBe(0);
+      sameBits(fromDense(full), a);
+    }
+  });
+});
+
+describe('transpose', () => {
+  test('against the definition', () => {
+    fc.assert(
+      fc.property(grids(size, size), ({ grid, cols }) => {
+        const flipped = Array.from({ length: cols }, (_, j) => grid.map((row) => row[j]));
+        expect(transpose(csrOf(grid, cols))).toEqual(csrOf(flipped, grid.length));
+        const single = csrOf(grid, cols, Float32Array);
+        expect(transpose(transpose(single))).toEqual(single);
+      }),
+    );
+  });
+
+  test('tall, wide, and a result that would have too many rows', () => {
+    const a = randomCsr(3, 100000, 500, 5);
+    expect(gridOf(transpose(transpose(a)))).toEqual(gridOf(a));
+    const wide = {
+      rows: 0,
+      cols: 2 ** 32 - 1,
+      indptr: new Uint32Array(1),
+      indices: new Uint32Array(0),
+      values: new Float64Array(0),
+    };
+    expect(() => transpose(wide)).toThrow(expect.objectContaining({ code: 'ERR_RANGE' }));
+  });
+});
+
+describe.each([
+  ['toDense', toDense],
+  ['transpose', transpose],
+])('%s', (_, call: (a: never) => unknown) => {
+  test.each(malformed())('refuses a matrix that should %s', (text, a) => {
+    expect(() => call(a as never)).toThrow(
+      expect.objectContaining({ code: 'ERR_FORMAT', argument: 'a', message: expect.stringContaining(text) }),
+    );
+  });
+
+  test('refuses wrong shapes and types', () => {
+    const a = randomCsr(3, 3, 2, 1);
+    expect(() => call({ ...a, values: new Float64Array(1) } as never)).toThrow(
+      expect.objectContaining({ code: 'ERR_SHAPE' }),
+    );
+    expect(() => call({ ...a, indptr: new Uint32Array(9) } as never)).toThrow(
+      expect.objectContaining({ code: 'ERR_SHAPE' }),
+    );
+    expect(() => call({ ...a, values: new Int32Array(a.values.length) } as never)).toThrow(
+      expect.objectContaining({ code: 'ERR_DTYPE' }),
+    );
+    structuredClone(a.indices.buffer, { transfer: [a.indices.buffer as ArrayBuffer] });
+    expect(() => call(a as never)).toThrow(expect.objectContaining({ code: 'ERR_DETACHED' }));
+  });
+});
+
+test('the first offence is named, wherever it is', () => {
+  const a = randomCsr(20000, 5000, 30, 11);
+  for (const row of [0, 7777, 19999]) {
+    const bad = { ...a, indices: a.indices.slice() };
+    const p = bad.indptr[row + 1]! - 1;
+    bad.indices[p] = 5000;
+    bad.indices[bad.indices.length - 1] = 4e9;
+    const got = p === bad.indices.length - 1 ? 4e9 : 5000;
+    expect(() => transpose(bad)).toThrow(`column ${got} in row ${row} (position ${p})`);
+  }
+});

@@ -1,0 +1,212 @@
+import { expect, test } from 'vitest';
+import { dense, LapidaryError, philox, setThreads, getThreads, type Dense } from 'lapidary';
+import { besselIRatio, vmfFit, vmfLogPdf } from 'lapidary/special';
+import { native } from '../../dist/core/native.js';
+
+/** n directions around the first axis: gaussian noise on every coordinate. */
+function cloud(n: number, p: number, noise: number, seed: number): Dense {
+  const u = philox(seed).fill(new Float64Array(2 * n * p));
+  const data = Float64Array.from({ length: n * p }, (_, i) => {
+    const gaussian = Math.sqrt(-2 * Math.log(1 - u[2 * i]!)) * Math.cos(2 * Math.PI * u[2 * i + 1]!);
+    return (i % p === 0 ? 1 : 0) + noise * gaussian;
+  });
+  return dense(n, p, data);
+}
+
+function meanLength({ rows, cols, data }: Dense): number {
+  const sum = new Float64Array(cols);
+  for (let i = 0; i < rows; i++) {
+    const row = data.subarray(i * cols, (i + 1) * cols);
+    const norm = Math.hypot(...row);
+    row.forEach((a, j) => (sum[j]! += a / norm));
+  }
+  return Math.hypot(...sum) / rows;
+}
+
+const total = (a: Float64Array): number => a.reduce((sum, b) => sum + b, 0);
+
+test.each([
+  [2, 50, 0.5],
+  [3, 40, 0.01],
+  [3, 40, 30],
+  [17, 100, 0.3],
+  [768, 60, 0.02],
+  [2048, 30, 0.05],
+  [8192, 12, 0.01],
+  [32768, 6, 0.02],
+])('the likelihood equation holds: p = %i, n = %i, noise %f', (p, n, noise) => {
+  const x = cloud(n, p, noise, p);
+  const { mu, kappa, converged, iterations, residual } = vmfFit(x);
+  const mean = meanLength(x);
+  expect(Math.abs(besselIRatio(p / 2 - 1, kappa) - mean)).toBeLessThan(1e-10 * mean);
+  expect(converged).toBe(true);
+  expect(iterations).toBeLessThanOrEqual(6);
+  expect(residual).toBeLessThanOrEqual(1e-12);
+  expect(total(mu.map((a) => a * a))).toBeCloseTo(1, 13);
+});
+
+test('the fit is the maximum: gradient zero by finite differences, likelihood = Σ log density', () => {
+  for (const [p, noise] of [
+    [2, 0.7],
+    [5, 0.4],
+    [300, 0.1],
+  ] as const) {
+    const x = cloud(80, p, noise, 10 + p);
+    const { mu, kappa, logLikelihood } = vmfFit(x);
+    const likelihood = (m: Float64Array, k: number): number => total(vmfLogPdf(x, m, k));
+    expect(Math.abs(likelihood(mu, kappa) - logLikelihood)).toBeLessThan(1e-11 * Math.abs(logLikelihood) + 1e-10);
+    const step = 1e-4 * kappa;
+    const slope = (likelihood(mu, kappa + step) - likelihood(mu, kappa - step)) / (2 * step);
+    const curvature =
+      (likelihood(mu, kappa + step) + likelihood(mu, kappa - step) - 2 * likelihood(mu, kappa)) / step ** 2;
+    expect(curvature).toBeLessThan(0);
+    expect(Math.abs(slope / curvature)).toBeLessThan(1e-5 * kappa);
+    for (const j of [0, 1, p - 1]) {
+      const moved = (by: number): number =>
+        likelihood(
+          mu.map((a, i) => (i === j ? a + by : a)),
+          kappa,
+        );
+      expect(moved(1e-3)).toBeLessThan(logLikelihood);
+      expect(moved(-1e-3)).toBeLessThan(logLikelihood);
+    }
+  }
+});
+
+test('p = 3: A(κ) = coth κ − 1/κ and C = κ / 4π sinh κ', () => {
+  for (const kappa of [1e-9, 1e-3, 0.5, 3, 17, 40, 500, 1e5]) {
+    const closed = kappa < 0.01 ? kappa / 3 - kappa ** 3 / 45 : 1 / Math.tanh(kappa) - 1 / kappa;
+    expect(Math.abs(besselIRatio(0.5, kappa) / closed - 1)).toBeLessThan(1e-13);
+    const [value] = vmfLogPdf(dense(1, 3, Float64Array.of(3, 0, 4)), Float64Array.of(0, 0, 1), kappa);
+    // log(κ / 4π sinh κ) + 0.8 κ
+    const logSinh = kappa < 1e-6 ? Math.log(kappa) : kappa + Math.log(-Math.expm1(-2 * kappa) / 2);
+    const expected = Math.log(kappa / (4 * Math.PI)) - logSinh + 0.8 * kappa;
+    expect(Math.abs(value! - expected)).toBeLessThan(4e-15 * (1 + 3 * kappa));
+  }
+});
+
+test('the density integrates to 1 on the circle', () => {
+  for (const kappa of [0, 0.3, 4, 90]) {
+    const n = 400;
+    const circle = Float64Array.from({ length: 2 * n }, (_, i) => {
+      const angle = (2 * Math.PI * Math.floor(i / 2)) / n;
+      return i % 2 ? Math.sin(angle) : Math.cos(angle);
+    });
+    const density = vmfLogPdf(dense(n, 2, circle), Float64Array.of(0.6, -0.8), kappa).map(Math.exp);
+    expect((total(density) * 2 * Math.PI) / n).toBeCloseTo(1, 12);
+  }
+});
+
+test('rows count by direction only, at any scale', () => {
+  const x = cloud(20, 4, 0.5, 3);
+  const { mu, kappa } = vmfFit(x);
+  for (const scale of [2 ** 1000, 2 ** -1000, 2 ** -520, 2 ** 520]) {
+    const scaled = vmfFit(
+      dense(
+        20,
+        4,
+        x.data.map((a) => a * scale),
+      ),
+    );
+    expect(scaled.kappa).toBeCloseTo(kappa, 10);
+    scaled.mu.forEach((a, j) => expect(a).toBeCloseTo(mu[j]!, 12));
+  }
+  const denormal = dense(2, 2, Float64Array.of(5e-324, 0, 0, 5e-324));
+  expect(vmfFit(denormal).mu[0]).toBeCloseTo(Math.SQRT1_2, 14);
+});
+
+test('directions that cancel give kappa 0; directions that agree have no fit', () => {
+  const none = vmfFit(dense(2, 3, Float64Array.of(1, 2, 3, -1, -2, -3)));
+  expect(none.kappa).toBe(0);
+  expect(none.mu).toEqual(Float64Array.of(1, 0, 0));
+  expect(none.logLikelihood).toBeCloseTo(-2 * Math.log(4 * Math.PI), 13);
+  expect(() => vmfFit(dense(1, 3, Float64Array.of(1, 2, 3)))).toThrow(code('ERR_NOT_CONVERGED'));
+  expect(() => vmfFit(dense(3, 2, Float64Array.of(1, 2, 3, 6, 0.1, 0.2)))).toThrow(code('ERR_NOT_CONVERGED'));
+  // nearly agreeing directions still fit
+  const tight = vmfFit(dense(2, 3, Float64Array.of(1, 0, 1e-6, 1, 0, -1e-6)));
+  expect(tight.kappa).toBeGreaterThan(1e11);
+  expect(tight.converged).toBe(true);
+});
+
+const code = (name: string): unknown => expect.objectContaining({ code: name });
+
+test('bad input', () => {
+  const fine = cloud(4, 3, 0.5, 1);
+  const axis = Float64Array.of(1, 0, 0);
+  const broken = (value: number): Dense =>
+    dense(
+      4,
+      3,
+      fine.data.map((a, i) => (Math.floor(i / 3) === 2 ? value : a)),
+    );
+  for (const value of [0, NaN, Infinity, -Infinity]) {
+    expect(() => vmfFit(broken(value))).toThrow(/x row 2/);
+    expect(() => vmfFit(broken(value))).toThrow(code('ERR_RANGE'));
+    expect(() => vmfLogPdf(broken(value), axis, 1)).toThrow(/x row 2/);
+    expect(() =>
+      vmfLogPdf(
+        fine,
+        axis.map(() => value),
+        1,
+      ),
+    ).toThrow(code('ERR_RANGE'));
+  }
+  const oneNaN = dense(
+    4,
+    3,
+    fine.data.map((a, i) => (i === 4 ? NaN : a)),
+  );
+  expect(() => vmfFit(oneNaN)).toThrow(/x row 1/);
+  expect(() => vmfFit(dense(0, 3))).toThrow(code('ERR_RANGE'));
+  expect(() => vmfFit(dense(3, 1))).toThrow(code('ERR_RANGE'));
+  expect(() => vmfFit(dense(1, 32769))).toThrow(code('ERR_RANGE'));
+  expect(() => vmfFit(dense(2, 2, new Float32Array(4)) as never)).toThrow(code('ERR_DTYPE'));
+  expect(() => vmfFit(fine, { seed: 1 } as never)).toThrow(code('ERR_OPTION'));
+  expect(() => vmfLogPdf(fine, new Float64Array(2), 1)).toThrow(code('ERR_SHAPE'));
+  for (const kappa of [-1, NaN, Infinity]) expect(() => vmfLogPdf(fine, axis, kappa)).toThrow(code('ERR_RANGE'));
+  expect(vmfLogPdf(dense(0, 3), axis, 1)).toEqual(new Float64Array(0));
+});
+
+test('iterations: history, limit, progress', () => {
+  const x = cloud(30, 6, 0.5, 5);
+  const seen: number[] = [];
+  const full = vmfFit(x, { record: true, onProgress: ({ residual }) => void seen.push(residual) });
+  expect(Array.from(full.history!)).toEqual(seen);
+  expect(vmfFit(x, { maxIterations: 1 }).converged).toBe(false);
+  expect(vmfFit(x, { onProgress: () => false }).iterations).toBe(1);
+});
+
+test('the same bits for any number of threads', () => {
+  const x = cloud(300, 700, 0.1, 9);
+  const threads = getThreads();
+  const results = [1, 2, 3, 7].map((n) => {
+    setThreads(n);
+    const fit = vmfFit(x);
+    return [fit.mu, fit.kappa, fit.logLikelihood, vmfLogPdf(x, fit.mu, fit.kappa)];
+  });
+  setThreads(threads);
+  for (const result of results) expect(result).toEqual(results[0]);
+});
+
+test('failing allocations end in ERR_OUT_OF_MEMORY', () => {
+  // larger than the blocks that the arena keeps
+  const x = dense(
+    3_000_000,
+    2,
+    new Float64Array(6_000_000).map((_, i) => (i % 7) + 1),
+  );
+  let failures = 0;
+  for (let n = 0; ; n++) {
+    native.failAllocation(n);
+    try {
+      vmfFit(x);
+      break;
+    } catch (error) {
+      expect((error as LapidaryError).code).toBe('ERR_OUT_OF_MEMORY');
+      failures++;
+    } finally {
+      native.failAllocation(-1);
+    }
+  }
+  expect(failures).toBeGreaterThan(0);
+});
