@@ -1,0 +1,71 @@
+/** Dense products: square, odd and skinny shapes. Bound by the FMA peak once the sides are some hundreds. */
+import { dense, gemm } from 'lapidary';
+import { bytesOf, dtypes, uniformOf, zerosOf, type Dtype } from '../harness/data.js';
+import { mlMatrix, onnxRuntime, openblas } from '../harness/peers.js';
+import type { Bench, Peer, Row, Work } from '../harness/row.js';
+
+function work(dtype: Dtype, m: number, n: number, k: number): Work {
+  const a = dense(m, k, uniformOf(dtype, m * k, 1));
+  const b = dense(k, n, uniformOf(dtype, k * n, 2));
+  const out = dense(m, n, zerosOf(dtype, m * n));
+  const tolerance = dtype === 'f64' ? 1e-12 : 1e-4;
+  const peers: Peer[] = [
+    openblas({ operation: 'matmul', parameters: { dtype, m, n, k }, arrays: { a: a.data, b: b.data } }, { tolerance }),
+  ];
+  if (a.data instanceof Float32Array && b.data instanceof Float32Array)
+    peers.push(
+      onnxRuntime(
+        {
+          operator: 'MatMul',
+          output: { name: 'c', dims: [m, n] },
+          weights: [{ name: 'b', dims: [k, n], data: b.data }], // as in a network: packed before the first call
+        },
+        { name: 'a', dims: [m, k], data: a.data },
+        { tolerance },
+      ),
+    );
+  if (dtype === 'f64' && m * n * k <= 256 ** 3)
+    peers.push(
+      mlMatrix(
+        ({ Matrix }) => {
+          const [x, y] = [Matrix.from1DArray(m, k, a.data), Matrix.from1DArray(k, n, b.data)];
+          return () => x.mmul(y);
+        },
+        { tolerance },
+      ),
+    );
+  return {
+    ours: () => gemm.matmul(a, b, { out }),
+    flops: 2 * m * n * k,
+    peak: dtype,
+    bytes: bytesOf(a.data, b.data, out.data),
+    peers,
+  };
+}
+
+const squares = [128, 256, 512, 1024, 2048];
+const others = [
+  [127, 129, 131],
+  [1000, 1000, 1000],
+  [8, 1024, 1024],
+  [1024, 8, 1024],
+  [1024, 1024, 8],
+  [64, 4096, 64],
+] as const;
+
+const bench: Bench = ({ quick }) =>
+  dtypes.flatMap((dtype): Row[] => [
+    ...(quick ? [48] : squares).map((n) => ({
+      shape: `${n}×${n}×${n}`,
+      dtype,
+      size: n,
+      family: 'square',
+      setup: () => work(dtype, n, n, n),
+    })),
+    ...(quick ? [[7, 5, 3] as const] : others).map(([m, n, k]) => ({
+      shape: `${m}×${n}×${k}`,
+      dtype,
+      setup: () => work(dtype, m, n, k),
+    })),
+  ]);
+export default bench;

@@ -1,0 +1,96 @@
+/** Inputs that benches share, the same in every run. */
+import { philox, sparse, type Csr, type Real } from 'lapidary';
+
+/** n numbers uniform on [low, high). */
+export function uniform(n: number, seed: number, low = -1, high = 1): Float64Array {
+  const numbers = philox(seed).fill(new Float64Array(n));
+  for (let i = 0; i < n; i++) numbers[i] = low + (high - low) * numbers[i]!;
+  return numbers;
+}
+
+export const uniformF32 = (n: number, seed: number, low = -1, high = 1): Float32Array =>
+  Float32Array.from(uniform(n, seed, low, high));
+
+const made = new Map<string, Csr>();
+
+function once(key: string, make: () => Csr): Csr {
+  let found = made.get(key);
+  if (!found) made.set(key, (found = make()));
+  return found;
+}
+
+const edgeFactor = 16;
+
+/** 2^scale vertices and 16 times as many edges drawn uniformly, duplicates summed; values uniform on (0, 1). */
+export function erdosRenyi(scale: number): Csr {
+  return once(`er ${scale}`, () => {
+    const n = 2 ** scale;
+    const ends = philox(1).fill(new Uint32Array(2 * edgeFactor * n));
+    for (let e = 0; e < ends.length; e++) ends[e] = ends[e]! % n;
+    return fromEdges(n, ends.subarray(0, ends.length / 2), ends.subarray(ends.length / 2));
+  });
+}
+
+/**
+ * The same size by the recursive model of Chakrabarti, Zhan & Faloutsos (2004) with the probabilities of the Graph500
+ * benchmark (0.57, 0.19, 0.19, 0.05): few vertices hold many of the edges.
+ */
+export function rmat(scale: number): Csr {
+  return once(`rmat ${scale}`, () => {
+    const n = 2 ** scale;
+    const edges = edgeFactor * n;
+    const [row, col] = [new Uint32Array(edges), new Uint32Array(edges)];
+    const words = new Uint32Array(edges);
+    for (let bit = 0; bit < scale; bit++) {
+      philox(2, bit).fill(words);
+      for (let e = 0; e < edges; e++) {
+        const u = words[e]! / 2 ** 32;
+        const quadrant = u < 0.57 ? 0 : u < 0.76 ? 1 : u < 0.95 ? 2 : 3;
+        row[e] = 2 * row[e]! + (quadrant >> 1);
+        col[e] = 2 * col[e]! + (quadrant & 1);
+      }
+    }
+    return fromEdges(n, row, col);
+  });
+}
+
+function fromEdges(n: number, row: Uint32Array, col: Uint32Array): Csr {
+  return sparse.fromCoo({ rows: n, cols: n, row, col, value: uniform(row.length, 3, 0, 1) });
+}
+
+/** The two families at the scales that sparse benches run. */
+export function graphs(quick: boolean): { name: string; family: string; n: number; make: () => Csr }[] {
+  const family = (name: string, generate: (scale: number) => Csr, scales: number[]) =>
+    scales.map((scale) => ({
+      name: `${name} scale ${scale}`,
+      family: name,
+      n: 2 ** scale,
+      make: () => generate(scale),
+    }));
+  const scales = quick ? [8] : [14, 16];
+  return [...family('ER', erdosRenyi, scales), ...family('R-MAT', rmat, scales)];
+}
+
+export type Dtype = 'f64' | 'f32';
+export const dtypes: readonly Dtype[] = ['f64', 'f32'];
+
+/** Numbers uniform on [low, high) of this type. */
+export const uniformOf = (dtype: Dtype, n: number, seed: number, low = -1, high = 1): Real =>
+  dtype === 'f64' ? uniform(n, seed, low, high) : uniformF32(n, seed, low, high);
+
+export const zerosOf = (dtype: Dtype, n: number): Real => (dtype === 'f64' ? new Float64Array(n) : new Float32Array(n));
+
+/** The same matrix with values of this type. */
+export const csrOf = (dtype: Dtype, a: Csr): Csr<Real> =>
+  dtype === 'f64' ? a : { ...a, values: Float32Array.from(a.values) };
+
+/** Bytes of typed arrays, and of the arrays of a Csr. */
+export const bytesOf = (...values: (Csr<Real> | { byteLength: number })[]): number =>
+  values.reduce((sum, value) => sum + ('indptr' in value ? bytesOf(value.indptr, value.indices, value.values) : value.byteLength), 0); // prettier-ignore
+/** A Csr as arrays and parameters of an external task. */
+export function csrTask(a: Csr<Real>, name = 'a') {
+  return {
+    arrays: { [`${name}indptr`]: a.indptr, [`${name}indices`]: a.indices, [`${name}values`]: a.values },
+    parameters: { [`${name}rows`]: a.rows, [`${name}cols`]: a.cols },
+  };
+}

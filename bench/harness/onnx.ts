@@ -1,0 +1,62 @@
+/**
+ * Writes an ONNX model of one node as protobuf, so that ONNX Runtime can be raced without a converter. Field numbers from
+ * onnx.proto3: ModelProto (ir_version 1, graph 7, opset_import 8), GraphProto (node 1, name 2, initializer 5, input 11,
+ * output 12), NodeProto (input 1, output 2, op_type 4), TensorProto (dims 1, data_type 2, name 8, raw_data 9).
+ */
+const VARINT = 0;
+const BYTES = 2;
+
+function varint(value: number): number[] {
+  const bytes = [];
+  for (let rest = value; ; rest = Math.floor(rest / 128)) {
+    if (rest < 128) return [...bytes, rest];
+    bytes.push((rest % 128) + 128);
+  }
+}
+
+const number = (field: number, value: number): Uint8Array =>
+  Uint8Array.from([...varint(field * 8 + VARINT), ...varint(value)]);
+
+function message(field: number, ...parts: (Uint8Array | string)[]): Uint8Array {
+  const body = Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)));
+  return Buffer.concat([Uint8Array.from([...varint(field * 8 + BYTES), ...varint(body.length)]), body]);
+}
+
+/** float32, the only element type used here */
+const FLOAT = 1;
+
+export interface TensorShape {
+  name: string;
+  dims: readonly number[];
+}
+
+/** A tensor that is part of the model, as weights are: the runtime may pack it beforehand. */
+export interface Initializer extends TensorShape {
+  data: Float32Array;
+}
+
+const dimension = (d: number) => message(1, number(1, d)); // TensorShapeProto.dim { dim_value 1 }
+
+const valueInfo = (field: number, { name, dims }: TensorShape) =>
+  message(field, message(1, name), message(2, message(1, number(1, FLOAT), message(2, ...dims.map(dimension)))));
+
+/** The model `output = operator(inputs…, weights…)` on f32 tensors. */
+export function onnxModel(
+  operator: string,
+  inputs: readonly TensorShape[],
+  output: TensorShape,
+  weights: readonly Initializer[] = [],
+): Uint8Array {
+  const names = [...inputs, ...weights].map((tensor) => message(1, tensor.name));
+  const tensors = weights.map(({ name, dims, data }) => {
+    const raw = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    return message(5, ...dims.map((d) => number(1, d)), number(2, FLOAT), message(8, name), message(9, raw));
+  });
+  const node = message(1, ...names, message(2, output.name), message(4, operator));
+  const infos = [...inputs.map((input) => valueInfo(11, input)), valueInfo(12, output)];
+  return Buffer.concat([
+    number(1, 8), // IR version 8 goes with operator set 17
+    message(7, node, message(2, 'bench'), ...tensors, ...infos),
+    message(8, number(2, 17)),
+  ]);
+}

@@ -1,0 +1,233 @@
+"""SciPy and NumPy as peers. Speaks the protocol of bench/harness/external.ts; needs nothing but them."""
+
+import sys
+import time
+import warnings
+
+try:
+    import numpy as np
+    import scipy
+    import scipy.io
+    import scipy.sparse as sp
+    import scipy.special as special
+except ImportError as error:
+    print(f"error {error}", flush=True)
+    sys.exit(0)
+
+warnings.filterwarnings("ignore")
+DTYPES = {"f64": np.float64, "f32": np.float32, "u32": np.uint32, "u8": np.uint8}
+
+
+def csr(arrays, p, name):
+    rows, cols = int(p[name + "rows"]), int(p[name + "cols"])
+    parts = (arrays[name + "values"], arrays[name + "indices"].astype(np.int32), arrays[name + "indptr"].astype(np.int32))
+    matrix = sp.csr_matrix(parts, shape=(rows, cols))
+    matrix.has_sorted_indices = True
+    return matrix
+
+
+def spmv(arrays, p):
+    a, x = csr(arrays, p, "a"), arrays["x"]
+    return lambda: a @ x
+
+
+def spmm(arrays, p):
+    a, b = csr(arrays, p, "a"), arrays["b"].reshape(int(p["acols"]), -1)
+    return lambda: a @ b
+
+
+def spgemm(arrays, p):
+    a = csr(arrays, p, "a")
+
+    def call():
+        c = a @ a
+        c.sort_indices()  # the result of lapidary is sorted too
+        return c
+
+    return call
+
+
+def transpose(arrays, p):
+    a = csr(arrays, p, "a")
+    return lambda: a.T.tocsr()
+
+
+def from_coo(arrays, p):
+    shape = (int(p["rows"]), int(p["cols"]))
+    row, col = arrays["row"].astype(np.int32), arrays["col"].astype(np.int32)
+
+    def call():
+        c = sp.coo_matrix((arrays["value"], (row, col)), shape=shape).tocsr()
+        c.sort_indices()
+        return c
+
+    return call
+
+
+def log_i(arrays, p):
+    v, x = arrays["v"], arrays["x"]
+    return lambda: np.log(special.ive(v, x)) + x
+
+
+def log_k(arrays, p):
+    v, x = arrays["v"], arrays["x"]
+    return lambda: np.log(special.kve(v, x)) - x
+
+
+def bessel_i_ratio(arrays, p):
+    v, x = arrays["v"], arrays["x"]
+    return lambda: special.ive(v + 1, x) / special.ive(v, x)
+
+
+def power_iteration(p, a, restart):
+    """p <- alpha r + (1 - alpha) (P^T p + dangling r) until the 1-norm of the step is at most the tolerance."""
+    alpha, tolerance = float(p["alpha"]), float(p["tolerance"])
+
+    def call():
+        out = np.asarray(a.sum(axis=1)).ravel()
+        dangling = out == 0
+        transposed = (sp.diags(np.where(dangling, 0, 1 / np.where(dangling, 1, out))) @ a).T.tocsr()
+        x = restart.copy()
+        for _ in range(1000):
+            y = alpha * restart + (1 - alpha) * (transposed @ x + x[dangling].sum() * restart)
+            residual = np.abs(y - x).sum()
+            x = y
+            if residual <= tolerance:
+                break
+        return x
+
+    return call
+
+
+def page_rank(arrays, p):
+    a = csr(arrays, p, "a")
+    return power_iteration(p, a, np.full(a.shape[0], 1 / a.shape[0]))
+
+
+def personalized_page_rank(arrays, p):
+    a = csr(arrays, p, "a")
+    restart = np.zeros(a.shape[0])
+    restart[arrays["seeds"]] = 1 / len(arrays["seeds"])
+    return power_iteration(p, a, restart)
+
+
+def fast_rp(arrays, p):
+    """FastRP by CSR @ dense in f32, from a random matrix that is given (lapidary also has to draw it)."""
+    a, r = csr(arrays, p, "a"), arrays["r"].reshape(int(p["arows"]), -1)
+    weights = [float(w) for w in p["weights"].split(",")]
+    beta = float(p["beta"])
+
+    def call():
+        degree = np.asarray(a.sum(axis=1)).ravel()
+        linked = degree > 0
+        safe = np.where(linked, degree, 1)
+        u = np.where(linked, safe**beta, 0).astype(np.float32)[:, None] * r
+        step = (sp.diags(np.where(linked, 1 / safe, 0)) @ a).astype(np.float32).tocsr()
+        total = np.zeros_like(r)
+        for weight in weights:
+            u = step @ u
+            if weight:
+                norm = np.linalg.norm(u, axis=1, keepdims=True)
+                total += np.float32(weight) * u / np.where(norm > 0, norm, 1)
+        mean, deviation = total[linked].mean(axis=0), total[linked].std(axis=0)
+        return np.where(linked[:, None], (total - mean) / np.where(deviation > 0, deviation, 1), 0)
+
+    return call
+
+
+def vmf_fit(arrays, p):
+    from scipy.stats import vonmises_fisher
+
+    x = arrays["x"].reshape(int(p["rows"]), -1)
+
+    def call():
+        mu, kappa = vonmises_fisher.fit(x)
+        return np.append(mu, kappa)
+
+    return call
+
+
+def read_matrix_market(arrays, p):
+    import io
+
+    data = arrays["file"].tobytes()
+    return lambda: sp.csr_matrix(scipy.io.mmread(io.BytesIO(data)))
+
+
+def read_npy(arrays, p):
+    import io
+
+    data = arrays["file"].tobytes()
+    return lambda: np.load(io.BytesIO(data))
+
+
+TASKS = {
+    "spmv": spmv,
+    "spmm": spmm,
+    "spgemm": spgemm,
+    "transpose": transpose,
+    "fromCoo": from_coo,
+    "logBesselI": log_i,
+    "logBesselK": log_k,
+    "besselIRatio": bessel_i_ratio,
+    "pageRank": page_rank,
+    "personalizedPageRank": personalized_page_rank,
+    "fastRP": fast_rp,
+    "vmfFit": vmf_fit,
+    "readMatrixMarket": read_matrix_market,
+    "readNpy": read_npy,
+}
+
+
+def numbers(value):
+    """The values of a sparse result, a dense result as it is."""
+    if sp.issparse(value):
+        value.sort_indices()
+        return value.data
+    return np.ascontiguousarray(value)
+
+
+def batch(call, least):
+    call()
+    calls, elapsed, start = 0, 0.0, time.perf_counter()
+    while elapsed < least or calls == 0:
+        call()
+        calls += 1
+        elapsed = time.perf_counter() - start
+    return elapsed / calls
+
+
+def main():
+    stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
+
+    def say(line):
+        stdout.write(line.encode() + b"\n")
+        stdout.flush()
+
+    say(f"ready SciPy {scipy.__version__}")
+    arrays, call = {}, None
+    for line in iter(stdin.readline, b""):
+        word, *rest = line.decode().split()
+        try:
+            if word == "array":
+                name, dtype, count = rest
+                size = int(count) * np.dtype(DTYPES[dtype]).itemsize
+                arrays[name] = np.frombuffer(stdin.read(size), DTYPES[dtype])
+            elif word == "task":
+                parameters = dict(pair.split("=", 1) for pair in rest[1:])
+                call = TASKS[rest[0]](dict(arrays), parameters)
+                say("ok 0")
+            elif word == "batch":
+                say(f"time {batch(call, float(rest[0])):.9e}")
+            elif word == "result":
+                value = numbers(call()).astype(np.float64)
+                say(f"array f64 {value.size}")
+                stdout.write(value.tobytes())
+                stdout.flush()
+            else:
+                say(f"error unknown command {word}")
+        except Exception as error:  # the run reports it and goes on
+            say(f"error {type(error).__name__} {error}".replace("\n", " "))
+
+
+main()

@@ -1,0 +1,196 @@
+// What this machine can do at most: multiply-adds in registers, and reading an array of a given size. It speaks the
+// protocol of bench/harness/external.ts and is measured in turns with the functions whose roof it is, since a shared
+// machine is not as fast now as it was a minute ago.
+//
+//   task fma  dtype=f32|f64 threads=T isa=portable|avx2|avx512   one call: 12 or 24 independent chains in each thread
+//   task read bytes=B threads=T isa=…                            one call: reads B bytes, split over the threads, many times
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "../peers/protocol.h"
+
+namespace {
+
+// GCC and Clang vectors: one text for every width. Compiled with -ffp-contract=fast, so a·x + y is one instruction where
+// the target has one. The chains are kept apart and alive by an empty asm, which the compiler must not look into.
+#define LAPIDARY_FMA(name, scalar, bytes, chains, target)                          \
+  target void name(std::size_t rounds) {                                           \
+    typedef scalar V __attribute__((vector_size(bytes)));                          \
+    V x, y, a[chains];                                                             \
+    for (int j = 0; j < int(bytes / sizeof(scalar)); j++) x[j] = 0.999f, y[j] = 1e-6f; \
+    for (int i = 0; i < chains; i++) a[i] = x * scalar(i);                         \
+    asm volatile("" : "+m"(x), "+m"(y));                                           \
+    const V xr = x, yr = y;                                                        \
+    for (std::size_t r = 0; r < rounds; r++) {                                     \
+      _Pragma("GCC unroll 24") for (int i = 0; i < chains; i++) a[i] = a[i] * xr + yr; \
+    }                                                                              \
+    asm volatile("" : : "m"(a) : "memory");                                        \
+  }
+
+// Sums 64-bit lanes, eight chains, so that loads and not additions are the limit.
+#define LAPIDARY_READ(name, bytes, target)                                                                 \
+  target std::uint64_t name(const char* p, std::size_t size, std::size_t passes) {                          \
+    typedef std::uint64_t V __attribute__((vector_size(bytes)));                                           \
+    V s[8] = {};                                                                                           \
+    for (std::size_t pass = 0; pass < passes; pass++) {                                                    \
+      asm volatile("" : "+r"(p));                                                                          \
+      for (std::size_t i = 0; i + 8 * bytes <= size; i += 8 * bytes) {                                     \
+        const V* v = reinterpret_cast<const V*>(p + i);                                                    \
+        _Pragma("GCC unroll 8") for (int j = 0; j < 8; j++) s[j] += v[j];                                  \
+      }                                                                                                    \
+    }                                                                                                      \
+    V total = s[0] + s[1] + s[2] + s[3] + s[4] + s[5] + s[6] + s[7];                                       \
+    return total[0];                                                                                       \
+  }
+
+LAPIDARY_FMA(fma_f32_portable, float, 16, 12, )
+LAPIDARY_FMA(fma_f64_portable, double, 16, 12, )
+LAPIDARY_READ(read_portable, 16, )
+#if defined(__x86_64__)
+#define LAPIDARY_AVX2 __attribute__((target("avx2,fma")))
+#define LAPIDARY_AVX512 __attribute__((target("avx512f,prefer-vector-width=512")))
+LAPIDARY_FMA(fma_f32_avx2, float, 32, 12, LAPIDARY_AVX2)
+LAPIDARY_FMA(fma_f64_avx2, double, 32, 12, LAPIDARY_AVX2)
+LAPIDARY_READ(read_avx2, 32, LAPIDARY_AVX2)
+LAPIDARY_FMA(fma_f32_avx512, float, 64, 24, LAPIDARY_AVX512)
+LAPIDARY_FMA(fma_f64_avx512, double, 64, 24, LAPIDARY_AVX512)
+LAPIDARY_READ(read_avx512, 64, LAPIDARY_AVX512)
+#endif
+
+struct Kernels {
+  const char* isa;
+  void (*f32)(std::size_t);
+  void (*f64)(std::size_t);
+  std::uint64_t (*read)(const char*, std::size_t, std::size_t);
+  int width;   // bytes
+  int chains;  // enough to hide the latency of one
+};
+
+constexpr Kernels kKernels[] = {
+    {"portable", fma_f32_portable, fma_f64_portable, read_portable, 16, 12},
+#if defined(__x86_64__)
+    {"avx2", fma_f32_avx2, fma_f64_avx2, read_avx2, 32, 12},
+    {"avx512", fma_f32_avx512, fma_f64_avx512, read_avx512, 64, 24},
+#endif
+};
+
+// Threads that stay, so that a call of a millisecond is not mostly the start of threads.
+class Team {
+ public:
+  void resize(std::size_t n) {
+    stop();
+    stopping_ = false;
+    for (std::size_t i = 1; i < n; i++) threads_.emplace_back([this, i, seen = generation_] { work(i, seen); });
+  }
+  ~Team() { stop(); }
+
+  template <class Job>
+  void run(const Job& job) {
+    {
+      std::lock_guard lock(mutex_);
+      job_ = [](const void* j, std::size_t i) { (*static_cast<const Job*>(j))(i); };
+      argument_ = &job;
+      running_ = threads_.size();
+      generation_++;
+    }
+    wake_.notify_all();
+    job(0);
+    std::unique_lock lock(mutex_);
+    done_.wait(lock, [this] { return running_ == 0; });
+  }
+
+ private:
+  void work(std::size_t i, std::uint64_t seen) {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      wake_.wait(lock, [&] { return stopping_ || generation_ != seen; });
+      if (stopping_) return;
+      seen = generation_;
+      lock.unlock();
+      job_(argument_, i);
+      lock.lock();
+      if (--running_ == 0) done_.notify_one();
+    }
+  }
+  void stop() {
+    {
+      std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    for (auto& t : threads_) t.join();
+    threads_.clear();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_, done_;
+  std::vector<std::thread> threads_;
+  void (*job_)(const void*, std::size_t) = nullptr;
+  const void* argument_ = nullptr;
+  std::size_t running_ = 0;
+  std::uint64_t generation_ = 0;
+  bool stopping_ = false;
+};
+
+Team team;
+std::size_t threads = 1;
+const Kernels* kernel = nullptr;
+bool reading = false, f32 = false;
+std::size_t rounds = 0, passes = 0, part = 0;
+std::vector<char*> blocks;
+std::atomic<std::uint64_t> sink;  // keeps the sums alive
+
+}  // namespace
+
+double prepare(Session* s, const char** why) {
+  const char* isa = task_word(s, "isa", "portable");
+  kernel = nullptr;
+  for (const Kernels& k : kKernels)
+    if (!strcmp(k.isa, isa)) kernel = &k;
+  *why = "unknown instruction set";
+  if (!kernel) return -1;
+  reading = !strncmp(s->task, "read ", 5);
+  f32 = !strcmp(task_word(s, "dtype", "f64"), "f32");
+  threads = std::size_t(task_number(s, "threads"));
+  *why = "threads";
+  if (threads < 1) return -1;
+  team.resize(threads);
+  if (!reading) {
+    rounds = 200'000;  // about a millisecond
+    return 2.0 * double(rounds) * kernel->chains * (kernel->width / (f32 ? 4 : 8)) * double(threads);
+  }
+  for (char* b : blocks) free(b);
+  blocks.assign(threads, nullptr);
+  part = std::size_t(task_number(s, "bytes")) / threads / 512 * 512;
+  *why = "bytes";
+  if (part == 0) return -1;
+  passes = part >= (16u << 20) ? 1 : (16u << 20) / part;
+  team.run([](std::size_t i) {  // each thread touches its own part first: its memory is near it
+    blocks[i] = static_cast<char*>(aligned_block(part));
+    if (blocks[i]) memset(blocks[i], 1, part);
+  });
+  *why = "no memory";
+  for (char* b : blocks)
+    if (!b) return -1;
+  return double(part) * double(passes) * double(threads);
+}
+
+void call() {
+  if (reading)
+    team.run([](std::size_t i) { sink += kernel->read(blocks[i], part, passes); });
+  else
+    team.run([](std::size_t) { (f32 ? kernel->f32 : kernel->f64)(rounds); });
+}
+
+const void* result(const char** dtype, std::size_t* count) {
+  *dtype = "u8";
+  *count = 0;
+  return "";
+}
+
+int main() { return serve("roof"); }
