@@ -49,9 +49,9 @@ export interface ErrorDetails {
 export class LapidaryError extends Error {
   readonly code: ErrorCode;
   readonly function: string;
-  readonly argument?: string;
+  declare readonly argument?: string;
   readonly expected: string;
-  readonly got?: string;
+  declare readonly got?: string;
 
   constructor(code: ErrorCode, details: ErrorDetails, options?: { cause?: unknown }) {
     const { function: fn, argument, expected, got } = details;

@@ -41,10 +41,13 @@ export function describe(value: unknown): string {
   }
 }
 
+const keys = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), 'keys')!.value as () => void;
+
+/** True for a view whose buffer was transferred away, or resized so that it no longer holds the view. */
 function isDetached(array: NumericArray): boolean {
-  if (array.length > 0 || !(array.buffer instanceof ArrayBuffer)) return false;
+  if (array.length > 0) return false;
   try {
-    new Uint8Array(array.buffer);
+    keys.call(array); // refuses such views and nothing else
     return false;
   } catch {
     return true;
@@ -127,10 +130,10 @@ export class Where {
     const name = arrayTypeName(value);
     if (!name || !types.some((t) => t.name === name)) this.fail('ERR_DTYPE', argument, list(types), describe(value));
     const array = value as NumericArray;
-    if (length !== undefined && array.length !== length) {
-      if (isDetached(array)) this.fail('ERR_DETACHED', argument, `${name}(${length})`, 'one whose buffer is detached');
+    if (isDetached(array))
+      this.fail('ERR_DETACHED', argument, `an attached ${name}`, 'one whose buffer is detached or has shrunk');
+    if (length !== undefined && array.length !== length)
       this.fail('ERR_SHAPE', argument, `${list(types)} of length ${length}`, describe(value));
-    }
     return array as Instance<T>;
   }
 

@@ -29,7 +29,8 @@ export interface FastRPOptions {
  * O(q·nnz·dimension); three n × dimension matrices of floats at most. The result is a function of the graph, the options
  * and the seed, whatever the number of threads.
  *
- * Nodes without outgoing edges get rows of zeros, and the columns are standardised over the other nodes: in the authors'
+ * In `0^β` with β < 0 stands 0: where edges lead to a node without outgoing edges, its row of R does not count. Such nodes
+ * get rows of zeros themselves, and the columns are standardised over the other nodes: in the authors'
  * code, whose graphs have no such nodes, they would all get the row −mean/deviation.
  *
  * @param graph n × n with weights that are not negative (usually symmetric), or a graphology graph
@@ -68,7 +69,7 @@ export function fastRP(graph: Graph, options?: FastRPOptions): Dense<Float32Arra
 
   const scale = at.allocate(Float64Array, n);
   for (let j = 0; j < n; j++) {
-    if (degrees[j] === 0) continue; // leads nowhere, and 0^β would be infinite
+    if (degrees[j] === 0 && beta !== 0) continue; // 0^β: 0, and taken as 0 where it would be infinite
     scale[j] = degrees[j]! ** beta;
     if (!(scale[j]! >= 1e-30 && scale[j]! <= 1e30))
       at.fail('ERR_RANGE', 'graph.values', 'degrees whose power β is between 1e-30 and 1e30', `degree ${degrees[j]}`);
@@ -82,7 +83,7 @@ export function fastRP(graph: Graph, options?: FastRPOptions): Dense<Float32Arra
   for (let k = 0; k < steps; k++) {
     spmm(transition, previous, { out: next });
     [previous, next] = [next, previous];
-    if (weights[k] !== 0) native.addRows(previous.data, n, dimension, weights[k]!, rowNormalize, sum.data);
+    if (weights[k] !== 0) native.addRows(previous.data, n, dimension, weights[k], rowNormalize, sum.data);
   }
   if (standardize) native.standardizeColumns(degrees, dimension, sum.data);
   return sum;

@@ -21,7 +21,7 @@ const largestRead = 2 ** 30; // one call of the operating system reads less than
 
 /** Calls `body` with the opened source and closes it after. */
 export function withSource<T>(at: Where, source: unknown, body: (bytes: Bytes) => T): T {
-  if (arrayTypeName(source) === 'Uint8Array') return body(fromArray(at, source as Uint8Array));
+  if (arrayTypeName(source) === 'Uint8Array') return body(fromArray(at, at.array('source', source, [Uint8Array])));
   const path = source instanceof URL && source.protocol === 'file:' ? fileURLToPath(source) : source;
   if (typeof path !== 'string' || path === '')
     at.fail('ERR_DTYPE', 'source', 'a path, a file: URL or a Uint8Array', describe(source));

@@ -14,8 +14,8 @@
 namespace lapidary {
 
 // Empties words of a bitmap and lists the positions of their bits, ascending: words[list[0 … n − 1]] in that order, or
-// words[0 … n − 1] without a list. Returns how many. Writes up to 8 values beyond them. Bound: about one mispredicted
-// branch for a word with more than four bits, none for others (after simdjson's flatten_bits, Langdale & Lemire 2019).
+// words[0 … n − 1] without a list. Returns how many. Writes up to 8 values beyond them. Bound: no mispredicted branch
+// for words of up to four bits with AVX2, empty ones included (after simdjson's flatten_bits, Langdale & Lemire 2019).
 using DrainBits = size_t (*)(uint64_t* words, const uint32_t* list, size_t n, uint32_t* out);
 inline constexpr size_t kDrainSlack = 8;
 size_t drain_bits__portable(uint64_t* words, const uint32_t* list, size_t n, uint32_t* out);

@@ -23,15 +23,16 @@ size_t drain_bits__avx2(uint64_t* words, const uint32_t* list, size_t n, uint32_
   for (size_t e = 0; e < n; e++) {
     const uint32_t w = list == nullptr ? static_cast<uint32_t>(e) : list[e];
     uint64_t word = words[w];
-    if (list == nullptr && word == 0) continue;
     words[w] = 0;
     const int bits = __builtin_popcountll(word);
-    for (int first = 0; first < bits; first += 4) {
+    int first = 0;
+    do {
       for (int k = 0; k < 4; k++) {
         out[first + k] = 64 * w + static_cast<uint32_t>(__builtin_ctzll(word | kGuard));
         word &= word - 1;
       }
-    }
+      first += 4;
+    } while (first < bits);
     out += bits;
   }
   return static_cast<size_t>(out - begin);

@@ -39,7 +39,9 @@ function reference(a: Csr, options: Required<Omit<FastRPOptions, 'seed'>>, seed:
   const degree = Array.from({ length: n }, (_, i) =>
     a.values.subarray(a.indptr[i], a.indptr[i + 1]).reduce((x, w) => x + w, 0),
   );
-  let u = projection(n, dimension, seed).map((row, j) => row.map((x) => (degree[j]! > 0 ? x * degree[j]! ** beta : 0)));
+  let u = projection(n, dimension, seed).map((row, j) =>
+    row.map((x) => (degree[j]! > 0 || beta >= 0 ? x * degree[j]! ** beta : 0)),
+  );
   const sum = u.map((row) => row.map(() => 0));
   for (const weight of weights) {
     u = s.map((row) => u[0]!.map((_, c) => row.reduce((t, p, j) => t + p * u[j]![c]!, 0)));
@@ -90,6 +92,15 @@ describeEachIsa('against the method in doubles', (isa) => {
     for (const seed of [0, 7, 2 ** 40 + 1])
       withIsa(isa, () => close(rowsOf(fastRP(a, { ...options, seed })), reference(a, options, seed), 2e-5));
   });
+});
+
+test('directed, with edges to nodes that have none', () => {
+  const a = randomGraph(60, 1, 3);
+  expect(a.indices.some((j) => a.indptr[j] === a.indptr[j + 1])).toBe(true);
+  for (const beta of [-0.64, 0, 0.5]) {
+    const options = { dimension: 40, weights: [1, 2], beta, rowNormalize: true, standardize: true };
+    close(rowsOf(fastRP(a, options)), reference(a, options, 0), 2e-5);
+  }
 });
 
 describe('the projection', () => {

@@ -158,7 +158,7 @@ test('shared memory and views that begin anywhere', () => {
     };
     const bytes = Type.BYTES_PER_ELEMENT;
     const out = new Type(new SharedArrayBuffer((x.length + 1) * bytes), bytes, x.length);
-    out.set(x as never);
+    out.set(x);
     return out;
   };
   const shared = { ...a, indptr: share(a.indptr), indices: share(a.indices), values: share(a.values) };

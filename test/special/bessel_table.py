@@ -106,6 +106,9 @@ def points():
     for x in (35.0, 200.0, 1e3, 1e4):
         for v in near(math.exp(0.5113 * math.log(x) + 0.7939)):
             yield v, x
+    for x in (200.0, 1e3, 1e4, 1e5):  # just inside, where mu_20 and mu_3 leave out the most
+        yield math.exp(0.5113 * math.log(x) + 0.7939) * (1 - 1e-9), x
+        yield math.exp(0.6229 * math.log(x) - 3.2318) * (1 - 1e-9), x
     for v in (12.6964, 15.3919, 20.1534, 56.9971, 163.6993):
         for w in near(v):
             yield w, 3.0

@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "check.h"
+#include "core/cpu.h"
 #include "core/memory.h"
+#include "core/thread_pool.h"
 #include "sparse/accumulators.h"
 #include "sparse/convert.h"
 #include "sparse/csr.h"
@@ -74,6 +76,7 @@ int failures_of(Call call) {
 }  // namespace
 
 TEST(sparse_out_of_memory) {
+  set_thread_count(1);  // threads of the pool keep their arenas
   const Matrix a = random_matrix(3000, 3000, 100);  // above the first block of an arena
   const CsrView<double> view = a.view();
   CsrFault fault;
@@ -107,6 +110,7 @@ TEST(sparse_out_of_memory) {
     for (const double v : expected) by_vectors += v;
     CHECK(total == by_vectors);
   }
+  set_thread_count(usable_cpus());
 }
 
 TEST(sparse_indptr_faults) {
