@@ -5,6 +5,11 @@
 //   task fma  dtype=f32|f64 threads=T isa=portable|avx2|avx512   one call: 12 or 24 independent chains in each thread
 //   task read bytes=B threads=T isa=…                            one call: reads B bytes, split over the threads, many
 //   times
+#if defined(__linux__)
+#include <pthread.h>
+#include <sched.h>
+#endif
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -78,6 +83,31 @@ constexpr Kernels kKernels[] = {
 #endif
 };
 
+// Gives the calling thread the i-th CPU of the process to itself. Left alone, a scheduler takes longer than a slice
+// lasts to move two threads of a new batch apart, and the roof of two threads would come out as that of one.
+void pin(std::size_t i) {
+#if defined(__linux__)
+  static const cpu_set_t all = [] {  // before the first thread is pinned
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    sched_getaffinity(0, sizeof set, &set);
+    return set;
+  }();
+  const std::size_t count = std::size_t(CPU_COUNT(&all));
+  std::size_t wanted = count > 0 ? i % count : 0;
+  for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+    if (!CPU_ISSET(cpu, &all) || wanted-- != 0) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    pthread_setaffinity_np(pthread_self(), sizeof one, &one);
+    return;
+  }
+#else
+  (void)i;
+#endif
+}
+
 // Threads that stay and wait busily between calls of a batch: a thread that slept is often woken on the very CPU of the
 // one that woke it, and the two then share it for longer than a call lasts.
 class Team {
@@ -85,6 +115,7 @@ class Team {
   void resize(std::size_t n) {
     stop();
     stopping_ = false;
+    if (n > 1) pin(0);
     for (std::size_t i = 1; i < n; i++) threads_.emplace_back([this, i, seen = generation_.load()] { work(i, seen); });
   }
   ~Team() { stop(); }
@@ -102,6 +133,7 @@ class Team {
 
  private:
   void work(std::size_t i, std::uint64_t seen) {
+    pin(i);
     for (;;) {
       for (int spin = 0; spin < 20'000 && generation_ == seen; spin++) std::this_thread::yield();
       generation_.wait(seen);
