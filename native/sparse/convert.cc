@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <utility>
 
 #include "core/arena.h"
 #include "core/checked.h"
@@ -13,6 +14,7 @@ namespace lapidary {
 namespace {
 
 constexpr size_t kBlock = size_t{1} << 16;  // entries between two looks at the cancel flag: well under a millisecond
+constexpr size_t kTransposeParts = 16;
 
 // Sorts the keys (column, position) of one row and sums entries of the same column in the order of their positions.
 // Returns how many columns there are.
@@ -156,27 +158,44 @@ Status to_dense(const CsrView<T>& a, T* data, Context context) {
   return context.cancelled() ? Status::aborted : Status::ok;
 }
 
+// A part of rows has a cursor for each column: first the count of its entries there, then the place of the next one.
+// Those of the last part end where the columns end, so they are the pointers of the result.
 template <class T>
 Status transpose(const CsrView<T>& a, uint32_t* indptr, uint32_t* indices, T* values, Context context) {
+  // A part pays for its cursors (to clear, to sum) only with four times as many entries.
+  const size_t groups = std::clamp<size_t>(a.nnz / std::max(kBlock, 4 * a.cols), 1, kTransposeParts);
+  const RowParts parts(a, ceil_div(a.nnz + a.rows + 1, groups));
+  ArenaFrame scratch;
+  const auto length = checked_mul(parts.count() - 1, a.cols);
+  uint32_t* others = length ? scratch.take<uint32_t>(*length) : nullptr;
+  if (others == nullptr) return Status::out_of_memory;
+  const auto cursors = [&](size_t part) { return part + 1 == parts.count() ? indptr + 1 : others + part * a.cols; };
+
   expect_full_write(indices, a.nnz * sizeof *indices);
   expect_full_write(values, a.nnz * sizeof *values);
-  std::fill_n(indptr, a.cols + 1, 0);
-  for (size_t p = 0; p < a.nnz; p++) indptr[a.indices[p] + size_t{1}]++;
-  counts_to_pointers({indptr, a.cols + 1});
-  // indptr[j] runs from the begin of column j to its end, which is the begin of the next.
-  for (size_t i = 0; i < a.rows;) {
-    if (context.cancelled()) return Status::aborted;
-    for (const size_t end = block_end(a, i, a.rows, kBlock); i < end; i++) {
-      for (size_t p = a.indptr[i]; p < a.indptr[i + 1]; p++) {
-        const size_t q = indptr[a.indices[p]]++;
-        indices[q] = static_cast<uint32_t>(i);
-        values[q] = a.values[p];
+  parallel_for(parts.count(), [&](size_t part) {
+    uint32_t* cursor = cursors(part);
+    std::fill_n(cursor, a.cols, 0);
+    for (size_t p = a.indptr[parts.begin(part)], end = a.indptr[parts.begin(part + 1)]; p < end; p++)
+      cursor[a.indices[p]]++;
+  });
+  uint32_t sum = indptr[0] = 0;
+  for (size_t j = 0; j < a.cols; j++)
+    for (size_t part = 0; part < parts.count(); part++) sum += std::exchange(cursors(part)[j], sum);
+  parallel_for(parts.count(), [&](size_t part) {
+    uint32_t* cursor = cursors(part);
+    for (size_t i = parts.begin(part), last = parts.begin(part + 1); i < last;) {
+      if (context.cancelled()) return;
+      for (const size_t end = block_end(a, i, last, kBlock); i < end; i++) {
+        for (size_t p = a.indptr[i]; p < a.indptr[i + 1]; p++) {
+          const size_t q = cursor[a.indices[p]]++;
+          indices[q] = static_cast<uint32_t>(i);
+          values[q] = a.values[p];
+        }
       }
     }
-  }
-  std::memmove(indptr + 1, indptr, a.cols * sizeof *indptr);
-  indptr[0] = 0;
-  return Status::ok;
+  });
+  return context.cancelled() ? Status::aborted : Status::ok;
 }
 
 #define LAPIDARY_INSTANTIATE(T)                                                                       \

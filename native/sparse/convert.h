@@ -50,7 +50,7 @@ template <class T>
 Status to_dense(const CsrView<T>& a, T* data, Context context);
 
 // Counting sort by columns, stable, so that rows of the result ascend. The matrix must have been checked.
-// indptr: cols + 1 entries. One pass of scattered writes; no scratch.
+// indptr: cols + 1 entries. One pass of scattered writes. Scratch: at most one byte an entry.
 template <class T>
 Status transpose(const CsrView<T>& a, uint32_t* indptr, uint32_t* indices, T* values, Context context);
 
