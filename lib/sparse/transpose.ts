@@ -5,7 +5,7 @@ import { csrArguments, native } from './native.js';
 /**
  * `aᵀ`: a new matrix with `out[j,i] = a[i,j]`, explicit zeros included.
  *
- * A counting sort, O(nnz + rows + cols), one thread. For one product with `aᵀ` take `spmv` with `transpose: true`.
+ * A counting sort, O(nnz + rows + cols), on all threads; at most a byte of scratch an entry. For one product with `aᵀ` take `spmv` with `transpose: true`.
  *
  * @param a rows × cols, f64 or f32
  * @throws LapidaryError ERR_DTYPE, ERR_SHAPE, ERR_FORMAT (a malformed `a`), ERR_RANGE, ERR_OUT_OF_MEMORY

@@ -2,11 +2,16 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { getThreads, setThreads } from 'lapidary';
 import { transpose } from 'lapidary/sparse';
+import { raiseAbort, withCancelFlag } from '../../dist/core/cancel.js';
+import { native } from '../../dist/core/native.js';
 import { csrOf, gridOf, grids, randomCsr, refusesBadMatrices, sameBits } from '../support/sparse.js';
 
 const size = fc.integer({ min: 0, max: 40 });
 const threads = getThreads();
-afterEach(() => setThreads(threads));
+afterEach(() => {
+  setThreads(threads);
+  native.failAllocation(-1);
+});
 
 test('against the definition', () => {
   fc.assert(
@@ -59,6 +64,21 @@ test('the first offence is named, wherever it is', () => {
     const got = p === bad.indices.length - 1 ? 4e9 : 5000;
     expect(() => transpose(bad)).toThrow(`column ${got} in row ${row} (position ${p})`);
   }
+});
+
+test('runs out of memory in an orderly way', () => {
+  const a = randomCsr(40000, 50000, 50, 8); // more scratch than any matrix before it
+  native.failAllocation(0);
+  expect(() => transpose(a)).toThrow(expect.objectContaining({ code: 'ERR_OUT_OF_MEMORY' }));
+  native.failAllocation(-1);
+  sameBits(transpose(transpose(a)), a);
+});
+
+test('an abort is heard', () => {
+  const flag = new Int32Array(new SharedArrayBuffer(4));
+  raiseAbort(flag);
+  const a = randomCsr(50, 50, 5, 2);
+  expect(() => withCancelFlag(flag, () => transpose(a))).toThrow(expect.objectContaining({ code: 'ERR_ABORTED' }));
 });
 
 describe('refusals', () => refusesBadMatrices(transpose));
