@@ -54,7 +54,7 @@ export function fastRP(graph: Graph, options?: FastRPOptions): Dense<Float32Arra
   at.integer('options.dimension', dimension, { min: 1, max: 65536 });
   if (!Array.isArray(weights) || weights.length === 0)
     at.fail('ERR_DTYPE', 'options.weights', 'an array of at least one number');
-  weights.forEach((weight, k) => at.number(`options.weights[${k}]`, weight, { min: -1e30, max: 1e30 }));
+  for (const [k, weight] of weights.entries()) at.number(`options.weights[${k}]`, weight, { min: -1e30, max: 1e30 });
   at.number('options.beta', beta, { min: -1, max: 1 });
   at.boolean('options.rowNormalize', rowNormalize);
   at.boolean('options.standardize', standardize);

@@ -272,6 +272,7 @@ describe('arguments', () => {
     [{ dimension: '8' }, 'ERR_DTYPE'],
     [{ weights: [] }, 'ERR_DTYPE'],
     [{ weights: 1 }, 'ERR_DTYPE'],
+    [{ weights: new Array<number>(2) }, 'ERR_DTYPE'],
     [{ weights: [NaN] }, 'ERR_RANGE'],
     [{ weights: [Infinity] }, 'ERR_RANGE'],
     [{ beta: -2 }, 'ERR_RANGE'],
