@@ -31,6 +31,8 @@ export default defineConfig(
         { ignoreArrowShorthand: true, ignoreVoidOperator: true },
       ],
       '@typescript-eslint/no-meaningless-void-operator': 'off',
+      // `Csr<Float64Array>` says more than `Csr`.
+      '@typescript-eslint/no-unnecessary-type-arguments': 'off',
       // A callback that returns false or nothing.
       '@typescript-eslint/no-invalid-void-type': 'off',
       // `load<T>(domain)`: the type of what the addon holds is stated by the one who asks.

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const files = ['native', 'test/native'].flatMap((folder) =>
   readdirSync(join(root, folder), { recursive: true })
-    .filter((name) => /\.(h|cc|inc|cuh|cu)$/.test(name))
+    .filter((name) => /\.(h|cc|cuh|cu)$/.test(name))
     .map((name) => join(folder, name)),
 );
 const how = process.argv.includes('--check') ? ['--dry-run', '-Werror'] : ['-i'];

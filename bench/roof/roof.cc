@@ -3,12 +3,16 @@
 // machine is not as fast now as it was a minute ago.
 //
 //   task fma  dtype=f32|f64 threads=T isa=portable|avx2|avx512   one call: 12 or 24 independent chains in each thread
-//   task read bytes=B threads=T isa=…                            one call: reads B bytes, split over the threads, many times
+//   task read bytes=B threads=T isa=…                            one call: reads B bytes, split over the threads, many
+//   times
+#if defined(__linux__)
+#include <pthread.h>
+#include <sched.h>
+#endif
+
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -16,36 +20,36 @@
 
 namespace {
 
-// GCC and Clang vectors: one text for every width. Compiled with -ffp-contract=fast, so a·x + y is one instruction where
-// the target has one. The chains are kept apart and alive by an empty asm, which the compiler must not look into.
-#define LAPIDARY_FMA(name, scalar, bytes, chains, target)                          \
-  target void name(std::size_t rounds) {                                           \
-    typedef scalar V __attribute__((vector_size(bytes)));                          \
-    V x, y, a[chains];                                                             \
+// GCC and Clang vectors: one text for every width. Compiled with -ffp-contract=fast, so a·x + y is one instruction
+// where the target has one. The chains are kept apart and alive by an empty asm, which the compiler must not look into.
+#define LAPIDARY_FMA(name, scalar, bytes, chains, target)                              \
+  target void name(std::size_t rounds) {                                               \
+    typedef scalar V __attribute__((vector_size(bytes)));                              \
+    V x, y, a[chains];                                                                 \
     for (int j = 0; j < int(bytes / sizeof(scalar)); j++) x[j] = 0.999f, y[j] = 1e-6f; \
-    for (int i = 0; i < chains; i++) a[i] = x * scalar(i);                         \
-    asm volatile("" : "+m"(x), "+m"(y));                                           \
-    const V xr = x, yr = y;                                                        \
-    for (std::size_t r = 0; r < rounds; r++) {                                     \
+    for (int i = 0; i < chains; i++) a[i] = x * scalar(i);                             \
+    asm volatile("" : "+m"(x), "+m"(y));                                               \
+    const V xr = x, yr = y;                                                            \
+    for (std::size_t r = 0; r < rounds; r++) {                                         \
       _Pragma("GCC unroll 24") for (int i = 0; i < chains; i++) a[i] = a[i] * xr + yr; \
-    }                                                                              \
-    asm volatile("" : : "m"(a) : "memory");                                        \
+    }                                                                                  \
+    asm volatile("" : : "m"(a) : "memory");                                            \
   }
 
 // Sums 64-bit lanes, eight chains, so that loads and not additions are the limit.
-#define LAPIDARY_READ(name, bytes, target)                                                                 \
-  target std::uint64_t name(const char* p, std::size_t size, std::size_t passes) {                          \
-    typedef std::uint64_t V __attribute__((vector_size(bytes)));                                           \
-    V s[8] = {};                                                                                           \
-    for (std::size_t pass = 0; pass < passes; pass++) {                                                    \
-      asm volatile("" : "+r"(p));                                                                          \
-      for (std::size_t i = 0; i + 8 * bytes <= size; i += 8 * bytes) {                                     \
-        const V* v = reinterpret_cast<const V*>(p + i);                                                    \
-        _Pragma("GCC unroll 8") for (int j = 0; j < 8; j++) s[j] += v[j];                                  \
-      }                                                                                                    \
-    }                                                                                                      \
-    V total = s[0] + s[1] + s[2] + s[3] + s[4] + s[5] + s[6] + s[7];                                       \
-    return total[0];                                                                                       \
+#define LAPIDARY_READ(name, bytes, target)                                         \
+  target std::uint64_t name(const char* p, std::size_t size, std::size_t passes) { \
+    typedef std::uint64_t V __attribute__((vector_size(bytes)));                   \
+    V s[8] = {};                                                                   \
+    for (std::size_t pass = 0; pass < passes; pass++) {                            \
+      asm volatile("" : "+r"(p));                                                  \
+      for (std::size_t i = 0; i + 8 * bytes <= size; i += 8 * bytes) {             \
+        const V* v = reinterpret_cast<const V*>(p + i);                            \
+        _Pragma("GCC unroll 8") for (int j = 0; j < 8; j++) s[j] += v[j];          \
+      }                                                                            \
+    }                                                                              \
+    V total = s[0] + s[1] + s[2] + s[3] + s[4] + s[5] + s[6] + s[7];               \
+    return total[0];                                                               \
   }
 
 LAPIDARY_FMA(fma_f32_portable, float, 16, 12, )
@@ -79,62 +83,80 @@ constexpr Kernels kKernels[] = {
 #endif
 };
 
-// Threads that stay, so that a call of a millisecond is not mostly the start of threads.
+// Gives the calling thread the i-th CPU of the process to itself. Left alone, a scheduler takes longer than a slice
+// lasts to move two threads of a new batch apart, and the roof of two threads would come out as that of one.
+void pin(std::size_t i) {
+#if defined(__linux__)
+  static const cpu_set_t all = [] {  // before the first thread is pinned
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    sched_getaffinity(0, sizeof set, &set);
+    return set;
+  }();
+  const std::size_t count = std::size_t(CPU_COUNT(&all));
+  std::size_t wanted = count > 0 ? i % count : 0;
+  for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+    if (!CPU_ISSET(cpu, &all) || wanted-- != 0) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    pthread_setaffinity_np(pthread_self(), sizeof one, &one);
+    return;
+  }
+#else
+  (void)i;
+#endif
+}
+
+// Threads that stay and wait busily between calls of a batch: a thread that slept is often woken on the very CPU of the
+// one that woke it, and the two then share it for longer than a call lasts.
 class Team {
  public:
   void resize(std::size_t n) {
     stop();
     stopping_ = false;
-    for (std::size_t i = 1; i < n; i++) threads_.emplace_back([this, i, seen = generation_] { work(i, seen); });
+    if (n > 1) pin(0);
+    for (std::size_t i = 1; i < n; i++) threads_.emplace_back([this, i, seen = generation_.load()] { work(i, seen); });
   }
   ~Team() { stop(); }
 
   template <class Job>
   void run(const Job& job) {
-    {
-      std::lock_guard lock(mutex_);
-      job_ = [](const void* j, std::size_t i) { (*static_cast<const Job*>(j))(i); };
-      argument_ = &job;
-      running_ = threads_.size();
-      generation_++;
-    }
-    wake_.notify_all();
+    job_ = [](const void* j, std::size_t i) { (*static_cast<const Job*>(j))(i); };
+    argument_ = &job;
+    running_ = threads_.size();
+    generation_++;
+    generation_.notify_all();
     job(0);
-    std::unique_lock lock(mutex_);
-    done_.wait(lock, [this] { return running_ == 0; });
+    while (running_ != 0) std::this_thread::yield();
   }
 
  private:
   void work(std::size_t i, std::uint64_t seen) {
-    std::unique_lock lock(mutex_);
+    pin(i);
     for (;;) {
-      wake_.wait(lock, [&] { return stopping_ || generation_ != seen; });
-      if (stopping_) return;
+      for (int spin = 0; spin < 20'000 && generation_ == seen; spin++) std::this_thread::yield();
+      generation_.wait(seen);
       seen = generation_;
-      lock.unlock();
+      if (stopping_) return;
       job_(argument_, i);
-      lock.lock();
-      if (--running_ == 0) done_.notify_one();
+      running_--;
     }
   }
   void stop() {
-    {
-      std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    wake_.notify_all();
+    stopping_ = true;
+    generation_++;
+    generation_.notify_all();
     for (auto& t : threads_) t.join();
     threads_.clear();
   }
 
-  std::mutex mutex_;
-  std::condition_variable wake_, done_;
   std::vector<std::thread> threads_;
   void (*job_)(const void*, std::size_t) = nullptr;
   const void* argument_ = nullptr;
-  std::size_t running_ = 0;
-  std::uint64_t generation_ = 0;
-  bool stopping_ = false;
+  std::atomic<std::size_t> running_ = 0;
+  std::atomic<std::uint64_t> generation_ = 0;
+  std::atomic<bool> stopping_ = false;
 };
 
 Team team;

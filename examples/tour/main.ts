@@ -57,7 +57,7 @@ function show(net: WordNet, senses: number[]): void {
   const embeddings = nearest(tour);
   const fits = concentration(tour, embeddings.units, embeddings.close, hops.near);
 
-  heading('All together');
+  heading('All together: the shortest of up to seven runs of each');
   timings([...hops.races, ...ranks, ...embeddings.races, ...fits]);
   say(`The tour took ${time(performance.now() - start)}.`);
 }

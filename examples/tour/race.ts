@@ -1,6 +1,6 @@
 /** One piece of work done twice, by lapidary and in plain JavaScript, timed side by side and compared. */
 import type { Progress } from './progress.js';
-import { bad, good, table, time } from './show.js';
+import { bad, good, say, table, time } from './show.js';
 
 export interface Race {
   what: string;
@@ -48,9 +48,10 @@ const agrees = ({ difference, tolerance }: Race): boolean => difference <= toler
 
 /** Prints the times of some races. */
 export function timings(races: readonly Race[]): void {
+  say();
   table(
     [
-      { head: 'time', rest: true },
+      { head: 'step', rest: true },
       { head: 'lapidary', align: 'right' },
       { head: 'plain JavaScript', align: 'right' },
       { head: 'ratio', align: 'right' },

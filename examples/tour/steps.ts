@@ -108,8 +108,8 @@ export function twoHops(tour: Tour): { races: Race[]; near: number[] } {
   if (near.length === 0) sentence(`WordNet relates no other synset to “${tour.word}”.`);
   else {
     sentence(
-      `From “${tour.word}”, ${count(near.length - distant)} synsets are one step away and ${count(distant)} two.` +
-        (distant > 0 ? ' By the most paths of two steps:' : ''),
+      `Synsets one step from “${tour.word}”: ${count(near.length - distant)}; two steps: ${count(distant)}` +
+        (distant > 0 ? ', these by the most paths:' : '.'),
     );
     if (distant > 0)
       table(
@@ -189,7 +189,7 @@ export function nearest(tour: Tour): { races: Race[]; units: Dense<Float32Array>
   heading('3. Nearest, by FastRP embeddings');
   sentence(
     `Each synset as ${options.dimension} numbers, made of random projections of its neighbourhood up to ` +
-      `${options.weights.length} steps; the cosine of the nearest of the senses.`,
+      `${options.weights.length} steps; the cosine with the nearest sense (#).`,
   );
   const best = new Float32Array(graph.rows);
   const sense = new Uint32Array(graph.rows);

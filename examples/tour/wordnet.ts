@@ -36,7 +36,7 @@ export const wordnetPath = (): string => (createRequire(import.meta.url)('wordne
 const linesOf = (folder: string, name: string): string[] =>
   readFileSync(join(folder, name), 'latin1')
     .split('\n')
-    .filter((line) => line !== '' && line[0] !== ' '); // the licence stands in lines that begin with spaces
+    .filter((line) => line !== '' && !line.startsWith(' ')); // the licence stands in lines that begin with spaces
 
 export function readWordNet(folder: string): WordNet {
   const synsets: Synset[] = [];
@@ -114,13 +114,14 @@ export const sensesOf = ({ senses }: WordNet, word: string): number[] => senses.
 /** Words like one that is not there: near in spelling, or beginning the same. */
 export function suggestions({ senses }: WordNet, word: string, most = 8): string[] {
   const wanted = lemma(word);
+  if (wanted === '') return [];
   const tolerated = wanted.length <= 3 ? 1 : wanted.length <= 8 ? 2 : 3;
   const letters = sorted(wanted);
   const near: { word: string; score: number }[] = [];
   for (const [candidate, meanings] of senses) {
     const begins = wanted.length >= 3 && candidate.startsWith(wanted);
     if (!begins && Math.abs(candidate.length - wanted.length) > tolerated) continue;
-    const edits = begins ? Math.min(2, candidate.length - wanted.length) : distance(candidate, wanted);
+    const edits = begins ? 1 : distance(candidate, wanted);
     if (edits > tolerated) continue;
     // Swapped letters are one slip, though two edits. Common words, which have many senses, come first among equals.
     const slips = edits === 2 && sorted(candidate) === letters ? 1 : edits;
@@ -128,11 +129,11 @@ export function suggestions({ senses }: WordNet, word: string, most = 8): string
   }
   near.sort((a, b) => a.score - b.score || (a.word < b.word ? -1 : 1));
   const found = near.slice(0, most).map((entry) => entry.word);
-  if (found.length === 0 && wanted !== '') found.push(closest(wanted, [...senses.keys()]));
+  if (found.length === 0) found.push(closest(wanted, [...senses.keys()]));
   return found.map((entry) => entry.replaceAll('_', ' '));
 }
 
-const sorted = (text: string): string => [...text].sort().join('');
+const sorted = (text: string): string => Array.from(text).sort().join('');
 
 /** The targets of a synset's pointers with one of these symbols. */
 export function pointed({ first, target, symbol }: WordNet, synset: number, symbols: readonly string[]): number[] {

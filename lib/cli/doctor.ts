@@ -32,13 +32,13 @@ export async function doctor(): Promise<number> {
     const { cpuInfo, getThreads, philox } = await import('../core/index.js');
     const { isa, supported, cpus } = cpuInfo();
     const widest = supported.at(-1);
-    const lowered = isa === widest ? '' : `, lowered from ${widest} by LAPIDARY_ISA=${process.env['LAPIDARY_ISA']}`;
+    const lowered = isa === widest ? '' : `, lowered from ${widest} by LAPIDARY_ISA=${process.env.LAPIDARY_ISA}`;
     rows.push(['loaded', addonSource]);
     rows.push(['instruction set', isa + lowered]);
     rows.push(['threads', `${getThreads()} of ${cpus} usable CPUs`]);
     const generator = philox(1);
     if (generator.fill(new Float64Array(1))[0] !== generator.uniform(0)) problem = 'the addon computes wrong numbers';
-    if (2e-310 * 0.5 === 0) problem = 'something in this process flushes small numbers to zero';
+    if (2e-310 * Number('0.5') === 0) problem = 'something in this process flushes small numbers to zero';
   } catch (error) {
     if (!(error instanceof LapidaryError)) throw error;
     rows.push(['loaded', 'nothing']);

@@ -6,7 +6,7 @@ const runs = (program: string): boolean =>
 /** What a build needs and this machine lacks, each with how to get it. */
 export function missingTools(): string[] {
   const missing: string[] = [];
-  const compilers = [process.env['CXX'], 'c++', 'g++', 'clang++'].flatMap((name) => name || []);
+  const compilers = [process.env.CXX ?? '', 'c++', 'g++', 'clang++'].filter((name) => name !== '');
   if (!compilers.some(runs))
     missing.push('a C++20 compiler (Debian, Ubuntu: apt install g++; macOS: xcode-select --install)');
   if (!runs('cmake'))

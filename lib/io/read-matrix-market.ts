@@ -149,6 +149,8 @@ function expectNoProblem(reading: Reading, header: Header, [code, offset]: Float
   fault(reading, start, expected, quote(line(reading.text, start).content));
 }
 
+const isSpace = (byte: number): boolean => byte === 32 || (byte >= 9 && byte <= 13);
+
 /** The line that begins at `offset`, without white space around; of a long one the first 200 characters and an ellipsis. */
 function line(text: Uint8Array, offset: number): { offset: number; content: string; next: number } {
   const newline = text.indexOf(10, offset);
@@ -161,8 +163,6 @@ function line(text: Uint8Array, offset: number): { offset: number; content: stri
   const content = last - first > 200 ? `${start}…` : start; // no line of the header is that long
   return { offset, content, next: newline < 0 ? text.length : newline + 1 };
 }
-
-const isSpace = (byte: number): boolean => byte === 32 || (byte >= 9 && byte <= 13);
 
 const quote = (content: string): string => (content === '' ? 'nothing' : describe(content));
 

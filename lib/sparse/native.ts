@@ -23,12 +23,12 @@ interface SparseNative {
   toDense(...args: [...a: CsrArguments, data: Real]): void;
   transpose(...args: [...a: CsrArguments, indptr: Uint32Array, indices: Uint32Array, values: Real]): void;
   spmv(...args: [...a: CsrArguments, x: Real, out: Real, transposed: boolean]): void;
-  /** Writes row pointers to `indptr` and [entries, products, empty rows, hash rows, dense rows] to `stats`. */
-  spgemmCount(
+  /** First phase, under the name that errors carry: writes row pointers to `indptr` and [entries, products, empty rows, hash rows, dense rows] to `stats`. */
+  spgemm(
     ...args: [...a: CsrArguments, ...b: CsrArguments, accumulator: number, indptr: Uint32Array, stats: Float64Array]
   ): void;
-  /** Fills what spgemmCount counted with the same accumulator. */
-  spgemm(
+  /** Fills what spgemm counted with the same accumulator. */
+  spgemmFill(
     ...args: [
       ...a: CsrArguments,
       ...b: CsrArguments,

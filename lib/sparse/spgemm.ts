@@ -58,12 +58,12 @@ export function spgemm<A extends Real>(a: Csr<A>, b: Csr<A>, options?: SpgemmOpt
   const factors = [...csrArguments(a), ...csrArguments(b)] as const;
   const indptr = at.allocate(Uint32Array, a.rows + 1);
   const counts = new Float64Array(5);
-  native.spgemmCount(...factors, code, indptr, counts);
+  native.spgemm(...factors, code, indptr, counts);
   const [nnz, products, none, hash, dense] = counts as unknown as [number, number, number, number, number];
   if (nnz >= 2 ** 32) at.fail('ERR_RANGE', undefined, 'a result of at most 2^32 - 1 entries', String(nnz));
   const indices = at.allocate(Uint32Array, nnz);
   const values = at.allocate(type, nnz);
-  native.spgemm(...factors, code, sorted, indptr, indices, values);
+  native.spgemmFill(...factors, code, sorted, indptr, indices, values);
   const stats = {
     flops: 2 * products,
     compressionRatio: nnz > 0 ? products / nnz : 0,

@@ -218,8 +218,8 @@ constexpr Method kMethods[] = {
     {"toDense", by_type<ToDense<float>, ToDense<double>, 4>},
     {"transpose", by_type<Transpose<float>, Transpose<double>, 4>},
     {"spmv", by_type<Spmv<float>, Spmv<double>, 4>},
-    {"spgemmCount", by_type<SpgemmCount<float>, SpgemmCount<double>, 4>},
-    {"spgemm", by_type<SpgemmFill<float>, SpgemmFill<double>, 4>},
+    {"spgemm", by_type<SpgemmCount<float>, SpgemmCount<double>, 4>},
+    {"spgemmFill", by_type<SpgemmFill<float>, SpgemmFill<double>, 4>},
     {"spmm", by_type<Spmm<float>, Spmm<double>, 4>},
 };
 

@@ -33,15 +33,30 @@ struct Job {
   }
 };
 
+// The lowest bit of a worker's slot says that it has begun the job there. Until then the caller can take the job back:
+// a thread that the system is slow to wake must not hold up a call whose parts are all done.
+constexpr uintptr_t kBegun = 1;
+
 // A worker's slot lives as long as the process, so nobody ever waits on memory of a job that has ended.
 struct alignas(64) Worker {
-  std::atomic<Job*> job{nullptr};
+  std::atomic<uintptr_t> job{0};
   std::atomic<uint32_t> signal{0};  // counts changes of `job`; what sleepers wait on
 
-  void set(Job* value) {
-    job.store(value, std::memory_order_release);
+  bool offer(Job* offered) {
+    uintptr_t idle = 0;
+    if (!job.compare_exchange_strong(idle, reinterpret_cast<uintptr_t>(offered), std::memory_order_acq_rel))
+      return false;
     signal.fetch_add(1, std::memory_order_release);
-    signal.notify_all();
+    signal.notify_one();
+    return true;
+  }
+
+  // Returns once this worker has nothing to do with the job any more.
+  void take_back(Job* offered) {
+    uintptr_t untouched = reinterpret_cast<uintptr_t>(offered);
+    if (job.compare_exchange_strong(untouched, 0, std::memory_order_acq_rel)) return;
+    const uintptr_t begun = reinterpret_cast<uintptr_t>(offered) | kBegun;
+    wait_until([&] { return job.load(std::memory_order_acquire) != begun; });
   }
 
   template <class Done>
@@ -59,9 +74,13 @@ struct alignas(64) Worker {
 
   void loop() {
     for (;;) {
-      wait_until([this] { return job.load(std::memory_order_acquire) != nullptr; });
-      job.load(std::memory_order_acquire)->work();
-      set(nullptr);
+      wait_until([this] { return job.load(std::memory_order_acquire) != 0; });
+      uintptr_t offered = job.load(std::memory_order_acquire);
+      if (offered == 0 || !job.compare_exchange_strong(offered, offered | kBegun, std::memory_order_acq_rel)) continue;
+      reinterpret_cast<Job*>(offered)->work();
+      job.store(0, std::memory_order_release);
+      signal.fetch_add(1, std::memory_order_release);
+      signal.notify_all();
     }
   }
 };
@@ -118,16 +137,10 @@ void detail::run_parts(std::size_t parts, void (*body)(void*, std::size_t), void
   std::size_t count = 0;
   for (std::size_t i = 0; i < pool().started.load() && count < std::min(helpers, available); i++) {
     Worker& worker = pool().workers[i];
-    Job* idle = nullptr;
-    if (!worker.job.compare_exchange_strong(idle, &job, std::memory_order_acq_rel)) continue;
-    worker.signal.fetch_add(1, std::memory_order_release);
-    worker.signal.notify_one();
-    joined[count++] = &worker;
+    if (worker.offer(&job)) joined[count++] = &worker;
   }
   job.work();
-  // A thread that has left this job may already serve another caller: only our own job in its slot means "not done".
-  for (std::size_t i = 0; i < count; i++)
-    joined[i]->wait_until([&] { return joined[i]->job.load(std::memory_order_acquire) != &job; });
+  for (std::size_t i = 0; i < count; i++) joined[i]->take_back(&job);
 }
 
 }  // namespace lapidary

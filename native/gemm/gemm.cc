@@ -37,10 +37,11 @@ double work(const Product<T>& g) {
 }
 
 struct Blocking {
-  size_t kc;    // depth of a block
-  size_t mc;    // rows of A packed at a time
-  size_t nc;    // columns of B packed at a time
-  size_t wide;  // columns of packed B that one part works on: they stay in its second-level cache
+  size_t kc;     // depth of a block
+  size_t mc;     // rows of A packed at a time
+  size_t nc;     // columns of B packed at a time
+  size_t pitch;  // values from row to row of packed A
+  size_t wide;   // columns of packed B that one part works on: they stay in its second-level cache
 };
 
 // `total` cut into the fewest pieces of at most `most`, all nearly equal and multiples of `step`.
@@ -55,9 +56,12 @@ Blocking choose_blocking(const Product<T>& g, const MicroKernel<T>& kernel) {
   Blocking block;
   block.kc = even_piece(g.k, kDepthBytes / sizeof(T), 1);
   const size_t depth_bytes = block.kc * sizeof(T);
-  const size_t packed = std::clamp<size_t>(cache.l3 / 4, size_t{1} << 20, size_t{8} << 20) / depth_bytes;
-  block.mc = even_piece(g.m, packed, kernel.mr);
-  block.nc = even_piece(g.n, packed, kernel.nr);
+  // An odd number of cache lines: the rows of a tile then fall into different sets of the cache.
+  const size_t pitch_bytes = (ceil_div(depth_bytes, kAlignment) | 1) * kAlignment;
+  block.pitch = pitch_bytes / sizeof(T);
+  const size_t limit = std::clamp<size_t>(cache.l3 / 4, size_t{1} << 20, size_t{8} << 20);
+  block.mc = even_piece(g.m, limit / pitch_bytes, kernel.mr);
+  block.nc = even_piece(g.n, limit / depth_bytes, kernel.nr);
   block.wide = even_piece(block.nc, cache.l2 / 2 / depth_bytes, kernel.nr);
   return block;
 }
@@ -91,15 +95,6 @@ Pack<T> pack_panels(size_t width, bool transposed) {
   }
 }
 
-// Where op(A) lies: the caller's memory or a packed block of it. Rows are copied as rows, 64 bytes aside of a power of
-// two, because the micro-kernel broadcasts and does not mind; columns of a transposed A are copied as panels.
-template <class T>
-struct PackedA {
-  T* data;
-  size_t row, step;  // strides inside a panel of mr rows
-  size_t panel;      // values from one panel to the next
-};
-
 template <class T>
 class Blocked {
  public:
@@ -108,14 +103,9 @@ class Blocked {
 
   Status run() {
     ArenaFrame scratch;
-    const size_t lines = ceil_div(block_.kc * sizeof(T), kAlignment) | 1;
-    const size_t pitch = lines * kAlignment / sizeof(T);
-    a_.row = g_.a.transposed ? 1 : pitch;
-    a_.step = g_.a.transposed ? kernel_.mr : 1;
-    a_.panel = kernel_.mr * (g_.a.transposed ? block_.kc : pitch);
-    a_.data = scratch.take<T>(block_.mc / kernel_.mr * a_.panel);
+    a_ = scratch.take<T>(block_.mc * block_.pitch);
     b_ = scratch.take<T>(block_.nc * block_.kc);
-    if (a_.data == nullptr || b_ == nullptr) return Status::out_of_memory;
+    if (a_ == nullptr || b_ == nullptr) return Status::out_of_memory;
 
     parallel_ = work(g_) >= kParallelWork;
     for (size_t j = 0; j < g_.n; j += block_.nc)
@@ -142,6 +132,10 @@ class Blocked {
     return stopped_.load(std::memory_order_relaxed);
   }
 
+  // Values that a row takes in the packed block of A, k deep. Rows are copied as rows: the micro-kernel broadcasts and
+  // does not mind. Columns of a transposed A are copied as panels of mr. Nothing is ever turned.
+  size_t a_depth(size_t k) const { return g_.a.transposed ? k : block_.pitch; }
+
   // Packs the blocks at (i, p) of A and (p, j) of B, a few panels a part.
   void pack(size_t i, size_t j, size_t p) {
     const size_t m = std::min(block_.mc, g_.m - i), n = std::min(block_.nc, g_.n - j);
@@ -159,11 +153,11 @@ class Blocked {
         return;
       }
       const size_t row = (part - b_parts) * rows, count = std::min(rows, m - row);
-      T* to = a_.data + row / kernel_.mr * a_.panel;
+      T* to = a_ + row * a_depth(k);
       if (g_.a.transposed) {
         pack_a(g_.a.data + p * g_.a.stride + i + row, g_.a.stride, k, count, to);
       } else {
-        pack::rows(g_.a.data + (i + row) * g_.a.stride + p, g_.a.stride, count, k, to, a_.row);
+        pack::rows(g_.a.data + (i + row) * g_.a.stride + p, g_.a.stride, count, k, to, block_.pitch);
       }
     });
   }
@@ -188,9 +182,9 @@ class Blocked {
     const size_t row = i + panel * kernel_.mr, k = std::min(block_.kc, g_.k - p);
     const size_t n = std::min(block_.nc, g_.n - j);
     GemmTile<T> t;
-    t.a = a_.data + panel * a_.panel;
-    t.a_row = a_.row;
-    t.a_step = a_.step;
+    t.a = a_ + panel * kernel_.mr * a_depth(k);
+    t.a_row = g_.a.transposed ? 1 : block_.pitch;
+    t.a_step = g_.a.transposed ? kernel_.mr : 1;
     t.b_step = kernel_.nr;
     t.padded = true;
     t.ldc = g_.ldc;
@@ -210,7 +204,7 @@ class Blocked {
   const MicroKernel<T> kernel_;
   const Context& context_;
   const Blocking block_;
-  PackedA<T> a_{};
+  T* a_ = nullptr;
   T* b_ = nullptr;
   bool parallel_ = false;
   std::atomic<bool> stopped_{false};

@@ -45,8 +45,8 @@ struct F64 {
   static void store(Mask m, T* x, V v) { _mm512_mask_storeu_pd(x, m, v); }
 };
 
-#include "gemm/gemv.inc"
-#include "gemm/tile.inc"
+#include "gemm/gemv_lanes.h"
+#include "gemm/tile_lanes.h"
 
 }  // namespace
 

@@ -1,5 +1,5 @@
-// Scalar on purpose. An entry costs three loads (index, value, x) and one multiply-add, which three load ports keep up
-// with: gathers of AVX2 and AVX-512 issue the same loads and were no faster where we measured (docs/sparse.md).
+// Scalar: an entry costs three loads (index, value, x) and one multiply-add, which three load ports keep up with. A
+// gather issues the same loads; whether one pays on other processors has not been measured.
 #include "sparse/spmv.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// The lane branches on 256-bit vectors; see log_bessel_lanes.inc.
+// The lane branches on 256-bit vectors; see log_bessel_lanes.h.
 #include "special/log_bessel_branches.h"
 
 #if LAPIDARY_X86
@@ -25,7 +25,7 @@ static inline Lanes fma(Lanes a, Lanes b, Lanes c) {
 }
 static inline Lanes root(Lanes a) { return (Lanes)_mm256_sqrt_pd((__m256d)a); }
 
-#include "special/log_bessel_lanes.inc"
+#include "special/log_bessel_lanes.h"
 
 }  // namespace
 

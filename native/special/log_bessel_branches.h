@@ -30,7 +30,7 @@ void bessel_mu_f64__portable(BesselFunction f, int terms, const double* v, const
 void bessel_debye_f64__portable(BesselFunction f, int terms, const double* v, const double* x, double* out,
                                 std::size_t n);
 
-// 4 and 8 lanes; logarithms of their own (log_bessel_lanes.inc), errors within 2 ulp of max(|terms|) of the references.
+// 4 and 8 lanes; logarithms of their own (log_bessel_lanes.h), errors within 2 ulp of max(|terms|) of the references.
 void bessel_mu_f64_4__avx2(BesselFunction f, int terms, const double* v, const double* x, double* out, std::size_t n);
 void bessel_debye_f64_4__avx2(BesselFunction f, int terms, const double* v, const double* x, double* out,
                               std::size_t n);

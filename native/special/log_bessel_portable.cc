@@ -35,10 +35,10 @@ double asinh_ratio(double v, double x, double vs, double xs, double r) {
 }
 
 double debye(BesselFunction f, int terms, double v, double x) {
-  // Everything is homogeneous of degree 1 but the corrections, which are 1 at this size.
+  // Everything is homogeneous of degree 1 but the corrections, which are 1 at this size; scaled, no square overflows.
   const double big = std::max(v, x), scale = big > 1e150 ? 0x1p-600 : 1;
   const double vs = v * scale, xs = x * scale;
-  const double r = std::hypot(vs, xs), inverse = scale / r, t = vs / r, t2 = t * t;
+  const double r = std::sqrt(vs * vs + xs * xs), inverse = scale / r, t = vs / r, t2 = t * t;
   const double sign = f == BesselFunction::log_k ? -1 : 1;
   double sum = 0, derived = 0;
   for (int k = terms; k >= 1; k--) {

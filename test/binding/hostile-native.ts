@@ -18,7 +18,7 @@ import {
 
 type Native = Record<string, Record<string, (...args: unknown[]) => unknown>>;
 const addon = createRequire(import.meta.url)('../../build/Release/lapidary.node') as Native;
-const core = addon['core']!;
+const core = addon.core!;
 const original: Native = Object.fromEntries(Object.entries(addon).map(([domain, methods]) => [domain, { ...methods }]));
 
 const recorder = new Recorder();
@@ -36,10 +36,10 @@ let made = 0;
 
 /** Undoes what the calls of `core` may have set for the whole process. */
 function restore(): void {
-  core['failAllocation']!(-1);
-  core['setCancelFlag']!(null);
-  core['setThreads']!(2);
-  core['initialize']!((code: ErrorCode, fn: string, argument: number, expected: string) => {
+  core.failAllocation!(-1);
+  core.setCancelFlag!(null);
+  core.setThreads!(2);
+  core.initialize!((code: ErrorCode, fn: string, argument: number, expected: string) => {
     return new LapidaryError(code, { function: fn, argument: `argument ${argument}`, expected });
   });
 }

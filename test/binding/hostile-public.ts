@@ -3,7 +3,7 @@
 import { mkdtempSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setThreads } from 'lapidary';
+import * as lapidary from 'lapidary';
 import { publicItems, publicScope, runExample } from '../support/examples.js';
 import { at, complaint, errorCodes, guardedCopy, hostileFor, places, Recorder, replace } from '../support/hostile.js';
 
@@ -14,6 +14,10 @@ const items = publicItems().filter(({ module, isFunction }) => isFunction && mod
 const recorder = new Recorder();
 const wrapped = { ...scope };
 for (const { name } of items) wrapped[name] = recorder.wrap(name, scope[name] as () => unknown);
+for (const [namespace, functions] of Object.entries(lapidary))
+  // A function may bear the name of its namespace (softmax); alone, the name means the function.
+  if (Object.prototype.toString.call(functions) === '[object Module]' && !items.some(({ name }) => name === namespace))
+    wrapped[namespace] = Object.fromEntries(Object.keys(functions).map((name) => [name, wrapped[name]]));
 for (const { examples } of items) for (const example of examples) await runExample(example, wrapped);
 
 const failures: string[] = [];
@@ -58,5 +62,5 @@ for (const [name, calls] of recorder.calls) {
     await attempt(name, 'null for options', [...call, null]);
   }
 }
-setThreads(1);
+lapidary.setThreads(1);
 halted = '';

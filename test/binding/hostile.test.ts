@@ -1,4 +1,7 @@
 import { spawnSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { root } from '../support/repository.js';
 
@@ -8,14 +11,22 @@ interface Report {
   unreached: string[];
 }
 
-/** Runs a battery in a process of its own, so that a crash or a hang is a failed test that names the call. */
+/**
+ * Runs a battery in a process of its own, so that a crash or a hang is a failed test that names the call. It prints to a
+ * file: a pipe of a busy parent fills up and then refuses.
+ */
 function battery(script: string): Report {
-  const { stdout, stderr, status, signal } = spawnSync(
-    process.execPath,
-    ['--import', 'tsx', `test/binding/${script}`],
-    { cwd: root, encoding: 'utf8', timeout: 150_000, killSignal: 'SIGKILL', maxBuffer: 1 << 28 },
-  );
-  const last = stdout.trimEnd().split('\n').at(-1);
+  const path = join(mkdtempSync(join(tmpdir(), 'lapidary-battery-')), 'calls.txt');
+  const file = openSync(path, 'w');
+  const { stderr, status, signal } = spawnSync(process.execPath, ['--import', 'tsx', `test/binding/${script}`], {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', file, 'pipe'],
+    timeout: 150_000,
+    killSignal: 'SIGKILL',
+  });
+  closeSync(file);
+  const last = readFileSync(path, 'utf8').trimEnd().split('\n').at(-1);
   if (status !== 0)
     throw new Error(`ended with ${status ?? signal}; the last call was ${last}\n${stderr.slice(-2000)}`);
   return JSON.parse(last!) as Report;

@@ -24,11 +24,11 @@ function expectClose(value: unknown, expected: unknown): void {
 }
 
 /** In a folder of its own: examples of writers leave files behind. */
-async function check(example: string): Promise<void> {
+async function check(example: string, names = scope): Promise<void> {
   const before = process.cwd();
   process.chdir(mkdtempSync(join(tmpdir(), 'lapidary-example-')));
   try {
-    const { value, expected } = await runExample(example, scope);
+    const { value, expected } = await runExample(example, names);
     if (!expected) return;
     const isList = expected.length !== 1 || ArrayBuffer.isView(value);
     expectClose(value, isList ? expected : expected[0]);
@@ -61,9 +61,9 @@ describe.each(items.map((item) => [`${item.module}: ${item.name}`, item] as cons
 /** `import { a } from 'lapidary/b'` in the body of a function: the same names by a dynamic import. */
 const asBody = (program: string): string =>
   program
-    .replace(/^import \* as (\w+) from ('[^']+');?$/gm, 'const $1 = await import($2);')
+    .replace(/^import \* as (\w+) from ('[^']+');?$/gm, 'const $1 = await load($2);')
     .replace(/^import (\{[^}]+\}) from ('[^']+');?$/gm, (_, names: string, from: string) => {
-      return `const ${names.replaceAll(' as ', ': ')} = await import(${from});`;
+      return `const ${names.replaceAll(' as ', ': ')} = await load(${from});`;
     });
 
 // A block marked ```js is a complete program and runs; other marks (```ts, ```sh, plain) are for reading.
@@ -71,7 +71,7 @@ describe.each(['README.md', 'CONTRIBUTING.md', ...filesOf('docs', /^(?!api\/).*\
   const blocks = [...readText(file).matchAll(/^```js\n([\s\S]*?)^```/gm)].map((match) => match[1]!);
 
   test('its programs run', async () => {
-    for (const block of blocks) await check(asBody(block));
+    for (const block of blocks) await check(asBody(block), { load: (module: string) => import(module) });
   });
 
   test('its links to files lead somewhere', () => {

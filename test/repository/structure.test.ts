@@ -18,7 +18,11 @@ const rankOf = (domain: string) => order.findIndex((rank) => rank.includes(domai
 const beside = ['io', 'offload', 'cuda', 'cli'];
 
 const sources = filesOf('lib', /\.ts$/).map((path) => ({ path, text: readText(path), domain: path.split('/')[1]! }));
-const domains = [...new Set(sources.filter(({ path }) => path.split('/').length > 2).map(({ domain }) => domain))];
+const domains = [
+  ...new Set(sources.filter(({ path }) => path.split('/').length > 2).map(({ domain }) => domain)),
+].filter(
+  (domain) => domain !== 'cli', // the command line, which nobody imports
+);
 
 interface Import {
   from: string;

@@ -223,7 +223,9 @@ describe('refusals', () => {
   const good = csrOf(randomGrid(8, 4, 1, 3), 4);
   test.each(malformed())('a factor that should %s', (text, bad) => {
     const message = expect.stringContaining(text);
-    expect(() => spgemm(bad, good)).toThrow(expect.objectContaining({ code: 'ERR_FORMAT', argument: 'a', message }));
+    expect(() => spgemm(bad, good)).toThrow(
+      expect.objectContaining({ code: 'ERR_FORMAT', function: 'spgemm', argument: 'a', message }),
+    );
     expect(() => spgemm(transpose(good), transpose(good).rows === 4 ? { ...bad, rows: 4 } : bad)).toThrow(
       expect.objectContaining({ name: 'LapidaryError' }),
     );
@@ -264,13 +266,13 @@ describe('refusals', () => {
         // one row longer or shorter than it should be, another made up for it
         const wrong = indptr.map((p, i) => (i === 0 || i === a.rows ? p : Math.min(nnz, Math.max(0, p + change))));
         expect(() =>
-          sparse.spgemm(...factors, accumulator, true, wrong, new Uint32Array(nnz), new Float64Array(nnz)),
+          sparse.spgemmFill(...factors, accumulator, true, wrong, new Uint32Array(nnz), new Float64Array(nnz)),
         ).toThrow(expect.objectContaining({ code: 'ERR_FORMAT' }));
       }
-    expect(() => sparse.spgemm(...factors, 7, true, indptr, new Uint32Array(nnz), new Float64Array(nnz))).toThrow(
+    expect(() => sparse.spgemmFill(...factors, 7, true, indptr, new Uint32Array(nnz), new Float64Array(nnz))).toThrow(
       expect.objectContaining({ code: 'ERR_RANGE' }),
     );
-    expect(() => sparse.spgemm(...factors, 0, true, indptr, b.indices, new Float64Array(nnz))).toThrow(
+    expect(() => sparse.spgemmFill(...factors, 0, true, indptr, b.indices, new Float64Array(nnz))).toThrow(
       expect.objectContaining({ name: 'LapidaryError' }),
     );
   });

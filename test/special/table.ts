@@ -1,5 +1,6 @@
 /** The table of bessel_table.py: values to 40 digits and the scale S of the error bound. */
 import { readFileSync } from 'node:fs';
+import { errorOf } from './exact.js';
 
 export interface Row {
   v: number;
@@ -28,3 +29,10 @@ export const table: Row[] = (JSON.parse(readFileSync(file, 'utf8')) as string[][
 
 export const orders = Float64Array.from(table, (row) => row.v);
 export const arguments_ = Float64Array.from(table, (row) => row.x);
+
+/** The rows where |error| > bound(row), each with its error. */
+export function beyond(got: Float64Array, digits: (r: Row) => string, bound: (r: Row) => number): unknown[] {
+  return table
+    .map((row, i) => ({ v: row.v, x: row.x, error: Math.abs(errorOf(got[i]!, digits(row))), allowed: bound(row) }))
+    .filter(({ error, allowed }) => !(error <= allowed));
+}

@@ -74,9 +74,9 @@ interface Outcome {
   expected?: unknown[];
 }
 
-const AsyncFunction = (async () => undefined).constructor as new (
-  ...source: string[]
-) => (...values: unknown[]) => Promise<unknown>;
+const AsyncFunction = (async () => {
+  await Promise.resolve();
+}).constructor as new (...source: string[]) => (...values: unknown[]) => Promise<unknown>;
 
 /**
  * Runs the lines of an example as a module body with `scope` in scope. If its last line is `expression // expected`,

@@ -76,7 +76,7 @@ int failures_of(Call call) {
 }  // namespace
 
 TEST(sparse_out_of_memory) {
-  set_thread_count(1);  // threads of the pool keep their arenas
+  set_thread_count(1);                              // threads of the pool keep their arenas
   const Matrix a = random_matrix(3000, 3000, 100);  // above the first block of an arena
   const CsrView<double> view = a.view();
   CsrFault fault;

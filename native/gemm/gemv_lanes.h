@@ -1,4 +1,4 @@
-// The text of the matrix-vector kernels, written once; included like tile.inc, which names what S must have.
+// The text of the matrix-vector kernels, written once; included like tile_lanes.h, which names what S must have.
 
 // The sum of the lanes by halves: the same tree for every caller.
 template <class S>
