@@ -172,8 +172,6 @@ export class Where {
     }
     this.fillable(argument, value);
     const out: Dense<A> = this.dense(argument, value, [type]);
-    if (Array.isArray((value as { data: unknown }).data))
-      this.fail('ERR_DTYPE', argument, 'a Dense', 'a Matrix of rows, which cannot be filled in place');
     if (out.rows !== rows || out.cols !== cols)
       this.fail('ERR_SHAPE', argument, `${rows} × ${cols}`, `${out.rows} × ${out.cols}`);
     return out;
