@@ -2,7 +2,7 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
 import Table from 'cli-table3';
 
-const colour = process.stdout.isTTY === true && !process.env['NO_COLOR'];
+const colour = process.stdout.isTTY && !process.env.NO_COLOR;
 const style = (format: Parameters<typeof styleText>[0], text: string): string =>
   colour ? styleText(format, text, { validateStream: false }) : text;
 
@@ -11,8 +11,7 @@ export const dim = (text: string): string => style('gray', text);
 export const good = (text: string): string => style('green', text);
 export const bad = (text: string): string => style('red', text);
 
-const width = (): number =>
-  Math.max(60, Math.min(140, process.stdout.columns || Number(process.env['COLUMNS']) || 100));
+const width = (): number => Math.max(60, Math.min(140, process.stdout.columns || Number(process.env.COLUMNS) || 100));
 
 export const count = (n: number): string => n.toLocaleString('en');
 

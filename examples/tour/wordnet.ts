@@ -36,7 +36,7 @@ export const wordnetPath = (): string => (createRequire(import.meta.url)('wordne
 const linesOf = (folder: string, name: string): string[] =>
   readFileSync(join(folder, name), 'latin1')
     .split('\n')
-    .filter((line) => line !== '' && line[0] !== ' '); // the licence stands in lines that begin with spaces
+    .filter((line) => line !== '' && !line.startsWith(' ')); // the licence stands in lines that begin with spaces
 
 export function readWordNet(folder: string): WordNet {
   const synsets: Synset[] = [];
@@ -133,7 +133,7 @@ export function suggestions({ senses }: WordNet, word: string, most = 8): string
   return found.map((entry) => entry.replaceAll('_', ' '));
 }
 
-const sorted = (text: string): string => [...text].sort().join('');
+const sorted = (text: string): string => Array.from(text).sort().join('');
 
 /** The targets of a synset's pointers with one of these symbols. */
 export function pointed({ first, target, symbol }: WordNet, synset: number, symbols: readonly string[]): number[] {

@@ -54,7 +54,7 @@ export function fastRP(graph: Graph, options?: FastRPOptions): Dense<Float32Arra
   at.integer('options.dimension', dimension, { min: 1, max: 65536 });
   if (!Array.isArray(weights) || weights.length === 0)
     at.fail('ERR_DTYPE', 'options.weights', 'an array of at least one number');
-  weights.forEach((weight, k) => at.number(`options.weights[${k}]`, weight, { min: -1e30, max: 1e30 }));
+  const levels = weights.map((weight, k) => at.number(`options.weights[${k}]`, weight, { min: -1e30, max: 1e30 }));
   at.number('options.beta', beta, { min: -1, max: 1 });
   at.boolean('options.rowNormalize', rowNormalize);
   at.boolean('options.standardize', standardize);
@@ -79,11 +79,12 @@ export function fastRP(graph: Graph, options?: FastRPOptions): Dense<Float32Arra
   let [previous, next] = [matrix(), matrix()];
   const sum = matrix();
   native.sparseProjection(seed % 2 ** 32, Math.floor(seed / 2 ** 32), scale, dimension, previous.data);
-  const steps = weights.findLastIndex((weight) => weight !== 0) + 1;
+  const steps = levels.findLastIndex((weight) => weight !== 0) + 1;
   for (let k = 0; k < steps; k++) {
     spmm(transition, previous, { out: next });
     [previous, next] = [next, previous];
-    if (weights[k] !== 0) native.addRows(previous.data, n, dimension, weights[k], rowNormalize, sum.data);
+    const weight = levels[k]!;
+    if (weight !== 0) native.addRows(previous.data, n, dimension, weight, rowNormalize, sum.data);
   }
   if (standardize) native.standardizeColumns(degrees, dimension, sum.data);
   return sum;

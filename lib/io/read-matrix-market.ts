@@ -148,12 +148,14 @@ function expectNoProblem(reading: Reading, header: Header, [code, offset]: Float
   fault(reading, start, expected, quote(line(reading.text, start).content));
 }
 
+const isSpace = (byte: number): boolean => byte === 32 || (byte >= 9 && byte <= 13);
+
 /** The line that begins at `offset`, without white space around; of a long one the first 200 characters. */
 function line(text: Uint8Array, offset: number): { offset: number; content: string; next: number } {
   const newline = text.indexOf(10, offset);
   const end = newline < 0 ? text.length : newline;
   let first = offset;
-  while (first < end && (text[first]! === 32 || (text[first]! >= 9 && text[first]! <= 13))) first++;
+  while (first < end && isSpace(text[first]!)) first++;
   const content = String.fromCharCode(...text.subarray(first, Math.min(end, first + 200))).trimEnd();
   return { offset, content, next: newline < 0 ? text.length : newline + 1 };
 }

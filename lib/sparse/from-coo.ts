@@ -3,12 +3,12 @@ import type { Csr, Real } from '../core/values.js';
 import { native } from './native.js';
 
 /** Entries of a sparse matrix as triplets: `value[e]` stands at (`row[e]`, `col[e]`). */
-export interface Coo<A extends Real = Float64Array> {
+export interface Coo<V extends Real | readonly number[] = Float64Array> {
   rows: number;
   cols: number;
   row: Uint32Array | readonly number[];
   col: Uint32Array | readonly number[];
-  value: A | readonly number[];
+  value: V | readonly number[];
 }
 
 const mostEntries = 2 ** 32 - 1;
@@ -23,7 +23,8 @@ const mostEntries = 2 ** 32 - 1;
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_RANGE (naming the first index out of range), ERR_OUT_OF_MEMORY
  * @example toDense(fromCoo({ rows: 2, cols: 2, row: [1, 0, 1], col: [0, 1, 0], value: [2, 3, 4] })).data // 0, 3, 6, 0
  */
-export function fromCoo<A extends Real = Float64Array>(coo: Coo<A>): Csr<A> {
+export function fromCoo<V extends Real | readonly number[]>(coo: Coo<V>): Csr<V extends Real ? V : Float64Array> {
+  type A = V extends Real ? V : Float64Array;
   const at = where('fromCoo');
   if (typeof coo !== 'object' || coo === null || !('row' in coo))
     at.fail('ERR_DTYPE', 'coo', 'an object with rows, cols, row, col, value', describe(coo));

@@ -24,7 +24,7 @@ export function spmm<A extends Real>(a: Csr<A>, b: Dense<A>, options?: SpmmOptio
   at.csr('a', a, [Float64Array, Float32Array]);
   const type = typeOf(a.values);
   const { out } = at.options(options, ['out']);
-  const panel = at.dense('b', b, [type]) as Dense<A>;
+  const panel: Dense<A> = at.dense('b', b, [type]);
   if (panel.rows !== a.cols) at.fail('ERR_SHAPE', 'b', `${a.cols} rows, as many as a has columns`, `${panel.rows}`);
   const c = at.outDense('options.out', out, type, a.rows, panel.cols);
   native.spmm(...csrArguments(a), panel.data, c.data, panel.cols);

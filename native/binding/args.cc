@@ -1,6 +1,8 @@
 #include "binding/args.h"
 
 #include <cmath>
+#include <new>
+#include <stdexcept>
 
 #include "core/checked.h"
 
@@ -170,22 +172,27 @@ void Args::done(Status status) {
 
 void Args::done(double result) { napi_create_double(env_, result, &result_); }
 
+// Whatever a body throws ends here: nothing may unwind into the engine.
 static napi_value call(napi_env env, napi_callback_info info) {
   void* data = nullptr;
   napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
   const auto* method = static_cast<const Method*>(data);
   try {
     Args args(env, info, method->name);
-    method->body(args);
+    try {
+      method->body(args);
+    } catch (const std::bad_alloc&) {
+      args.done(Status::out_of_memory);
+    } catch (const std::length_error&) {
+      args.done(Status::overflow);
+    }
     return args.result();
   } catch (const Refused&) {
-    return nullptr;  // the JavaScript exception is set
+    // the JavaScript exception is set
   } catch (const Napi::Error& error) {
     error.ThrowAsJavaScriptException();
-  } catch (const std::exception& error) {
-    napi_throw_error(env, "ERR_INTERNAL", error.what());
   } catch (...) {
-    napi_throw_error(env, "ERR_INTERNAL", "unknown native exception");
+    napi_throw_error(env, "ERR_INTERNAL", method->name);
   }
   return nullptr;
 }

@@ -15,7 +15,8 @@ const recorder = new Recorder();
 const wrapped = { ...scope };
 for (const { name } of items) wrapped[name] = recorder.wrap(name, scope[name] as () => unknown);
 for (const [namespace, functions] of Object.entries(lapidary))
-  if (Object.prototype.toString.call(functions) === '[object Module]')
+  // A function may bear the name of its namespace (softmax); alone, the name means the function.
+  if (Object.prototype.toString.call(functions) === '[object Module]' && !items.some(({ name }) => name === namespace))
     wrapped[namespace] = Object.fromEntries(Object.keys(functions).map((name) => [name, wrapped[name]]));
 for (const { examples } of items) for (const example of examples) await runExample(example, wrapped);
 

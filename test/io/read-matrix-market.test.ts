@@ -228,7 +228,7 @@ describe('what is no file', () => {
       ['array real symmetric', '3000000000 3000000000'],
     ]) {
       const before = process.memoryUsage().arrayBuffers;
-      expect(() => read(banner(kind!) + size + '\n1 1 1\n'), size).toThrow(failure('ERR_FORMAT', /line/));
+      expect(() => read(`${banner(kind!)}${size}\n1 1 1\n`), size).toThrow(failure('ERR_FORMAT', /line/));
       expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1 << 20);
     }
     // Sizes whose product is 0 hold nothing, whatever they are.

@@ -183,7 +183,7 @@ describeEachIsa('softmax', (isa) => {
           fc.constantFrom('two-pass', 'three-pass'),
           (steps, shift, algorithm) => {
             const x = Float32Array.from(steps, (s) => s / 8);
-            const options: SoftmaxOptions = { algorithm: algorithm as 'two-pass' };
+            const options: SoftmaxOptions = { algorithm: algorithm };
             const y = of(x, options);
             of(
               x.map((v) => v + shift),

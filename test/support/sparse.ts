@@ -1,6 +1,7 @@
 import fc from 'fast-check';
-import { expect } from 'vitest';
+import { expect, test } from 'vitest';
 import type { Csr, Real } from 'lapidary';
+import { uniform } from './random.js';
 
 /** A matrix as rows of numbers, undefined where there is no entry: the slow and obvious form that oracles work on. */
 export type Grid = (number | undefined)[][];
@@ -81,6 +82,12 @@ function generator(seed: number): () => number {
   };
 }
 
+/** Equal to the last bit. */
+export function sameVectorBits(actual: Real, expected: Real): void {
+  const [x, y] = [actual, expected].map((a) => Buffer.from(a.buffer, a.byteOffset, a.byteLength));
+  expect(Buffer.compare(x!, y!)).toBe(0);
+}
+
 /** Equal to the last bit; much faster than toEqual on large matrices. */
 export function sameBits(actual: Csr<Real>, expected: Csr<Real>): void {
   expect([actual.rows, actual.cols]).toEqual([expected.rows, expected.cols]);
@@ -116,4 +123,61 @@ export function malformed(): [string, Csr][] {
     ['once', broken((a) => (a.indices[3] = 7))],
     ['once', broken((a) => (a.indices[3] = 1))],
   ];
+}
+
+/** Small whole numbers, whose sums are exact. */
+export const integers = (n: number, seed: number): Float64Array => uniform(n, seed, -9, 10).map(Math.floor);
+
+/** Σ a·b in exact arithmetic for integers, and Σ |a·b|, the scale of the rounding error. */
+export function productOf(a: Csr<Real>, b: Real, cols: number): { sum: Float64Array; scale: Float64Array } {
+  const sum = new Float64Array(a.rows * cols);
+  const scale = new Float64Array(a.rows * cols);
+  for (let i = 0; i < a.rows; i++)
+    for (let p = a.indptr[i]!; p < a.indptr[i + 1]!; p++)
+      for (let j = 0; j < cols; j++) {
+        const product = a.values[p]! * b[a.indices[p]! * cols + j]!;
+        sum[i * cols + j]! += product;
+        scale[i * cols + j]! += Math.abs(product);
+      }
+  return { sum, scale };
+}
+
+/** Off the exact product by no more than sums of `terms` products may be. */
+export function within(actual: Real, { sum, scale }: ReturnType<typeof productOf>, terms: number): void {
+  const epsilon = actual instanceof Float32Array ? 2 ** -24 : 2 ** -53;
+  expect(actual.length).toBe(sum.length);
+  for (let i = 0; i < sum.length; i++)
+    if (!(Math.abs(actual[i]! - sum[i]!) <= (terms + 2) * epsilon * scale[i]!)) expect(actual[i]).toBe(sum[i]);
+}
+
+/** Tests that a function of one matrix refuses a bad one. */
+export function refusesBadMatrices(call: (a: Csr) => unknown): void {
+  test.each(malformed())('refuses a matrix that should %s', (text, a) => {
+    expect(() => call(a)).toThrow(
+      expect.objectContaining({ code: 'ERR_FORMAT', argument: 'a', message: expect.stringContaining(text) }),
+    );
+  });
+
+  test('refuses wrong shapes and types', () => {
+    const a = randomCsr(3, 3, 2, 1);
+    expect(() => call({ ...a, values: new Float64Array(1) })).toThrow(expect.objectContaining({ code: 'ERR_SHAPE' }));
+    expect(() => call({ ...a, indptr: new Uint32Array(9) })).toThrow(expect.objectContaining({ code: 'ERR_SHAPE' }));
+    expect(() => call({ ...a, values: new Int32Array(a.values.length) } as never)).toThrow(
+      expect.objectContaining({ code: 'ERR_DTYPE' }),
+    );
+    structuredClone(a.indices.buffer, { transfer: [a.indices.buffer as ArrayBuffer] });
+    expect(() => call(a)).toThrow(expect.objectContaining({ code: 'ERR_DETACHED' }));
+  });
+}
+
+/** A copy in shared memory that does not begin at its begin. */
+export function shared<T extends Uint32Array | Float64Array>(x: T): T {
+  const Type = x.constructor as {
+    new (buffer: SharedArrayBuffer, offset: number, length: number): T;
+    BYTES_PER_ELEMENT: number;
+  };
+  const bytes = Type.BYTES_PER_ELEMENT;
+  const out = new Type(new SharedArrayBuffer((x.length + 1) * bytes), bytes, x.length);
+  out.set(x);
+  return out;
 }

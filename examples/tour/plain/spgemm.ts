@@ -44,7 +44,7 @@ export function spgemm(a: Csr, b: Csr): Csr {
         }
       }
     }
-    indices.subarray(indptr[i]!, end).sort();
+    indices.subarray(indptr[i], end).sort();
     for (let p = indptr[i]!; p < end; p++) values[p] = sum[indices[p]!]!;
   }
   return { rows, cols, indptr, indices, values };
