@@ -6,6 +6,7 @@ import { besselIRatio, logBesselI, logBesselK } from 'lapidary/special';
 import { native } from '../../dist/core/native.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
+import { errorOf } from './exact.js';
 import { arguments_, orders, table } from './table.js';
 
 const eps = 2 ** -52;
@@ -101,6 +102,40 @@ test("'paper' and 'auto' agree away from the known losses", () => {
     const paper = f(v, x, { method: 'paper' });
     f(v, x).forEach((a, i) => expect(Math.abs(a - paper[i]!)).toBeLessThan(2e-9));
   }
+});
+
+describeEachIsa('orders beyond 1e150', (isa) => {
+  // r − v asinh(v/x) and x/(v + r) to 40 digits; what follows them is far below their last place
+  test.each([
+    [
+      1.0557879128415439e297,
+      6.929170579809223e278,
+      '-4.387940206202584939508831194882678743531e298',
+      '3.281516342216912160893939854977767644323e-19',
+    ],
+    [
+      7.036767691543394e301,
+      4.536618806963086e283,
+      '-2.925792714661745971466984423099307135979e303',
+      '3.223510428243266941702742209372059606836e-19',
+    ],
+    [
+      4.668516325433517e151,
+      6.92580045972401e-142,
+      '-3.14637536878168484140678875371402990061e154',
+      '7.417560502030462242550422745972658960777e-294',
+    ],
+    [3e200, 2e-110, '-2.1416999733504667501438799138947423806e203', '3.333333333333333604962804226766100777473e-311'],
+    [5e302, 7e299, '-3.132214866460494714779249981464383146567e303', '0.0006999996570003361762282718289881763144996'],
+    [1e160, 1e159, '-1.99323538818588080327028402002270361043e160', '0.04987562112089026634610384589446881982253'],
+  ])('v = %d, x = %d', (v, x, logI, ratio) => {
+    const scale = Math.abs(Number(logI)) + v * (1 + Math.asinh(v / x));
+    withIsa(isa, () => {
+      expect(Math.abs(errorOf(logBesselI(v, x), logI))).toBeLessThanOrEqual(4 * eps * scale);
+      expect(Math.abs(errorOf(-logBesselK(v, x), logI))).toBeLessThanOrEqual(4 * eps * scale);
+      expect(Math.abs(errorOf(besselIRatio(v, x), ratio))).toBeLessThanOrEqual(2e-15 * Number(ratio));
+    });
+  });
 });
 
 test('limits: zero, denormal, huge, infinite, NaN', () => {
