@@ -14,8 +14,8 @@
 #include "core/philox.h"
 #include "core/thread_pool.h"
 #include "gemm/gemv.h"
-#include "gemm/guarded.h"
 #include "gemm/microkernel.h"
+#include "guarded.h"
 
 using namespace lapidary;
 
