@@ -176,8 +176,11 @@ describe('files', () => {
     const pipe = join(folder, 'pipe');
     execFileSync('mkfifo', [pipe]);
     const program = `import { readNpy } from 'lapidary/io'; readNpy(${JSON.stringify(pipe)});`;
-    const child = spawnSync(process.execPath, ['--input-type=module', '-e', program], { timeout: 10_000 });
-    expect(`${child.stderr}`).toMatch(/expected a file, got a special file/);
+    const child = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+      timeout: 10_000,
+      encoding: 'utf8',
+    });
+    expect(child.stderr).toMatch(/expected a file, got a special file/);
   });
 
   test('missing files, directories and devices', () => {
