@@ -6,6 +6,7 @@
       "native/core/cpu.cc",
       "native/core/memory.cc",
       "native/core/thread_pool.cc",
+      "native/gemm/flat.cc",
       "native/gemm/gemm.cc",
       "native/gemm/gemm_avx2.cc",
       "native/gemm/gemm_avx512.cc",

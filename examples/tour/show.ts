@@ -11,8 +11,7 @@ export const dim = (text: string): string => style('gray', text);
 export const good = (text: string): string => style('green', text);
 export const bad = (text: string): string => style('red', text);
 
-const width = (): number =>
-  Math.max(60, Math.min(140, process.stdout.columns || Number(process.env.COLUMNS) || 100));
+const width = (): number => Math.max(60, Math.min(140, process.stdout.columns || Number(process.env.COLUMNS) || 100));
 
 export const count = (n: number): string => n.toLocaleString('en');
 

@@ -25,7 +25,8 @@ export function asDense(value: unknown): Dense<NumericArray> | undefined {
 }
 
 function fromNdArray({ data, shape, stride, offset }: NdArray): Dense<NumericArray> | undefined {
-  if (shape.length !== 2 || stride.length !== 2 || !arrayTypeName(data)) return undefined;
+  if (!Array.isArray(shape) || !Array.isArray(stride) || !arrayTypeName(data)) return undefined;
+  if (shape.length !== 2 || stride.length !== 2) return undefined;
   const [rows, cols] = shape as [number, number];
   const contiguous = (cols <= 1 || stride[1] === 1) && (rows <= 1 || stride[0] === cols);
   if (!contiguous) return undefined;

@@ -170,12 +170,17 @@ export class Where {
       const data = this.allocate(type, this.size(argument, rows, cols));
       return { rows, cols, data } as Dense<A>;
     }
+    this.fillable(argument, value);
     const out: Dense<A> = this.dense(argument, value, [type]);
-    if (Array.isArray((value as { data: unknown }).data))
-      this.fail('ERR_DTYPE', argument, 'a Dense', 'a Matrix of rows, which cannot be filled in place');
     if (out.rows !== rows || out.cols !== cols)
       this.fail('ERR_SHAPE', argument, `${rows} × ${cols}`, `${out.rows} × ${out.cols}`);
     return out;
+  }
+
+  /** Refuses an output whose memory we could not write: an ml-matrix Matrix has its rows apart and is copied when read. */
+  fillable(argument: string, value: unknown): void {
+    if (typeof value === 'object' && value !== null && 'data' in value && Array.isArray(value.data))
+      this.fail('ERR_DTYPE', argument, 'a Dense or an ndarray, which can be filled', describe(value));
   }
 
   /** `value` if it can take a result of this type and length, a new array if it was not given. */

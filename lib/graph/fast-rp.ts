@@ -4,6 +4,8 @@ import { spmm } from '../sparse/index.js';
 import { checkedGraph, graphArguments, type Graph } from './graph.js';
 import { native } from './native.js';
 
+const largestFloat = (2 - 2 ** -23) * 2 ** 127;
+
 /** Options of {@link fastRP}. */
 export interface FastRPOptions {
   /** columns of the result, 1 to 65536; default 256 */
@@ -36,7 +38,7 @@ export interface FastRPOptions {
  * @param graph n × n with weights that are not negative (usually symmetric), or a graphology graph
  * @returns n × dimension, row i embeds node i
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_RANGE (negative or NaN weights, options; degrees so far apart that
- *   d^β is no float), ERR_FORMAT, ERR_OPTION, ERR_OUT_OF_MEMORY, ERR_ABORTED
+ *   d^β, or weights so large that the result is no float), ERR_FORMAT, ERR_OPTION, ERR_OUT_OF_MEMORY, ERR_ABORTED
  * @source Chen, Sultan, Tian, Chen & Skiena, Fast and Accurate Network Embeddings via Very Sparse Random Projection (2019);
  *   Li, Hastie & Church, Very Sparse Random Projections (2006)
  * @example fastRP(fromDense(dense(2, 2, Float64Array.of(0, 1, 1, 0))), { dimension: 8 }).cols // 8
@@ -54,7 +56,9 @@ export function fastRP(graph: Graph, options?: FastRPOptions): Dense<Float32Arra
   at.integer('options.dimension', dimension, { min: 1, max: 65536 });
   if (!Array.isArray(weights) || weights.length === 0)
     at.fail('ERR_DTYPE', 'options.weights', 'an array of at least one number');
-  const levels = weights.map((weight, k) => at.number(`options.weights[${k}]`, weight, { min: -1e30, max: 1e30 }));
+  const levels = Array.from(weights, (weight: unknown, k) =>
+    at.number(`options.weights[${k}]`, weight, { min: -1e30, max: 1e30 }),
+  );
   at.number('options.beta', beta, { min: -1, max: 1 });
   at.boolean('options.rowNormalize', rowNormalize);
   at.boolean('options.standardize', standardize);
@@ -68,12 +72,18 @@ export function fastRP(graph: Graph, options?: FastRPOptions): Dense<Float32Arra
   const transition: Csr<Float32Array> = { ...csr, values };
 
   const scale = at.allocate(Float64Array, n);
+  let largest = 0;
   for (let j = 0; j < n; j++) {
     if (degrees[j] === 0 && beta !== 0) continue; // 0^β: 0, and taken as 0 where it would be infinite
     scale[j] = degrees[j]! ** beta;
     if (!(scale[j]! >= 1e-30 && scale[j]! <= 1e30))
       at.fail('ERR_RANGE', 'graph.values', 'degrees whose power β is between 1e-30 and 1e30', `degree ${degrees[j]}`);
+    largest = Math.max(largest, scale[j]!);
   }
+  // Elements of U_k are means of those of L·R, of length 1 at most where rows are scaled.
+  const total = levels.reduce((sum, weight) => sum + Math.abs(weight), 0);
+  const bound = total * (rowNormalize ? 1 : largest * Math.sqrt(Math.sqrt(n) / dimension));
+  if (bound > largestFloat) at.fail('ERR_RANGE', 'options.weights', 'weighted sums that are floats', `up to ${bound}`);
 
   const matrix = (): Dense<Float32Array> => ({ rows: n, cols: dimension, data: at.allocate(Float32Array, length) });
   let [previous, next] = [matrix(), matrix()];

@@ -39,7 +39,15 @@ function restartAt(at: Where, seeds: unknown, n: number): Float64Array {
     if (bad >= 0)
       at.fail('ERR_RANGE', 'seeds', 'finite weights that are not negative', `seeds[${bad}] = ${restart[bad]}`);
   } else {
-    if (!Array.isArray(seeds)) at.array('seeds', seeds, [Uint32Array]);
+    const words = arrayTypeName(seeds) === 'Uint32Array';
+    if (!Array.isArray(seeds) && !words)
+      at.fail(
+        'ERR_DTYPE',
+        'seeds',
+        'an array or Uint32Array of node ids, or a Float64Array of weights',
+        describe(seeds),
+      );
+    if (words) at.array('seeds', seeds, [Uint32Array]);
     for (const node of seeds as readonly unknown[])
       if (Number.isInteger(node) && (node as number) >= 0 && (node as number) < n) restart[node as number]!++;
       else at.fail('ERR_RANGE', 'seeds', `node ids below ${n}`, describe(node));

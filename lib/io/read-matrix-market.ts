@@ -66,6 +66,7 @@ function readHeader(reading: Reading): Header {
     return word;
   };
   if (words[3] === 'double') words[3] = 'real'; // its name in early files
+  if (words[3] === 'unsigned-integer') words[3] = 'integer'; // what SciPy writes for unsigned arrays
   choose('the object', 1, ['matrix']);
   const format = choose('the format', 2, ['coordinate', 'array'] as const);
   const field = choose('a field of', 3, format === 'array' ? (['real', 'integer'] as const) : fields);
@@ -150,13 +151,16 @@ function expectNoProblem(reading: Reading, header: Header, [code, offset]: Float
 
 const isSpace = (byte: number): boolean => byte === 32 || (byte >= 9 && byte <= 13);
 
-/** The line that begins at `offset`, without white space around; of a long one the first 200 characters. */
+/** The line that begins at `offset`, without white space around; of a long one the first 200 characters and an ellipsis. */
 function line(text: Uint8Array, offset: number): { offset: number; content: string; next: number } {
   const newline = text.indexOf(10, offset);
   const end = newline < 0 ? text.length : newline;
   let first = offset;
-  while (first < end && isSpace(text[first]!)) first++;
-  const content = String.fromCharCode(...text.subarray(first, Math.min(end, first + 200))).trimEnd();
+  let last = end;
+  while (first < last && isSpace(text[first]!)) first++;
+  while (first < last && isSpace(text[last - 1]!)) last--;
+  const start = String.fromCharCode(...text.subarray(first, Math.min(last, first + 200)));
+  const content = last - first > 200 ? `${start}…` : start; // no line of the header is that long
   return { offset, content, next: newline < 0 ? text.length : newline + 1 };
 }
 

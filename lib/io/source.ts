@@ -1,6 +1,6 @@
 /** What a reader reads from: the bytes of a file or of an array, by position, with errors that name it. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { filePath } from '../core/file-url.js';
 import { arrayTypeName, describe, type Where } from '../core/validate.js';
 
 /** A path, a `file:` URL, or the bytes themselves. */
@@ -17,16 +17,19 @@ export interface Bytes {
   all(): Uint8Array;
 }
 
+// A pipe that nobody writes to would keep openSync waiting for ever; Windows has neither such pipes nor the flag.
+const readNow = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+
 const largestRead = 2 ** 30; // one call of the operating system reads less than 2 GiB
 
 /** Calls `body` with the opened source and closes it after. */
 export function withSource<T>(at: Where, source: unknown, body: (bytes: Bytes) => T): T {
   if (arrayTypeName(source) === 'Uint8Array') return body(fromArray(at, at.array('source', source, [Uint8Array])));
-  const path = source instanceof URL && source.protocol === 'file:' ? fileURLToPath(source) : source;
+  const path = source instanceof URL ? filePath(at, 'source', source) : source;
   if (typeof path !== 'string' || path === '')
     at.fail('ERR_DTYPE', 'source', 'a path, a file: URL or a Uint8Array', describe(source));
   const name = `source '${path}'`;
-  const file = system(at, name, () => openSync(path, 'r'));
+  const file = system(at, name, () => openSync(path, readNow));
   try {
     const status = fstatSync(file);
     if (!status.isFile()) at.fail('ERR_IO', name, 'a file', status.isDirectory() ? 'a directory' : 'a special file');

@@ -77,6 +77,7 @@ export class Call {
     const taken = takeOptions(where(name), args);
     const { signal, move, onProgress } = taken.options;
     if (signal?.aborted) throw this.#aborted(signal);
+    where(name).fillable('options.out', outOf(taken.args));
     this.luggage = pack(name, taken.args, move ?? false);
     this.promise = new Promise((resolve, reject) => ([this.#resolve, this.#reject] = [resolve, reject]));
     this.#out = move ? undefined : outOf(taken.args);

@@ -1,5 +1,6 @@
 /** How values travel: a deep copy over plain objects that decides for every typed array whether it is copied, moved or shared. */
-import { fileURLToPath } from 'node:url';
+import { types } from 'node:util';
+import { filePath } from '../core/file-url.js';
 import { asDense } from '../core/lookalikes.js';
 import type { NumericArray } from '../core/index.js';
 import { arrayTypeName, describe, typeOf, where, type Where } from '../core/validate.js';
@@ -32,21 +33,25 @@ function rebuild(
   if (replaced) return enter(replaced);
   if (ArrayBuffer.isView(value)) return enter(value);
   if (Array.isArray(value)) {
-    const copy = enter<unknown[]>([]);
+    const copy = enter<unknown[]>(new Array<unknown>(value.length)); // with its holes
     value.forEach((item, i) => (copy[i] = rebuild(at, `${path}[${i}]`, item, replace, seen)));
     return copy;
   }
-  if (value instanceof URL) return enter(value.protocol === 'file:' ? fileURLToPath(value) : value.href);
+  if (value instanceof URL) return filePath(at, path, value);
   // Only plain objects keep their meaning on the way, so matrices of other libraries become ours here.
   const object = isPlain(value) ? value : (asDense(value) ?? value);
   if (Object.prototype.toString.call(object) !== '[object Object]') return enter(value);
   const copy = enter<Record<string, unknown>>({});
-  for (const [key, item] of Object.entries(object)) copy[key] = rebuild(at, `${path}.${key}`, item, replace, seen);
+  for (const [key, item] of Object.entries(object)) {
+    const value = rebuild(at, `${path}.${key}`, item, replace, seen);
+    // An assignment to a key '__proto__' would set the prototype, and nobody would see that there was such a key.
+    Object.defineProperty(copy, key, { value, writable: true, enumerable: true, configurable: true });
+  }
   return copy;
 }
 
 const isTypedArray = (value: object): value is NumericArray => arrayTypeName(value) !== undefined;
-const isShared = (array: NumericArray): boolean => !(array.buffer instanceof ArrayBuffer);
+const isShared = (array: NumericArray): boolean => types.isSharedArrayBuffer(array.buffer); // of any realm
 const spansBuffer = (array: NumericArray): boolean => array.byteLength === array.buffer.byteLength;
 
 function refuseDetached(at: Where, path: string, array: NumericArray): void {
@@ -100,8 +105,11 @@ export function pack(name: string, args: unknown[], move: boolean): Luggage {
   const moved = new Map<ArrayBufferLike, ArrayBuffer>(); // two views of one buffer move together
   const transfer: ArrayBuffer[] = [];
   let shared = false;
+  const parts = new Map<object, NumericArray>(); // copies of views that do not move, though their buffer may
   const own = (array: NumericArray, path: string): NumericArray => {
-    if (!move || !spansBuffer(array)) return copyOf(at, path, array);
+    if (!move) return copyOf(at, path, array);
+    const part = parts.get(array);
+    if (part) return part;
     const { buffer } = array;
     if (!moved.has(buffer)) {
       moved.set(buffer, structuredClone(buffer as ArrayBuffer, { transfer: [buffer as ArrayBuffer] }));
@@ -112,8 +120,12 @@ export function pack(name: string, args: unknown[], move: boolean): Luggage {
     const seen = new Map<object, unknown>(); // an array in two arguments stays one array
     return args.map((arg, i) => rebuild(at, `argument ${i}`, arg, replace, seen));
   };
-  const check: Replace = (value, path) => void (isTypedArray(value) && refuseDetached(at, path, value));
-  if (move) each(check); // before the first array is gone
+  const prepare: Replace = (value, path) => {
+    if (!isTypedArray(value)) return;
+    refuseDetached(at, path, value);
+    if (!isShared(value) && !spansBuffer(value)) parts.set(value, copyOf(at, path, value));
+  };
+  if (move) each(prepare); // before the first array is gone
   const packed = each((value, path) => {
     if (!isTypedArray(value)) return undefined;
     if (isShared(value)) {
@@ -159,6 +171,8 @@ export function outOf(args: unknown[]): unknown {
 export function copyInto(at: Where, own: NumericArray, theirs: NumericArray): void {
   if (isShared(own)) return;
   refuseDetached(at, 'options.out', own);
+  if (own.length !== theirs.length)
+    at.fail('ERR_SHAPE', 'options.out', `${describe(theirs)} as it was when the call was made`, describe(own));
   own.set(theirs);
 }
 

@@ -1,7 +1,7 @@
 /** What the von Mises-Fisher functions share: directions and the normalising constant. */
 import type { Where } from '../core/validate.js';
 import type { Dense } from '../core/values.js';
-import { logBesselI } from './log-bessel.js';
+import { logBesselI } from './log-bessel-i.js';
 import { native } from './native.js';
 
 const maxDimension = 32768;

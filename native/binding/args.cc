@@ -1,6 +1,9 @@
 #include "binding/args.h"
 
 #include <cmath>
+#include <iterator>
+#include <new>
+#include <stdexcept>
 
 #include "core/checked.h"
 
@@ -65,10 +68,14 @@ void Args::raise(const char* code, napi_value argument, const std::string& expec
   if (instance_->make_error.IsEmpty()) {
     napi_throw_error(env_, code, expected.c_str());
   } else {
-    const Napi::Value error =
-        instance_->make_error.Call({Napi::String::New(env, code), Napi::String::New(env, name_), argument,
-                                    Napi::String::New(env, expected), Napi::String::New(env, got)});
-    napi_throw(env_, error);
+    // A thread that is being ended runs no more JavaScript: the call fails, and there is nobody left to tell. The
+    // wrappers of node-addon-api would throw then, and end the process.
+    const napi_value arguments[] = {Napi::String::New(env, code), Napi::String::New(env, name_), argument,
+                                    Napi::String::New(env, expected), Napi::String::New(env, got)};
+    napi_value error = nullptr;
+    if (napi_call_function(env_, env.Undefined(), instance_->make_error.Value(), std::size(arguments), arguments,
+                           &error) == napi_ok)
+      napi_throw(env_, error);
   }
   throw Refused{};
 }
@@ -170,22 +177,27 @@ void Args::done(Status status) {
 
 void Args::done(double result) { napi_create_double(env_, result, &result_); }
 
+// Whatever a body throws ends here: nothing may unwind into the engine.
 static napi_value call(napi_env env, napi_callback_info info) {
   void* data = nullptr;
   napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
   const auto* method = static_cast<const Method*>(data);
   try {
     Args args(env, info, method->name);
-    method->body(args);
+    try {
+      method->body(args);
+    } catch (const std::bad_alloc&) {
+      args.done(Status::out_of_memory);
+    } catch (const std::length_error&) {
+      args.done(Status::overflow);
+    }
     return args.result();
   } catch (const Refused&) {
-    return nullptr;  // the JavaScript exception is set
+    // the JavaScript exception is set
   } catch (const Napi::Error& error) {
-    error.ThrowAsJavaScriptException();
-  } catch (const std::exception& error) {
-    napi_throw_error(env, "ERR_INTERNAL", error.what());
+    napi_throw(env, error.Value());  // may fail in a thread that is being ended, where its own method would throw
   } catch (...) {
-    napi_throw_error(env, "ERR_INTERNAL", "unknown native exception");
+    napi_throw_error(env, "ERR_INTERNAL", method->name);
   }
   return nullptr;
 }

@@ -1,10 +1,11 @@
 // Products of dense matrices, f32 and f64.
 //
-// One design for every size: a product small enough to live in the caches runs the micro-kernels (microkernel.h) on the
-// caller's memory; a larger one packs blocks of A and B first, so that the inner loops read memory in order and edge
-// columns are padded; a vector times a matrix goes to gemv.h. Blocks are cut by the sizes of the problem and the
-// caches, blocks of k by k alone. Every element is summed in the same order whoever computes it, so the bits do not
-// depend on the number of threads.
+// One design for every size, the same micro-kernels (microkernel.h) throughout: a product small enough to live in the
+// caches runs them on the caller's memory; one with few rows or columns reads the large operand once (flat.h); a larger
+// one packs blocks of A and B first, so that the inner loops read memory in order and edge columns are padded; a vector
+// times a matrix goes to gemv.h. Which of these runs is decided by the shape and the second-level cache, and blocks of
+// k are cut by the shape. Every element is summed in the same order whoever computes it, so the bits do not depend on
+// the number of threads.
 //
 // Error: |C − exact| ≤ γ_{k+2}·(|alpha|·|A|·|B| + |beta|·|C₀|) elementwise (Higham, Accuracy and Stability of Numerical
 // Algorithms, 2nd ed., section 3.5). NaN and infinity propagate as IEEE arithmetic has it; no value is looked at.
@@ -21,7 +22,8 @@ namespace lapidary {
 // C ← alpha·op(A)·op(B) + beta·C with op(A) m × k, op(B) k × n and C m × n, ldc values from row to row.
 //
 // As in BLAS, beta = 0 writes C without reading it, and alpha = 0 or k = 0 reads neither A nor B. C overlaps neither.
-// Scratch: up to 16 MiB from the arena. Looks at context.cancelled() after at most 0.2 ms of work in every thread.
+// Scratch: up to 16 MiB from the arena. Looks at context.cancelled() after at most about 0.5 ms of work in every
+// thread.
 template <class T>
 Status gemm(std::size_t m, std::size_t n, std::size_t k, T alpha, Operand<T> a, Operand<T> b, T beta, T* c,
             std::size_t ldc, const Context& context);

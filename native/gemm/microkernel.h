@@ -35,6 +35,7 @@ struct GemmTile {
   std::size_t ldc;
   std::size_t m, n, k;
   T alpha, beta;
+  std::size_t prefetch = 0;  // values beyond the tile's first column at which to ask for what the next tile reads
 };
 
 template <class T>

@@ -12,4 +12,15 @@ struct Operand {
   bool transposed;
 };
 
+// C ← alpha·op(A)·op(B) + beta·C with op(A) m × k and op(B) k × n.
+template <class T>
+struct Product {
+  std::size_t m, n, k;
+  T alpha;
+  Operand<T> a, b;
+  T beta;
+  T* c;
+  std::size_t ldc;
+};
+
 }  // namespace lapidary

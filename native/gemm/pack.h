@@ -58,4 +58,33 @@ void rows(const T* x, size_t stride, size_t count, size_t length, T* out, size_t
   for (size_t i = 0; i < count; i++) std::memcpy(out + i * pitch, x + i * stride, length * sizeof(T));
 }
 
+template <class T>
+using Panels = void (*)(const T*, size_t stride, size_t depth, size_t width, T* out);
+
+template <class T, size_t kWidth>
+Panels<T> panels_of_width(bool transposed) {
+  if constexpr (kWidth % 4 == 0)
+    if (transposed) return panels_transposed<T, kWidth>;
+  return panels<T, kWidth>;
+}
+
+// For panels of any mr or nr of the tables in microkernel.h.
+template <class T>
+Panels<T> choose_panels(size_t width, bool transposed) {
+  switch (width) {
+    case 4:
+      return panels_of_width<T, 4>(transposed);
+    case 6:
+      return panels_of_width<T, 6>(transposed);
+    case 8:
+      return panels_of_width<T, 8>(transposed);
+    case 14:
+      return panels_of_width<T, 14>(transposed);
+    case 16:
+      return panels_of_width<T, 16>(transposed);
+    default:
+      return panels_of_width<T, 32>(transposed);
+  }
+}
+
 }  // namespace lapidary::pack

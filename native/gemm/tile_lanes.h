@@ -33,11 +33,13 @@ void tile(const GemmTile<typename S::T>& t) {
 
   const T* a = t.a;
   const T* b = t.b;
-  const std::size_t row = t.a_row, a_step = t.a_step, b_step = t.b_step;
+  const std::size_t row = t.a_row, a_step = t.a_step, b_step = t.b_step, prefetch = t.prefetch;
   for (std::size_t p = t.k; p > 0; p--) {
     V bv[kVecs];
     if constexpr (kVecs == 2) bv[0] = S::load(b);
     bv[kVecs - 1] = kMasked ? S::load(last, b + (kVecs - 1) * S::kLanes) : S::load(b + (kVecs - 1) * S::kLanes);
+    __builtin_prefetch(b + prefetch);
+    if constexpr (kVecs == 2) __builtin_prefetch(b + prefetch + S::kLanes);
     b += b_step;
     // Three rows a pointer: x, x + row and x + 2·row are one addressing mode each. The empty asm keeps the compiler
     // from folding the pointers back into one with as many offsets as there are rows, for which there are no registers.

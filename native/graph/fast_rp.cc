@@ -83,13 +83,13 @@ Status add_rows(std::span<const float> u, size_t rows, size_t cols, float weight
     for (size_t i = first; i < last; i++) {
       const float* const from = u.data() + i * cols;
       float* const to = out.data() + i * cols;
-      float factor = weight;
+      double factor = weight;  // of short rows it can be too large for a float, though no product is
       if (normalize) {
         const double squares = sum_of_squares(from, cols);
         if (squares == 0) continue;
-        factor = static_cast<float>(weight / std::sqrt(squares));
+        factor /= std::sqrt(squares);
       }
-      for (size_t c = 0; c < cols; c++) to[c] += factor * from[c];
+      for (size_t c = 0; c < cols; c++) to[c] = static_cast<float>(to[c] + factor * static_cast<double>(from[c]));
     }
   });
 }

@@ -1,17 +1,11 @@
 #include "io/decimal.h"
 
-#include <locale.h>
-
 #include <bit>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
-#if defined(__APPLE__)
-#include <xlocale.h>
-#endif
-
-#include "core/arena.h"
 
 namespace lapidary {
 namespace {
@@ -109,18 +103,28 @@ double scale(uint64_t w, int64_t q) {
   return std::bit_cast<double>((mantissa & ~(uint64_t{1} << 52)) | (static_cast<uint64_t>(exponent) << 52));
 }
 
-// The digits past the 19th decide: the C library does the rest, told to use the C locale.
-double strtod_c(const char* text, size_t length) {
-  static const locale_t c_locale = newlocale(LC_ALL_MASK, "C", nullptr);
-  ArenaFrame scratch;
-  char* copy = scratch.take<char>(length + 1);
-  if (copy == nullptr) return std::numeric_limits<double>::quiet_NaN();
-  std::memcpy(copy, text, length);
-  copy[length] = 0;
-  return strtod_l(copy, nullptr, c_locale);
-}
-
 bool is_digit(char c) { return static_cast<unsigned char>(c - '0') < 10; }
+
+// The digits past the 19th decide: the C library does the rest, `power` being that of the 19th. It gets a whole number
+// with an exponent, in which no locale has a say, and of a longer one the first 800 digits and a 1 for any that follow:
+// doubles and the points half way between them have at most 768 digits, so the answer is the same.
+double scale_many(const char* p, const char* end, int64_t power) {
+  constexpr size_t kMost = 800;
+  char text[kMost + 32];
+  size_t n = 0;
+  bool more = false;
+  for (; p != end && (is_digit(*p) || *p == '.'); p++) {
+    if (*p == '.' || (n == 0 && *p == '0')) continue;
+    if (n < kMost)
+      text[n++] = *p;
+    else
+      more |= *p != '0';
+  }
+  if (more) text[n++] = '1';
+  power -= static_cast<int64_t>(n) - kMaxDigits;
+  std::snprintf(text + n, sizeof text - n, "e%lld", static_cast<long long>(power));
+  return std::strtod(text, nullptr);
+}
 
 // Past `word` (lower case) if it stands here in any case.
 const char* past_word(const char* p, const char* end, const char* word) {
@@ -195,7 +199,7 @@ const char* parse_decimal(const char* text, const char* end, double* value) {
     magnitude = power < 0 ? magnitude / kExactPowers[-power] : magnitude * kExactPowers[power];
   } else {
     magnitude = scale(w, power);
-    if (cut && scale(w + 1, power) != magnitude) magnitude = strtod_c(start, static_cast<size_t>(p - start));
+    if (cut && scale(w + 1, power) != magnitude) magnitude = scale_many(start, p, power);
   }
   *value = negative ? -magnitude : magnitude;
   return p;

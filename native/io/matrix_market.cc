@@ -30,20 +30,25 @@ struct Lines {
     return newline == nullptr ? end : static_cast<const char*>(newline);
   }
 
-  const char* block_begin(size_t block) const {
+  const char* block_end(size_t block) const {
+    return begin + std::min(static_cast<size_t>(end - begin), (block + 1) * kBlock);
+  }
+
+  // The first line that begins in the block, or the block's end: it is not looked for any further, or a file of one
+  // long line would be searched once for each block.
+  const char* first_line(size_t block) const {
     if (block == 0) return begin;
-    const size_t offset = block * kBlock;
-    if (offset >= static_cast<size_t>(end - begin)) return end;
-    const char* before = line_end(begin + offset - 1);
-    return before == end ? end : before + 1;
+    const char *const from = begin + block * kBlock, *const stop = block_end(block);
+    const void* before = std::memchr(from - 1, '\n', static_cast<size_t>(stop - from));
+    return before == nullptr ? stop : static_cast<const char*>(before) + 1;
   }
 
   // Calls body(line, first character that is no space, end of line) for each line of the block that holds an entry,
   // until it answers false.
   template <class Body>
   void each(size_t block, Body&& body) const {
-    const char* const stop = block_begin(block + 1);
-    for (const char* line = block_begin(block); line < stop;) {
+    const char* const stop = block_end(block);
+    for (const char* line = first_line(block); line < stop;) {
       const char* const eol = line_end(line);
       const char* const first = skip_space(line, eol);
       if (first != eol && *first != '%' && !body(line, first, eol)) return;

@@ -67,14 +67,18 @@ Status direction_sum(std::span<const double> x, size_t rows, size_t cols, std::s
   std::atomic<bool> stopped{false};
   parallel_for(ceil_div(cols, kColumnsPerPart), [&](size_t part) {
     const size_t first = part * kColumnsPerPart, n = std::min(kColumnsPerPart, cols - first);
-    double total[kColumnsPerPart] = {};
+    double total[kColumnsPerPart] = {}, lost[kColumnsPerPart] = {};
     for (size_t i = 0; i < rows; i++) {
       if (i % kRowsPerLook == 0 && context.cancelled()) return stopped.store(true);
       const double* row = &x[i * cols + first];
       const auto [scale, inverse] = units[i];
-      for (size_t j = 0; j < n; j++) total[j] += row[j] * scale * inverse;
+      for (size_t j = 0; j < n; j++) {  // Knuth's TwoSum
+        const double a = row[j] * scale * inverse, next = total[j] + a, part_of_a = next - total[j];
+        lost[j] += (total[j] - (next - part_of_a)) + (a - part_of_a);
+        total[j] = next;
+      }
     }
-    std::copy_n(total, n, &sum[first]);
+    for (size_t j = 0; j < n; j++) sum[first + j] = total[j] + lost[j];
   });
   return stopped ? Status::aborted : Status::ok;
 }

@@ -13,8 +13,9 @@ namespace lapidary {
 
 inline constexpr std::size_t kAllHaveDirections = static_cast<std::size_t>(-1);
 
-// sum[j] = Σ_i x_ij / ‖x_i‖, rows added in order. *bad is the first row without a direction (zero, or an entry that is
-// infinite or NaN) and then sum is not written, or kAllHaveDirections.
+// sum[j] = Σ_i x_ij / ‖x_i‖, rows added in order with the rounding errors carried along: a fit depends on
+// 1 − ‖sum‖ / rows, of which errors that grow with the number of rows would leave nothing. *bad is the first row
+// without a direction (zero, or an entry that is infinite or NaN) and then sum is not written, or kAllHaveDirections.
 Status direction_sum(std::span<const double> x, std::size_t rows, std::size_t cols, std::span<double> sum,
                      std::size_t* bad, Context context);
 

@@ -113,10 +113,9 @@ double small(BesselFunction f, BesselMethod method, double v, double x) {
 constexpr size_t kBlock = 1024;
 
 struct Scratch {
-  double* v;
-  double* x;
-  double* out;
-  uint16_t* index;  // positions in the block, sorted by branch
+  double *given_v, *given_x;
+  double *v, *x, *out;  // sorted by branch
+  uint16_t* index;      // positions in the block, sorted by branch
   Branch* branch;
 };
 
@@ -166,8 +165,14 @@ struct Call {
   // Elements first … first + n − 1, n ≤ kBlock.
   bool block(size_t first, size_t n, const Scratch& scratch) const {
     size_t count[kBranches] = {}, start[kBranches], position = 0;
+    // Read once, before anything is written: out may be x, and shared memory may change between two reads, when an
+    // element would run in a branch that does not end for it.
     for (size_t i = 0; i < n; i++) {
-      scratch.branch[i] = branch(order(first + i), argument(first + i));
+      scratch.given_v[i] = order(first + i);
+      scratch.given_x[i] = argument(first + i);
+    }
+    for (size_t i = 0; i < n; i++) {
+      scratch.branch[i] = branch(scratch.given_v[i], scratch.given_x[i]);
       count[static_cast<size_t>(scratch.branch[i])]++;
     }
     for (size_t b = 0; b < kBranches; b++) {
@@ -176,10 +181,9 @@ struct Call {
     }
     for (size_t i = 0; i < n; i++)
       scratch.index[start[static_cast<size_t>(scratch.branch[i])]++] = static_cast<uint16_t>(i);
-    // All of the block is read before any of it is written: out may be x.
     for (size_t i = 0; i < n; i++) {
-      scratch.v[i] = order(first + scratch.index[i]);
-      scratch.x[i] = argument(first + scratch.index[i]);
+      scratch.v[i] = scratch.given_v[scratch.index[i]];
+      scratch.x[i] = scratch.given_x[scratch.index[i]];
     }
     for (size_t b = 0, done = 0; b < kBranches; done += count[b++]) {
       if (count[b] == 0) continue;
@@ -213,9 +217,10 @@ Status bessel(BesselFunction f, BesselMethod method, std::span<const double> v, 
     if (context.cancelled()) return status.store(Status::aborted, std::memory_order_relaxed);
     const size_t first = part * kBlock, n = std::min(kBlock, out.size() - first);
     ArenaFrame frame;
-    const Scratch scratch{frame.take<double>(n), frame.take<double>(n), frame.take<double>(n), frame.take<uint16_t>(n),
-                          frame.take<Branch>(n)};
-    if (!scratch.v || !scratch.x || !scratch.out || !scratch.index || !scratch.branch)
+    const Scratch scratch{frame.take<double>(n), frame.take<double>(n),   frame.take<double>(n), frame.take<double>(n),
+                          frame.take<double>(n), frame.take<uint16_t>(n), frame.take<Branch>(n)};
+    if (!scratch.given_v || !scratch.given_x || !scratch.v || !scratch.x || !scratch.out || !scratch.index ||
+        !scratch.branch)
       return status.store(Status::out_of_memory, std::memory_order_relaxed);
     if (!call.block(first, n, scratch)) status.store(Status::aborted, std::memory_order_relaxed);
   });

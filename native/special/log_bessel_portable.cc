@@ -28,9 +28,13 @@ double mu(BesselFunction f, int terms, double v, double x) {
   return log_prefactor(f, sum, x) - sign * x;
 }
 
-// asinh(v/x) without forming v/x where that may overflow; vs, xs and r carry a common scale.
+// asinh(v/x); vs, xs and r carry a common scale. The difference of the logarithms would lose digits where it is small
+// against them, so it is left for v/x beyond the largest number, where it is above 709.
 double asinh_ratio(double v, double x, double vs, double xs, double r) {
-  if (v > 0x1p60 * x) return std::log(v) + std::numbers::ln2 - std::log(x);
+  if (v > 0x1p60 * x) {
+    const double z = v / x;
+    return (z < INFINITY ? std::log(z) : std::log(v) - std::log(x)) + std::numbers::ln2;
+  }
   return std::log1p(vs / xs * (1 + vs / (xs + r)));
 }
 
@@ -51,7 +55,9 @@ double debye(BesselFunction f, int terms, double v, double x) {
     sum = (sum + u) * (sign * inverse);
     derived = (derived + (0.5 + k) * u + 2 * t2 * du) * inverse;
   }
-  if (f == BesselFunction::i_ratio) return xs / (r + vs) - xs / r * ((0.5 + derived) / (1 + sum)) * inverse;
+  // x / … · scale and not xs / …: where v > 1e150, xs may be denormal
+  if (f == BesselFunction::i_ratio)
+    return x / (r + vs) * scale - x / r * scale * ((0.5 + derived) / (1 + sum)) * inverse;
   const double h = (r - vs * asinh_ratio(v, x, vs, xs, r)) / scale;
   // log(r / scale) with r / scale perhaps beyond the largest number
   const double rest = log_prefactor(f, 1 + sum, r) + 0.5 * std::log(scale);

@@ -11,9 +11,9 @@ double log_i_series(double v, double x);
 // continued fraction, then n steps of the recurrence; for v up to about 30.
 double log_k_recurrence(double v, double x);
 
-// log K_v(x) by Rothwell's integral and Simpson's rule with 600 panels, as published: absolute error 4e-10 to 7e-10
-// near v = 0 and v = 12.6, and larger for v < ½ with x < 1e-3, where the integrand is nearly singular. For the paper's
-// method.
+// log K_v(x) by Rothwell's integral and Simpson's rule with 600 panels, as published. The rule's own absolute error is
+// up to 1.4e-9 (v < ½, tiny x; 8.6e-10 at v = 12.7), and up to 1.9 for v < 0.1 with x < 1e-40, where the integrand
+// rises like 16/u from inside the first panel on (test/special/rothwell_table.py). For the paper's method.
 double log_k_integral(double v, double x);
 
 // I_{v+1}(x) / I_v(x) by Gauss's continued fraction, relative error about 1e-15; about 6 √x steps.

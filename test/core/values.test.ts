@@ -62,7 +62,7 @@ describe('look-alikes', () => {
     expect(Array.from(matrix.data)).toEqual([1, 2, 3, 4, 5, 6]);
     expect(() => at.dense('x', { ...nd, stride: [1, 2] }, [Float64Array])).toThrow(code('ERR_DTYPE'));
     expect(() => at.dense('x', { ...nd, offset: 3 }, [Float64Array])).toThrow(code('ERR_SHAPE'));
-    for (const shape of [[NaN, 1], [-1, 3], [2], [2, 3, 4]])
+    for (const shape of [[NaN, 1], [-1, 3], [2], [2, 3, 4], null, 6])
       expect(() => at.dense('x', { ...nd, shape }, [Float64Array])).toThrow(LapidaryError);
   });
 
@@ -71,6 +71,8 @@ describe('look-alikes', () => {
     expect(Array.from(at.dense('x', ml, [Float64Array]).data)).toEqual([1, 2, 3, 4]);
     expect(() => at.dense('x', { ...ml, rows: 3 }, [Float64Array])).toThrow(code('ERR_DTYPE'));
     expect(() => at.dense('x', { ...ml, rows: 2 ** 52 }, [Float64Array])).toThrow(LapidaryError);
+    // As an output the copy would be filled, and nobody would see it.
+    expect(() => at.outDense('out', ml, Float64Array, 2, 2)).toThrow(code('ERR_DTYPE'));
   });
 });
 

@@ -259,6 +259,20 @@ describe('what FastRP is', () => {
     expect(finite(a, { weights: [0, 0] }).every((x) => x === 0)).toBe(true);
     const tiny = fromCoo<Float64Array>({ rows: 2, cols: 2, row: [0, 1], col: [1, 0], value: [1, 1e-200] });
     expect(() => finite(tiny, { beta: -1 })).toThrow(failure('ERR_RANGE', /degree 1e-200/));
+
+    // Lengths of rows and weights from one end of the floats to the other: their quotients are none.
+    const pair = (w: number) => fromCoo<Float64Array>({ rows: 2, cols: 2, row: [0, 1], col: [1, 0], value: [w, w] });
+    const length = (data: Float32Array) => Math.hypot(...data.subarray(0, 17));
+    for (const w of [1e-29, 1, 1e29])
+      for (const beta of [-1, 1])
+        for (const weight of [1e30, 1e-30]) {
+          const data = finite(pair(w), { beta, weights: [weight], standardize: false });
+          expect(length(data) / weight).toBeCloseTo(1, 5);
+          finite(pair(w), { beta, weights: [weight, weight] });
+        }
+    const plain = { rowNormalize: false, beta: 1 };
+    finite(pair(1e29), { ...plain, weights: [1e8, -1e8] });
+    expect(() => finite(pair(1e29), { ...plain, weights: [1e30] })).toThrow(failure('ERR_RANGE', /options\.weights/));
   });
 });
 
@@ -272,6 +286,7 @@ describe('arguments', () => {
     [{ dimension: '8' }, 'ERR_DTYPE'],
     [{ weights: [] }, 'ERR_DTYPE'],
     [{ weights: 1 }, 'ERR_DTYPE'],
+    [{ weights: new Array<number>(2) }, 'ERR_DTYPE'],
     [{ weights: [NaN] }, 'ERR_RANGE'],
     [{ weights: [Infinity] }, 'ERR_RANGE'],
     [{ beta: -2 }, 'ERR_RANGE'],

@@ -93,6 +93,6 @@ test('seeds: ids, repeated ids, weights', () => {
   ])
     expect(() => run(bad as never)).toThrow(failure('ERR_RANGE', /^personalizedPageRank: seeds/));
   expect(() => run(new Float64Array(9) as never)).toThrow(failure('ERR_SHAPE'));
-  expect(() => run(new Float32Array(10) as never)).toThrow(failure('ERR_DTYPE'));
+  expect(() => run(new Float32Array(10) as never)).toThrow(failure('ERR_DTYPE', /node ids, or a Float64Array/));
   expect(() => run(3 as never)).toThrow(failure('ERR_DTYPE'));
 });

@@ -52,6 +52,7 @@ describe('what a file means', () => {
       ],
     ],
     ['coordinate double general', '1 2 1\n1 2 0.5\n', [[0, 0.5]]],
+    ['array unsigned-integer general', '1 1\n4294967295\n', [[4294967295]]],
     [
       'coordinate pattern general',
       '2 2 2\n1 2\n2 2\n',
@@ -152,6 +153,7 @@ describe('what a file means', () => {
 
   test('numbers are the nearest doubles', () => {
     const numbers = ['0.1', '1e23', '9007199254740993', '2.2250738585072011e-308', '5e-324', '1.7976931348623157e308'];
+    numbers.push('1' + '0'.repeat(1000) + '1e-1000', '0.' + '0'.repeat(400) + '1'.repeat(2000));
     numbers.push('1e-400', '1e400', '-0', '123456789012345678901234567890', '0.30000000000000004');
     const a = read(banner('array real general') + `${numbers.length} 1\n${numbers.join('\n')}\n`) as Dense;
     expect([...a.data]).toEqual(numbers.map(Number));
@@ -213,6 +215,26 @@ describe('what is no file', () => {
     [banner('coordinate real general') + '2 2 1\n1 1 1\0\n', /number as value/],
   ])('%j', (text, message) => {
     expect(() => read(text)).toThrow(failure('ERR_FORMAT', message));
+  });
+
+  test('what stands behind many spaces on the first lines is not overlooked', () => {
+    const far = `${' '.repeat(500)}1`;
+    for (const text of ['real general\n1 1 0' + far + '\n', `real general${far}\n1 1 0\n`])
+      expect(() => read(banner('coordinate').trim() + ' ' + text)).toThrow(failure('ERR_FORMAT', /line [12]/));
+  });
+
+  test('a file of one long line costs no more than one of many lines', () => {
+    const time = (file: Uint8Array): number => {
+      file.set(bytes(banner('coordinate real general') + '1 1 1\n'));
+      const start = performance.now();
+      expect(() => readMatrixMarket(file)).toThrow(failure('ERR_FORMAT'));
+      return performance.now() - start;
+    };
+    setThreads(1);
+    const size = 64 << 20;
+    const many = new Uint8Array(size).fill(48).map((digit, i) => (i % 100 === 0 ? 10 : digit));
+    time(many);
+    expect(time(new Uint8Array(size).fill(48))).toBeLessThan(6 * time(many));
   });
 
   test('lying sizes allocate nothing', () => {

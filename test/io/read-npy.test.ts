@@ -1,3 +1,4 @@
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -171,6 +172,17 @@ describe('files', () => {
     expect(readNpy(pathToFileURL(path))).toEqual(value);
   });
 
+  test.skipIf(process.platform === 'win32')('a pipe that nobody writes to is refused and not waited for', () => {
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const program = `import { readNpy } from 'lapidary/io'; readNpy(${JSON.stringify(pipe)});`;
+    const child = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+      timeout: 10_000,
+      encoding: 'utf8',
+    });
+    expect(child.stderr).toMatch(/expected a file, got a special file/);
+  });
+
   test('missing files, directories and devices', () => {
     expect(() => readNpy(join(folder, 'none.npy'))).toThrow(failure('ERR_IO', /none\.npy.*ENOENT/));
     expect(() => readNpy(folder)).toThrow(failure('ERR_IO', /directory/));
@@ -178,6 +190,8 @@ describe('files', () => {
     expect(() => readNpy('')).toThrow(failure('ERR_DTYPE'));
     expect(() => readNpy('a\0b')).toThrow(failure('ERR_IO'));
     expect(() => readNpy(new URL('http://localhost/x.npy'))).toThrow(failure('ERR_DTYPE'));
+    expect(() => readNpy(new URL('file://elsewhere/x.npy'))).toThrow(failure('ERR_DTYPE', /source/));
+    expect(() => readNpy(new URL('file:///a%2Fb.npy'))).toThrow(failure('ERR_DTYPE', /source/));
     expect(() => readNpy(7 as never)).toThrow(failure('ERR_DTYPE'));
     const path = join(folder, 'short.npy');
     writeFileSync(path, npy(dict('<f4', '(2,)'), new Uint8Array(7)));

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
 import { LapidaryError } from 'lapidary';
 import { offload } from 'lapidary/offload';
+import { root } from '../support/repository.js';
 import { oddPool, rejection, sharedWord, sleep, until } from '../support/offload.js';
 
 const dist = new URL('../../dist/', import.meta.url).href;
@@ -135,6 +136,23 @@ describe('the process', () => {
     `);
     expect(status).toBe(5);
     expect(ms).toBeLessThan(5000);
+  });
+
+  test.each(['the main thread', 'a worker thread'])('process.exit of %s in the middle of kernels', (thread) => {
+    const busy = `
+      import('lapidary').then(async ({ dense }) => {
+        const { offload, shared } = await import('lapidary/offload');
+        const a = shared(dense(3000, 3000));
+        const pool = offload({ threads: 2 });
+        for (let i = 0; i < 3; i++) pool.gemm.matmul(a, a).catch(() => {});
+        setTimeout(() => process.exit(3), 400);
+      });`;
+    const nested = `
+      const worker = new (require('node:worker_threads').Worker)(${JSON.stringify(busy)}, { eval: true });
+      worker.on('exit', (code) => process.exit(code));`;
+    const program = thread === 'the main thread' ? busy : nested;
+    const { status, signal, stderr } = spawnSync(process.execPath, ['-e', program], { cwd: root, encoding: 'utf8' });
+    expect([status, signal, stderr]).toEqual([3, null, '']);
   });
 
   test('prints no warning', () => {

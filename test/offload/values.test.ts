@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { afterAll, describe, expect, test } from 'vitest';
 import * as lapidary from 'lapidary';
 import { dense, LapidaryError, type Dense } from 'lapidary';
@@ -109,6 +110,36 @@ describe('arguments', () => {
     expect(rest).toEqual([]);
   });
 
+  test('a view on a part of a buffer that moves is copied before', async () => {
+    const whole = Float64Array.of(1, 2, 3);
+    const part = whole.subarray(1);
+    expect(await odd.echo!(whole, part, { move: true })).toEqual([Float64Array.of(1, 2, 3), Float64Array.of(2, 3)]);
+    expect([whole.length, part.length]).toEqual([0, 0]);
+  });
+
+  test('of another realm are what they are there', async () => {
+    const far = <T>(code: string): T => runInNewContext(code) as T;
+    const out = { rows: 1, cols: 2, data: far<Float64Array>('new Float64Array(2)') };
+    expect(await odd.add!(row(1, 2), row(3, 4), { out })).toBe(out);
+    expect([...out.data]).toEqual([4, 6]);
+    const moved = far<Float64Array>('new Float64Array(2)');
+    await odd.echo!(moved, { move: true });
+    expect(moved.length).toBe(0);
+    const common = far<Float64Array>('new Float64Array(new SharedArrayBuffer(16))');
+    const [same] = (await odd.echo!(common)) as [Float64Array];
+    expect(sameMemory(common, same)).toBe(true);
+  });
+
+  test('keep their holes and odd keys', async () => {
+    const sparse = new Array<number>(4);
+    [sparse[0], sparse[2]] = [1, 2];
+    const [holes, keys] = (await odd.echo!(sparse, JSON.parse('{"__proto__": {"a": 1}}'))) as [unknown[], object];
+    expect(holes.length).toBe(4);
+    expect(Object.keys(holes)).toEqual(['0', '2']);
+    expect(Object.keys(keys)).toEqual(['__proto__']);
+    expect(Object.getPrototypeOf(keys)).toBe(Object.prototype);
+  });
+
   test('a refused call moves nothing', async () => {
     const x = row(1, 2);
     expect(await rejection(odd.echo!(x, () => 1, { move: true }))).toMatchObject({ code: 'ERR_DTYPE' });
@@ -142,6 +173,8 @@ describe('arguments', () => {
     const [matrix, file] = (await odd.echo!(new Matrix(), new URL('file:///tmp/a%20b'))) as unknown[];
     expect(matrix).toEqual(row(1, 2));
     expect(file).toBe('/tmp/a b');
+    for (const url of ['http://host/a', 'file://host/a', 'file:///a%2Fb'])
+      expect(await rejection(odd.echo!(new URL(url)))).toMatchObject({ code: 'ERR_DTYPE', argument: 'argument 0' });
   });
 
   test('signal and move in an object of their own leave no trace', async () => {
@@ -202,6 +235,28 @@ describe('results', () => {
     const promise = odd.add!(row(1, 2), row(3, 4), { out });
     structuredClone(out.data, { transfer: [out.data.buffer as ArrayBuffer] });
     expect(await rejection(promise)).toMatchObject({ code: 'ERR_DETACHED', argument: 'options.out' });
+  });
+
+  test('out that was resized meanwhile is an error', async () => {
+    const Resizable = ArrayBuffer as unknown as new (n: number, o: object) => ArrayBuffer & { resize(n: number): void };
+    for (const bytes of [0, 8, 64]) {
+      const buffer = new Resizable(16, { maxByteLength: 64 });
+      const promise = odd.add!(row(1, 2), row(3, 4), { out: { rows: 1, cols: 2, data: new Float64Array(buffer) } });
+      buffer.resize(bytes);
+      expect(await rejection(promise)).toMatchObject({ code: 'ERR_SHAPE', argument: 'options.out' });
+    }
+  });
+
+  test('out that cannot be filled is refused', async () => {
+    class Matrix {
+      rows = 1;
+      columns = 2;
+      data = [new Float64Array(2)];
+    }
+    for (const move of [false, true]) {
+      const promise = odd.add!(row(1, 2), row(3, 4), { out: new Matrix(), move });
+      expect(await rejection(promise)).toMatchObject({ code: 'ERR_DTYPE', argument: 'options.out' });
+    }
   });
 });
 

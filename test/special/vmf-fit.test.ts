@@ -23,6 +23,7 @@ function meanLength({ rows, cols, data }: Dense): number {
   return Math.hypot(...sum) / rows;
 }
 
+const eps = 2 ** -52;
 const total = (a: Float64Array): number => a.reduce((sum, b) => sum + b, 0);
 
 test.each([
@@ -73,6 +74,31 @@ test('the fit is the maximum: gradient zero by finite differences, likelihood = 
   }
 });
 
+test('two directions at angles ± a: the equation holds to rounding at every concentration', () => {
+  for (const p of [2, 3, 10, 2048])
+    for (let a = 1.5; a > 1e-6; a *= 0.83) {
+      const rows = new Float64Array(2 * p);
+      [rows[0], rows[1], rows[p], rows[p + 1]] = [Math.cos(a), Math.sin(a), Math.cos(a), -Math.sin(a)];
+      const { mu, kappa, converged, iterations } = vmfFit(dense(2, p, rows));
+      expect([mu[0], converged]).toEqual([1, true]);
+      expect(iterations).toBeLessThanOrEqual(6);
+      expect(Math.abs(besselIRatio(p / 2 - 1, kappa) / Math.cos(a) - 1)).toBeLessThan(2e-15);
+      // 1 − R̄ = 2 sin²(a/2); κ lies between Amos's bounds, which are the same to 1/p, and meet for large κ and p = 3
+      const spread = 2 * Math.sin(a / 2) ** 2;
+      if (p === 3 && kappa > 40) expect(Math.abs(kappa * spread - 1)).toBeLessThan((4 * eps) / spread);
+    }
+});
+
+test('one stray row among many equal ones decides kappa', () => {
+  // R̄ = |(n − 1) e1 + e2| / n, so 1 − R̄ = 1/n − 1/2n² − …; p = 3: κ = 1 / (1 − R̄)
+  const n = 1_000_000;
+  const rows = Float64Array.from({ length: 3 * n }, (_, i) => [0.3, 0.6, 0.6][i % 3]!);
+  rows.set([0.6, -0.6, 0.3], 3 * (n / 2));
+  const { kappa } = vmfFit(dense(n, 3, rows));
+  const resultant = Math.sqrt((n - 1) ** 2 + 1);
+  expect(Math.abs((kappa * (n - resultant)) / n - 1)).toBeLessThan(4 * eps * n);
+});
+
 test('rows count by direction only, at any scale', () => {
   const x = cloud(20, 4, 0.5, 3);
   const { mu, kappa } = vmfFit(x);
@@ -98,6 +124,18 @@ test('directions that cancel give kappa 0; directions that agree have no fit', (
   expect(none.logLikelihood).toBeCloseTo(-2 * Math.log(4 * Math.PI), 13);
   expect(() => vmfFit(dense(1, 3, Float64Array.of(1, 2, 3)))).toThrow(code('ERR_NOT_CONVERGED'));
   expect(() => vmfFit(dense(3, 2, Float64Array.of(1, 2, 3, 6, 0.1, 0.2)))).toThrow(code('ERR_NOT_CONVERGED'));
+  // many rows, or long ones: rounding errors are not a spread
+  for (const [n, p] of [
+    [1_000_000, 3],
+    [50_000, 40],
+    [2000, 2048],
+    [3, 32768],
+  ] as const) {
+    const row = Float64Array.from({ length: p }, (_, i) => Math.sin(1.7 * i + 1));
+    const data = new Float64Array(n * p);
+    for (let i = 0; i < n; i++) data.set(row, i * p);
+    expect(() => vmfFit(dense(n, p, data)), `${n} × ${p}`).toThrow(code('ERR_NOT_CONVERGED'));
+  }
   // nearly agreeing directions still fit
   const tight = vmfFit(dense(2, 3, Float64Array.of(1, 0, 1e-6, 1, 0, -1e-6)));
   expect(tight.kappa).toBeGreaterThan(1e11);

@@ -14,8 +14,8 @@
 #include "core/philox.h"
 #include "core/thread_pool.h"
 #include "gemm/gemv.h"
-#include "gemm/guarded.h"
 #include "gemm/microkernel.h"
+#include "guarded.h"
 
 using namespace lapidary;
 
@@ -168,8 +168,9 @@ TEST(gemv_kernels_stay_inside_and_are_right) {
 }
 
 TEST(gemm_reads_nothing_past_its_operands) {
-  constexpr size_t kShapes[][3] = {{1, 1, 1},   {1, 70, 5},  {70, 1, 5},   {2, 3, 900},  {15, 33, 17},
-                                   {29, 65, 8}, {43, 97, 1}, {14, 32, 64}, {57, 47, 800}};
+  constexpr size_t kShapes[][3] = {{1, 1, 1},      {1, 70, 5},      {70, 1, 5},    {2, 3, 900},    {15, 33, 17},
+                                   {29, 65, 8},    {43, 97, 1},     {14, 32, 64},  {57, 47, 800},  {2, 400, 700},
+                                   {9, 1100, 300}, {16, 300, 1030}, {700, 2, 600}, {500, 15, 1030}};
   each_isa([&] {
     for (const auto& [m, n, k] : kShapes)
       for (bool ta : {false, true})
@@ -178,6 +179,39 @@ TEST(gemm_reads_nothing_past_its_operands) {
           check_gemm<double, true>(m, n, k, ta, tb, -2.0, 0.5);
           check_gemm<float, false>(m, n, k, ta, tb, 0.5f, 1.0f);
           check_gemm<double, false>(m, n, k, ta, tb, 1.0, 0.0);
+        }
+  });
+}
+
+// The products that read their large operand in place: leading dimensions, threads, and values past the columns.
+TEST(gemm_flat_and_narrow_keep_leading_dimensions_and_bits) {
+  constexpr size_t kShapes[][3] = {{2, 1500, 800}, {8, 1100, 700}, {15, 1300, 600}, {1200, 8, 800}, {1100, 16, 700}};
+  each_isa([&] {
+    for (const auto& [m, n, k] : kShapes)
+      for (bool ta : {false, true})
+        for (bool tb : {false, true}) {
+          const size_t lda = (ta ? m : k) + 3, ldb = (tb ? k : n) + 5, ldc = n + 1;
+          std::vector<float> a((ta ? k : m) * lda), b((tb ? n : k) * ldb), before(m * ldc), first;
+          fill(a.data(), a.size(), 40);
+          fill(b.data(), b.size(), 41);
+          fill(before.data(), before.size(), 42);
+          for (size_t threads : {1, 2, 3, 7}) {
+            set_thread_count(threads);
+            std::vector<float> c = before;
+            CHECK(gemm<float>(m, n, k, -0.5f, {a.data(), lda, ta}, {b.data(), ldb, tb}, 2.0f, c.data(), ldc, {}) ==
+                  Status::ok);
+            if (first.empty()) first = c;
+            CHECK(std::memcmp(c.data(), first.data(), c.size() * sizeof(float)) == 0);
+          }
+          set_thread_count(usable_cpus());
+          for (size_t i = 0; i < m; i += 1 + i % 7)
+            for (size_t j = 0; j < n; j += 1 + j % 5)
+              CHECK(within(
+                  first[i * ldc + j],
+                  expected<float>(
+                      k, -0.5f, [&](size_t p) { return ta ? a[p * lda + i] : a[i * lda + p]; },
+                      [&](size_t p) { return tb ? b[j * ldb + p] : b[p * ldb + j]; }, 2.0f, before[i * ldc + j])));
+          for (size_t i = 0; i < m; i++) CHECK(first[i * ldc + n] == before[i * ldc + n]);
         }
   });
 }
@@ -245,23 +279,32 @@ TEST(gemm_stops_within_ten_milliseconds) {
   }
   set_thread_count(usable_cpus());
   flag = kCancelAbort;
+  for (bool transposed : {false, true}) {  // the flat and the narrow product
+    CHECK(gemm<float>(8, n, n, 1, {a.data(), n, false}, {a.data(), n, transposed}, 0, c.data(), n, {&flag}) ==
+          Status::aborted);
+    CHECK(gemm<float>(n, 8, n, 1, {a.data(), n, false}, {a.data(), transposed ? n : 8, transposed}, 0, c.data(), 8,
+                      {&flag}) == Status::aborted);
+  }
   CHECK(gemv<float>(n, n, 1, {a.data(), n, false}, a.data(), 0, c.data(), {&flag}) == Status::aborted);
 }
 
 TEST(gemm_survives_failed_allocations) {
-  std::thread([] {  // a thread with an empty arena
-    const size_t n = 300;
-    std::vector<double> a(n * n, 1.0), c(n * n);
-    int64_t nth = 0;
-    for (;; nth++) {
-      fail_allocation(nth);
-      const Status status = gemm<double>(n, n, n, 1, {a.data(), n, false}, {a.data(), n, false}, 0, c.data(), n, {});
-      fail_allocation(-1);
-      if (status == Status::ok) break;
-      CHECK(status == Status::out_of_memory);
-    }
-    CHECK(nth >= 1);
-    for (double x : c) CHECK(x == 300.0);
-  })
-      .join();
+  constexpr size_t kShapes[][3] = {{300, 300, 300}, {9, 900, 800}, {900, 9, 800}};  // blocked, flat, narrow
+  for (const auto& [m, n, k] : kShapes)
+    std::thread([m, n, k] {  // a thread with an empty arena
+      set_thread_count(1);
+      std::vector<double> a(m * k, 1.0), b(k * n, 1.0), c(m * n);
+      int64_t nth = 0;
+      for (;; nth++) {
+        fail_allocation(nth);
+        const Status status = gemm<double>(m, n, k, 1, {a.data(), k, false}, {b.data(), k, true}, 0, c.data(), n, {});
+        fail_allocation(-1);
+        if (status == Status::ok) break;
+        CHECK(status == Status::out_of_memory);
+      }
+      CHECK(nth >= 1);
+      for (double x : c) CHECK(x == static_cast<double>(k));
+      set_thread_count(usable_cpus());
+    })
+        .join();
 }

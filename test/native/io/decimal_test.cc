@@ -8,6 +8,7 @@
 #include <string>
 
 #include "check.h"
+#include "core/memory.h"
 #include "core/philox.h"
 
 using namespace lapidary;
@@ -94,6 +95,23 @@ TEST(decimal_half_way_between_two_doubles) {
   tie.resize(static_cast<size_t>(std::snprintf(tie.data(), tie.size(), "%.1074f", 0x1p-1074 * 3)));
   CHECK(same_as_strtod(tie));
   CHECK(same_as_strtod(tie + "5"));
+  // More digits than are handed on: the last one decides between two doubles, wherever the point stands.
+  const std::string half = "1.00000000000000011102230246251565404236316680908203125";
+  for (const char* last : {"0", "1"}) {
+    CHECK(same_as_strtod(half + std::string(5000, '0') + last));
+    CHECK(same_as_strtod("0.000" + half.substr(2) + std::string(5000, '0') + last + "e+12"));
+    CHECK(same_as_strtod("9007199254740993" + std::string(5000, '0') + last + "e-5001"));
+    CHECK(same_as_strtod("9007199254740993" + std::string(5000, '0') + "." + std::string(3000, '0') + last));
+  }
+}
+
+TEST(decimal_of_many_digits_needs_no_memory) {
+  fail_allocation(0);
+  double value = 0;
+  const std::string text = "9007199254740993." + std::string(100000, '0') + "1";
+  const char* after = parse_decimal(text.data(), text.data() + text.size(), &value);
+  fail_allocation(-1);
+  CHECK(after == text.data() + text.size() && value == 9007199254740994.0);
 }
 
 TEST(decimal_words_and_what_is_no_number) {

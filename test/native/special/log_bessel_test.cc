@@ -122,3 +122,22 @@ TEST(bessel_survives_failing_allocations) {
   CHECK(failed > 0);
   set_thread_count(threads);
 }
+
+TEST(bessel_ends_while_its_input_changes) {
+  // Shared memory: another thread turns ordinary arguments into ones that a method for small arguments never finishes.
+  std::vector<double> v(1024, 1.0), x(1024, 1.0), out(1024);
+  std::atomic<bool> done{false};
+  std::thread other([&] {
+    const double orders[] = {1.0, 1e18}, arguments[] = {1.0, NAN};
+    for (size_t i = 0; !done.load(std::memory_order_relaxed); i++)
+      for (size_t j = 0; j < v.size(); j++) {
+        std::atomic_ref(v[j]).store(orders[i & 1], std::memory_order_relaxed);
+        std::atomic_ref(x[j]).store(arguments[(i >> 1) & 1], std::memory_order_relaxed);
+      }
+  });
+  for (int call = 0; call < 200; call++)
+    for (const auto f : {BesselFunction::log_i, BesselFunction::log_k, BesselFunction::i_ratio})
+      CHECK(bessel(f, BesselMethod::automatic, v, x, out, {}) == Status::ok);
+  done = true;
+  other.join();
+}

@@ -1,0 +1,157 @@
+#include "softmax/softmax.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <thread>
+#include <vector>
+
+#include "check.h"
+#include "core/memory.h"
+#include "core/philox.h"
+#include "core/thread_pool.h"
+#include "guarded.h"
+#include "softmax/exp_kernels.h"
+
+using namespace lapidary;
+
+namespace {
+
+constexpr Isa kIsas[] = {Isa::portable, Isa::avx2, Isa::avx512};
+constexpr SoftmaxAlgorithm kAlgorithms[] = {SoftmaxAlgorithm::two_pass, SoftmaxAlgorithm::three_pass};
+constexpr float kInf = std::numeric_limits<float>::infinity();
+
+template <class Body>
+void each_isa(Body&& body) {
+  const Isa best = active_isa();
+  for (Isa isa : kIsas)
+    if (set_active_isa(isa)) body();
+  set_active_isa(best);
+}
+
+void fill(float* x, size_t n, float low, float high) {
+  for (size_t i = 0; i < n; i++) x[i] = low + (high - low) * static_cast<float>(philox_uniform(3, n, i));
+}
+
+// Distance in units of the last place of f32 at the expected value.
+double ulps(double got, double want) {
+  int exponent;
+  std::frexp(std::max(want, 0x1p-126), &exponent);
+  return std::fabs(got - want) / std::ldexp(1.0, exponent - 24);
+}
+
+// One row in f64, for finite x.
+std::vector<double> softmax_f64(const float* x, size_t n) {
+  const double max = *std::max_element(x, x + n);
+  std::vector<double> y(n);
+  double sum = 0;
+  for (size_t i = 0; i < n; i++) sum += y[i] = std::exp(x[i] - max);
+  for (double& v : y) v /= sum;
+  return y;
+}
+
+// Every kernel on arrays that end, or begin, at a page that may not be touched.
+template <bool kAtEnd>
+void check_kernels(Isa isa) {
+  for (size_t n = 1; n <= 200; n++) {
+    Guarded<float, kAtEnd> x(n), y(n);
+    fill(x.data(), n, -20, 20);
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += std::exp(static_cast<double>(x[i]));
+    const float max = *std::max_element(x.data(), x.data() + n), top = std::nearbyint(max * kExpLog2e);
+
+    CHECK(kRowMax.pick(isa)(x.data(), n) == max);
+    const ExtendedFloat total = kExpSum.pick(isa)(x.data(), n);
+    CHECK(std::fabs(std::ldexp(total.m, static_cast<int>(total.n)) - sum) <= 1e-6 * sum);
+
+    kExpScale.pick(isa)(x.data(), y.data(), n, {0.75f, 0.0f, top});
+    for (size_t i = 0; i < n; i++) CHECK(ulps(y[i], 0.75 * std::exp(static_cast<double>(x[i])) / std::exp2(top)) <= 3);
+
+    const double stored = kExpStore.pick(isa)(x.data(), y.data(), n, top);
+    const double bias = std::exp2(static_cast<double>(kExpStoreBias) - top);
+    CHECK(std::fabs(stored - sum * bias) <= 1e-6 * sum * bias);
+    for (size_t i = 0; i < n; i++) CHECK(ulps(y[i], std::exp(static_cast<double>(x[i])) * bias) <= 2);
+
+    const std::vector<float> before(y.data(), y.data() + n);
+    kRescale.pick(isa)(y.data(), n, 0.25f, 0.0f);
+    for (size_t i = 0; i < n; i++) CHECK(y[i] == 0.25f * before[i]);
+  }
+}
+
+}  // namespace
+
+TEST(softmax_kernels_stay_inside_and_are_right) {
+  for (Isa isa : kIsas) {
+    if (!isa_supported(isa)) continue;
+    check_kernels<true>(isa);
+    check_kernels<false>(isa);
+  }
+}
+
+// NaN, +∞ and −∞ at every place of a row: each lane and each tail of every kernel looks at its value.
+TEST(softmax_sees_every_place) {
+  each_isa([] {
+    for (SoftmaxAlgorithm algorithm : kAlgorithms)
+      for (size_t n : {1, 2, 7, 8, 9, 31, 33, 64, 65, 100, 131})
+        for (size_t at = 0; at < n; at++) {
+          Guarded<float> x(n), y(n);
+          fill(x.data(), n, -3, 3);
+          const float ordinary = x[at];
+          for (float bad : {std::numeric_limits<float>::quiet_NaN(), kInf}) {
+            x[at] = bad;
+            CHECK(softmax_rows({x.data(), n}, {y.data(), n}, n, algorithm, {}) == Status::ok);
+            for (size_t i = 0; i < n; i++) CHECK(std::isnan(y[i]));
+          }
+          x[at] = -kInf;
+          CHECK(softmax_rows({x.data(), n}, {y.data(), n}, n, algorithm, {}) == Status::ok);
+          double sum = 0;
+          for (size_t i = 0; i < n; i++) sum += y[i];
+          CHECK(y[at] == 0 && (n == 1 ? sum == 0 : std::fabs(sum - 1) < 1e-6));
+          x[at] = ordinary + 30;
+          CHECK(softmax_rows({x.data(), n}, {y.data(), n}, n, algorithm, {}) == Status::ok);
+          const std::vector<double> want = softmax_f64(x.data(), n);
+          for (size_t i = 0; i < n; i++) CHECK(ulps(y[i], want[i]) <= 3);
+        }
+  });
+}
+
+// Rows longer than one part's share, of one length and in place: the chunks are joined in an order of their own.
+TEST(softmax_gives_the_same_bits_for_any_number_of_threads) {
+  each_isa([] {
+    for (SoftmaxAlgorithm algorithm : kAlgorithms)
+      for (const auto& [rows, cols] : {std::pair<size_t, size_t>{1, 400003}, {3, 140001}, {4001, 67}}) {
+        std::vector<float> x(rows * cols), first;
+        fill(x.data(), x.size(), -80, 5);
+        for (size_t threads : {1, 2, 3, 7}) {
+          set_thread_count(threads);
+          std::vector<float> y = x;
+          CHECK(softmax_rows(y, y, cols, algorithm, {}) == Status::ok);
+          if (first.empty()) first = y;
+          CHECK(std::memcmp(first.data(), y.data(), y.size() * sizeof(float)) == 0);
+        }
+        const std::vector<double> want = softmax_f64(x.data(), cols);
+        for (size_t j = 0; j < cols; j += 13) CHECK(ulps(first[j], want[j]) <= 3);
+      }
+    set_thread_count(usable_cpus());
+  });
+}
+
+TEST(softmax_survives_failed_allocations_and_stops) {
+  std::thread([] {  // a thread with an empty arena
+    set_thread_count(1);
+    std::vector<float> x(1000, 1.0f), y(1000);
+    fail_allocation(0);
+    CHECK(softmax_rows(x, y, 100, SoftmaxAlgorithm::automatic, {}) == Status::out_of_memory);
+    fail_allocation(-1);
+    CHECK(softmax_rows(x, y, 100, SoftmaxAlgorithm::automatic, {}) == Status::ok);
+    CHECK(ulps(y[999], 0.01) <= 3);
+    set_thread_count(usable_cpus());
+  })
+      .join();
+  std::atomic<int32_t> flag{kCancelAbort};
+  std::vector<float> x(300000, 1.0f);
+  for (SoftmaxAlgorithm algorithm : kAlgorithms)
+    CHECK(softmax_rows(x, x, x.size(), algorithm, {&flag}) == Status::aborted);
+}
