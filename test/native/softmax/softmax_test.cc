@@ -117,6 +117,18 @@ TEST(softmax_sees_every_place) {
   });
 }
 
+// A row of several chunks: what one of them holds decides about all.
+TEST(softmax_sees_every_chunk) {
+  for (SoftmaxAlgorithm algorithm : kAlgorithms)
+    for (float bad : {std::numeric_limits<float>::quiet_NaN(), kInf})
+      for (size_t at : {0, 150000, 299999}) {
+        std::vector<float> x(300000, 0.5f), y(x.size());
+        x[at] = bad;
+        CHECK(softmax_rows(x, y, x.size(), algorithm, {}) == Status::ok);
+        CHECK(std::all_of(y.begin(), y.end(), [](float v) { return std::isnan(v); }));
+      }
+}
+
 // Rows longer than one part's share, of one length and in place: the chunks are joined in an order of their own.
 TEST(softmax_gives_the_same_bits_for_any_number_of_threads) {
   each_isa([] {
