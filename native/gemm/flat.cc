@@ -13,15 +13,14 @@ namespace {
 
 // Values of the large operand from which a second thread saves more than it costs to wake.
 constexpr size_t kParallelValues = size_t{1} << 19;
-// Depth of a panel that is copied: long enough pieces of the rows of the large operand for the hardware to read ahead
-// (at 64 a product of 8 rows took 1.5 times as long on Zen 4), and 64 KiB with 32 values of f32 a step.
+// Depth of a panel that is copied: long enough pieces of the rows of the large operand for the hardware to read ahead,
+// and 64 KiB with 32 values of f32 a step.
 constexpr size_t kPanelDepth = 512;
 // Bytes of a row of B that one part of a flat product works on.
 constexpr size_t kMostBytes = 4096, kLeastBytes = 1024;
 
 // The rows of B that a flat product reads side by side. Each is a stream of its own, which the hardware reads ahead for
-// a few only; but between blocks the rows of C are read and written. Measured on Zen 4 with 4096 columns, f32: 2 rows
-// of C took 4.4 ms at 16, 5.8 at 32 and 7.8 at 64; 16 rows of C took 9.0, 7.3 and 8.3 ms.
+// a few only; but between blocks the rows of C are read and written. On Zen 4 the best of 16, 32 and 64.
 size_t rows_side_by_side(size_t m) { return m <= 8 ? 16 : 32; }
 
 // body(part) → Status for every part; the first that is not ok stops the rest.

@@ -217,9 +217,7 @@ enum class Way {
   blocked,        // A and B are packed, and read from the packed copies many times
 };
 
-// Packing copies the large operand to memory and reads it again. On Zen 4, with 4096 × 4096 values in it, `blocked`
-// took about 1.9 times as long as `flat` for 2 to 16 rows, f32 and f64, and 1.4 times as long as `narrow` for 8
-// columns.
+// Packing copies the large operand to memory and reads it again, which a product that uses it only once cannot afford.
 constexpr size_t kFlatRows = 16, kNarrowColumns = 16;
 
 template <class T>
