@@ -25,7 +25,7 @@ std::vector<double> spread(size_t n, uint64_t seed, double low, double high) {
   return out;
 }
 
-void compare(BesselBranch reference, BesselBranch kernel, int terms, double low_v, double high_v) {
+[[maybe_unused]] void compare(BesselBranch reference, BesselBranch kernel, int terms, double low_v, double high_v) {
   constexpr size_t n = 4096;
   const auto v = spread(n, 1, low_v, high_v), x = spread(n, 2, std::log(1500.0), std::log(1e100));
   for (const auto f : {BesselFunction::log_i, BesselFunction::log_k, BesselFunction::i_ratio}) {
