@@ -1,4 +1,5 @@
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -122,6 +123,19 @@ TEST(parallel_for_runs_every_part_once) {
       parallel_for(parts, [&](size_t part) { seen[part]++; });
       for (auto& count : seen) CHECK(count == 1);
     }
+  }
+  set_thread_count(usable_cpus());
+}
+
+TEST(parallel_for_returns_only_when_all_parts_are_done) {
+  set_thread_count(3);
+  for (int round = 0; round < 20; round++) {
+    std::atomic<int> done{0};
+    parallel_for(3, [&](size_t part) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(part == 0 ? 1 : 4));  // the caller is done first
+      done++;
+    });
+    CHECK(done == 3);
   }
   set_thread_count(usable_cpus());
 }
