@@ -46,10 +46,13 @@
     "lapidary_binding_sources": [
       "native/binding/addon.cc",
       "native/binding/args.cc",
+      "native/binding/attention.cc",
       "native/binding/core.cc",
       "native/binding/gemm.cc",
       "native/binding/graph.cc",
       "native/binding/io.cc",
+      "native/binding/quant.cc",
+      "native/binding/recurrence.cc",
       "native/binding/softmax.cc",
       "native/binding/sparse.cc",
       "native/binding/special.cc"

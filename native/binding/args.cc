@@ -203,7 +203,7 @@ static napi_value call(napi_env env, napi_callback_info info) {
 }
 
 void add_domain(Napi::Env env, Napi::Object exports, const char* domain, std::span<const Method> methods) {
-  Napi::Object object = Napi::Object::New(env);
+  Napi::Object object = exports.Has(domain) ? exports.Get(domain).As<Napi::Object>() : Napi::Object::New(env);
   for (const Method& method : methods) {
     napi_value function;
     napi_create_function(env, method.name, NAPI_AUTO_LENGTH, call, const_cast<Method*>(&method), &function);

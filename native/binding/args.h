@@ -163,7 +163,7 @@ struct Method {
   void (*body)(Args&);
 };
 
-// Makes addon.<domain> with these methods. Each domain has one file that calls this.
+// Adds these methods to addon.<domain>. Each domain has one file that calls this, or one for each of its subjects.
 void add_domain(Napi::Env env, Napi::Object exports, const char* domain, std::span<const Method> methods);
 
 }  // namespace lapidary

@@ -11,40 +11,7 @@ LAPIDARY_BEGIN_AVX512
 namespace lapidary {
 namespace {
 
-struct F32 {
-  using T = float;
-  using V = __m512;
-  using Mask = __mmask16;
-  static constexpr int kLanes = 16;
-  static V zero() { return _mm512_setzero_ps(); }
-  static V broadcast(const T* x) { return _mm512_set1_ps(*x); }
-  static V load(const T* x) { return _mm512_loadu_ps(x); }
-  static void store(T* x, V v) { _mm512_storeu_ps(x, v); }
-  static V fma(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
-  static V add(V a, V b) { return _mm512_add_ps(a, b); }
-  static V mul(V a, V b) { return _mm512_mul_ps(a, b); }
-  static Mask mask(int n) { return static_cast<Mask>((1u << n) - 1); }
-  static V load(Mask m, const T* x) { return _mm512_maskz_loadu_ps(m, x); }
-  static void store(Mask m, T* x, V v) { _mm512_mask_storeu_ps(x, m, v); }
-};
-
-struct F64 {
-  using T = double;
-  using V = __m512d;
-  using Mask = __mmask8;
-  static constexpr int kLanes = 8;
-  static V zero() { return _mm512_setzero_pd(); }
-  static V broadcast(const T* x) { return _mm512_set1_pd(*x); }
-  static V load(const T* x) { return _mm512_loadu_pd(x); }
-  static void store(T* x, V v) { _mm512_storeu_pd(x, v); }
-  static V fma(V a, V b, V c) { return _mm512_fmadd_pd(a, b, c); }
-  static V add(V a, V b) { return _mm512_add_pd(a, b); }
-  static V mul(V a, V b) { return _mm512_mul_pd(a, b); }
-  static Mask mask(int n) { return static_cast<Mask>((1u << n) - 1); }
-  static V load(Mask m, const T* x) { return _mm512_maskz_loadu_pd(m, x); }
-  static void store(Mask m, T* x, V v) { _mm512_mask_storeu_pd(x, m, v); }
-};
-
+#include "core/avx512_lanes.h"
 #include "gemm/gemv_lanes.h"
 #include "gemm/tile_lanes.h"
 

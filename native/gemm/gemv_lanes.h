@@ -1,4 +1,4 @@
-// The text of the matrix-vector kernels, written once; included like tile_lanes.h, which names what S must have.
+// The text of the matrix-vector kernels, written once over F32 and F64 of core/avx2_lanes.h or core/avx512_lanes.h.
 
 // The sum of the lanes by halves: the same tree for every caller.
 template <class S>

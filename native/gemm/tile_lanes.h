@@ -1,13 +1,5 @@
-// The text of the vector micro-kernels, written once. Included inside an instruction set's region and inside the
-// unnamed namespace of its file, after a struct of this shape for each element type:
-//
-//   struct F32 {
-//     using T = float;
-//     using V = <vector of T>;            using Mask = <which lanes>;
-//     static constexpr int kLanes = ...;
-//     zero(), broadcast(const T*), load(const T*), store(T*, V), fma(a, b, c) = a·b + c, add, mul
-//     mask(n): the first n of kLanes      load(Mask, const T*), store(Mask, T*, V): touch only those lanes
-//   };
+// The text of the vector micro-kernels, written once over F32 and F64 of core/avx2_lanes.h or core/avx512_lanes.h and
+// included after one of them.
 //
 // Each number of rows and of vectors is a function of its own: an edge tile costs what it computes, and a tile's rows
 // and columns past the edge are neither read nor written.

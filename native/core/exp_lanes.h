@@ -1,0 +1,46 @@
+// exp, the logistic function and tanh of f32 lanes; S is F32 of avx2_lanes.h, avx512_lanes.h or portable_lanes.h, after
+// which this is included.
+//
+// NaN gives NaN, −∞ and +∞ their limits; results below 2^−126 are denormals, as they should be.
+//   exp       within 1.1 ulp: n = rint(x·log₂e), |t| ≤ 0.353, minimax polynomial of degree 6 (relative error 2^−28)
+//   logistic  1 / (1 + e^−x), within 3 ulp: no cancellation on either side
+//   tanh      within 3 ulp: an odd polynomial of degree 11 below 0.625 (2^−27.7), 1 − 2 / (1 + e^2|x|) above
+
+template <class S>
+inline typename S::V exp_lanes(typename S::V x) {
+  using V = typename S::V;
+  x = S::max(S::all(-104.0f), x);  // this order lets a NaN through
+  x = S::min(S::all(89.0f), x);
+  const V n = S::round(S::mul(x, S::all(0x1.715476p+0f)));
+  V t = S::fnma(n, S::all(0x1.62e400p-1f), x);  // n·hi is exact without a fused multiply, too: 15 bits and 8
+  t = S::fnma(n, S::all(0x1.7f7d1cp-20f), t);
+  V p = S::fma(t, S::all(0x1.6a51f8p-10f), S::all(0x1.1242fcp-7f));
+  p = S::fma(t, p, S::all(0x1.5558bcp-5f));
+  p = S::fma(t, p, S::all(0x1.555486p-3f));
+  p = S::fma(t, p, S::all(0x1.fffffcp-2f));
+  p = S::fma(t, p, S::all(1));
+  return S::scale(S::fma(t, p, S::all(1)), n);
+}
+
+template <class S>
+inline typename S::V logistic_lanes(typename S::V x) {
+  using V = typename S::V;
+  const V e = exp_lanes<S>(S::sub(S::zero(), S::abs(x)));
+  const V top = S::select(S::below(x, S::zero()), e, S::all(1));
+  return S::div(top, S::add(e, S::all(1)));
+}
+
+template <class S>
+inline typename S::V tanh_lanes(typename S::V x) {
+  using V = typename S::V;
+  const V size = S::abs(x), z = S::mul(x, x);
+  V p = S::fma(z, S::all(-0x1.76ac16p-8f), S::all(0x1.5256d6p-6f));
+  p = S::fma(z, p, S::all(-0x1.b84448p-5f));
+  p = S::fma(z, p, S::all(0x1.110768p-3f));
+  p = S::fma(z, p, S::all(-0x1.555534p-2f));
+  const V small = S::fma(S::mul(x, z), p, x);
+  const V e = exp_lanes<S>(S::add(size, size));
+  const V large = S::sub(S::all(1), S::div(S::all(2), S::add(e, S::all(1))));
+  const V with_sign = S::select(S::below(x, S::zero()), S::sub(S::zero(), large), large);
+  return S::select(S::below(size, S::all(0.625f)), small, with_sign);
+}
