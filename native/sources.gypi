@@ -29,6 +29,12 @@
       "native/sparse/csr.cc",
       "native/sparse/csr_avx2.cc",
       "native/sparse/csr_avx512.cc",
+      "native/sparse/elementwise.cc",
+      "native/sparse/extract.cc",
+      "native/sparse/reduce.cc",
+      "native/sparse/sddmm.cc",
+      "native/sparse/sddmm_portable.cc",
+      "native/sparse/select.cc",
       "native/sparse/spgemm.cc",
       "native/sparse/spgemm_plan.cc",
       "native/sparse/spmm.cc",
@@ -55,6 +61,8 @@
       "native/binding/recurrence.cc",
       "native/binding/softmax.cc",
       "native/binding/sparse.cc",
+      "native/binding/sparse_elements.cc",
+      "native/binding/sparse_parts.cc",
       "native/binding/special.cc"
     ]
   }

@@ -15,6 +15,8 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   lapidary::add_recurrence(env, exports);
   lapidary::add_softmax(env, exports);
   lapidary::add_sparse(env, exports);
+  lapidary::add_sparse_elements(env, exports);
+  lapidary::add_sparse_parts(env, exports);
   lapidary::add_special(env, exports);
   return exports;
 }

@@ -14,6 +14,8 @@ void add_quant(Napi::Env env, Napi::Object exports);
 void add_recurrence(Napi::Env env, Napi::Object exports);
 void add_softmax(Napi::Env env, Napi::Object exports);
 void add_sparse(Napi::Env env, Napi::Object exports);
+void add_sparse_elements(Napi::Env env, Napi::Object exports);
+void add_sparse_parts(Napi::Env env, Napi::Object exports);
 void add_special(Napi::Env env, Napi::Object exports);
 
 }  // namespace lapidary
