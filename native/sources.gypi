@@ -31,6 +31,7 @@
       "native/sparse/csr_avx512.cc",
       "native/sparse/elementwise.cc",
       "native/sparse/extract.cc",
+      "native/sparse/from_coo.cc",
       "native/sparse/reduce.cc",
       "native/sparse/sddmm.cc",
       "native/sparse/sddmm_portable.cc",

@@ -23,16 +23,23 @@ interface SparseNative {
     cols: number,
     row: Uint32Array,
     col: Uint32Array,
-    value: Real,
+    value: Real | Int32Array,
     indptr: Uint32Array,
     indices: Uint32Array,
-    values: Real,
+    values: Real | Int32Array,
   ): number;
   /** The number of entries; below 2^32, `indptr` points to them. */
-  countNonzeros(rows: number, cols: number, data: Real, indptr: Uint32Array): number;
-  fromDense(rows: number, cols: number, data: Real, indptr: Uint32Array, indices: Uint32Array, values: Real): void;
-  toDense(...args: [...a: CsrArguments, data: Real]): void;
-  transpose(...args: [...a: CsrArguments, indptr: Uint32Array, indices: Uint32Array, values: Real]): void;
+  countNonzeros(rows: number, cols: number, data: Real | Int32Array, indptr: Uint32Array): number;
+  fromDense(
+    rows: number,
+    cols: number,
+    data: Real | Int32Array,
+    indptr: Uint32Array,
+    indices: Uint32Array,
+    values: Real | Int32Array,
+  ): void;
+  toDense(...args: [...a: NumberCsr, data: Real | Int32Array]): void;
+  transpose(...args: [...a: NumberCsr, indptr: Uint32Array, indices: Uint32Array, values: Real | Int32Array]): void;
   spmv(...args: [...a: CsrArguments, x: Real, out: Real, transposed: boolean]): void;
   /** First phase, under the name that errors carry: writes row pointers to `indptr` and [entries, products, empty rows, hash rows, dense rows] to `stats`. */
   spgemm(

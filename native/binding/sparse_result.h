@@ -43,17 +43,17 @@ struct Result : CsrPattern {
   }
 };
 
-// The body for the element type of the values of the matrix in arguments 0 … 4.
-template <void (*F32)(Args&), void (*F64)(Args&), void (*I32)(Args&) = nullptr>
+// The body for the element type of the array in argument `Values`: of a matrix in arguments 0 … 4, or of another.
+template <void (*F32)(Args&), void (*F64)(Args&), void (*I32)(Args&) = nullptr, int Values = 4>
 void by_number(Args& args) {
-  const auto type = args.type(4);
+  const auto type = args.type(Values);
   if (type == napi_float64_array) return F64(args);
   if (type == napi_float32_array) return F32(args);
   if constexpr (I32 != nullptr) {
     if (type == napi_int32_array) return I32(args);
-    args.refuse(4, "ERR_DTYPE", "Float64Array, Float32Array or Int32Array");
+    args.refuse(Values, "ERR_DTYPE", "Float64Array, Float32Array or Int32Array");
   } else {
-    args.refuse(4, "ERR_DTYPE", "Float64Array or Float32Array");
+    args.refuse(Values, "ERR_DTYPE", "Float64Array or Float32Array");
   }
 }
 
