@@ -2,6 +2,11 @@
   "variables": {
     "lapidary_cflags": ["-O3", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-Wall", "-Wextra"],
     "lapidary_sources": [
+      "native/attention/decode.cc",
+      "native/attention/decode_avx2.cc",
+      "native/attention/decode_avx512.cc",
+      "native/attention/decode_portable.cc",
+      "native/attention/routing.cc",
       "native/core/arena.cc",
       "native/core/cpu.cc",
       "native/core/memory.cc",
@@ -47,6 +52,7 @@
       "native/binding/addon.cc",
       "native/binding/args.cc",
       "native/binding/attention.cc",
+      "native/binding/attention_decode.cc",
       "native/binding/core.cc",
       "native/binding/gemm.cc",
       "native/binding/graph.cc",

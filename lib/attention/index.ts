@@ -1,1 +1,2 @@
-export {};
+export { decodeAttention, type DecodeAttentionOptions, type KvCache } from './decode-attention.js';
+export { topkRoute, gatherRoute, combineRoute, type Route, type TopkRouteOptions } from './topk-route.js';
