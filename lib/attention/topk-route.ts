@@ -85,7 +85,7 @@ function routeOf(at: Where, route: Route): Route {
   const batch = at.integer('route.batch', route.batch, { max: 2 ** 32 - 2 });
   const tokens = at.integer('route.tokens', route.tokens, { max: 2 ** 32 - 1 });
   const indptr = at.array('route.indptr', route.indptr, [Uint32Array], batch + 1);
-  const indices = at.array('route.indices', route.indices, [Uint32Array], indptr[batch]!);
+  const indices = at.array('route.indices', route.indices, [Uint32Array], indptr[batch]);
   const weights = at.array('route.weights', route.weights, [Float32Array], indices.length);
   return { batch, tokens, indptr, indices, weights };
 }
