@@ -7,7 +7,7 @@ import { native } from '../../dist/core/native.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
 
-const algorithms = ['two-pass', 'three-pass', 'auto'] as const;
+const algorithms = ['two-pass', 'three-pass-recompute', 'three-pass-reload', 'online', 'auto'] as const;
 const lengths = [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 257, 1000, 4099];
 
 const row = (values: ArrayLike<number>) => dense(1, values.length, Float32Array.from(values));
@@ -167,7 +167,7 @@ describeEachIsa('softmax', (isa) => {
   it('holds for 10⁷ columns', () =>
     withIsa(isa, () => {
       exactMillions ??= exact(millions);
-      for (const algorithm of ['two-pass', 'three-pass'] as const)
+      for (const algorithm of ['two-pass', 'three-pass-recompute', 'three-pass-reload', 'online'] as const)
         expectAccurate(exactMillions, of(millions, { algorithm }));
       const equal = of(new Float32Array(1e7).fill(-0.3));
       expect(equal[0]).toBe(Math.fround(1e-7));
@@ -180,7 +180,7 @@ describeEachIsa('softmax', (isa) => {
         fc.property(
           fc.array(fc.integer({ min: -400, max: 400 }), { minLength: 1, maxLength: 100 }),
           fc.integer({ min: -60000, max: 60000 }),
-          fc.constantFrom('two-pass', 'three-pass'),
+          fc.constantFrom('two-pass', 'three-pass-recompute', 'three-pass-reload', 'online'),
           (steps, shift, algorithm) => {
             const x = Float32Array.from(steps, (s) => s / 8);
             const options: SoftmaxOptions = { algorithm: algorithm };
@@ -227,7 +227,7 @@ describe('softmax refuses', () => {
   const x = row([1, 2, 3]);
 
   it('what is no f32 matrix', () => {
-    refuse(() => softmax(dense(1, 3) as never), 'ERR_DTYPE', 'x.data');
+    refuse(() => softmax(dense(1, 3, new Int32Array(3)) as never), 'ERR_DTYPE', 'x.data');
     refuse(() => softmax(undefined as never), 'ERR_DTYPE', 'x');
     refuse(() => softmax({ rows: 2, cols: 2, data: new Float32Array(3) }), 'ERR_SHAPE', 'x.data');
     refuse(() => softmax({ rows: NaN, cols: 2, data: new Float32Array(3) }), 'ERR_RANGE', 'x.rows');
@@ -238,7 +238,7 @@ describe('softmax refuses', () => {
   });
 
   it('options and outputs that do not fit', () => {
-    refuse(() => softmax(x, { algorithm: 'online' as never }), 'ERR_OPTION', 'options.algorithm');
+    refuse(() => softmax(x, { algorithm: 'three-pass' as never }), 'ERR_OPTION', 'options.algorithm');
     refuse(() => softmax(x, { algoritm: 'auto' } as never), 'ERR_OPTION', 'options.algoritm');
     refuse(() => softmax(x, { out: dense(3, 1, new Float32Array(3)) }), 'ERR_SHAPE', 'options.out');
     refuse(() => softmax(x, { out: dense(1, 3) as never }), 'ERR_DTYPE', 'options.out.data');
