@@ -22,7 +22,7 @@ export interface ExpSum {
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_DETACHED, ERR_ABORTED, ERR_OUT_OF_MEMORY
  * @source Dukhan & Ablavatski, Two-Pass Softmax Algorithm (2020), section 5
  * @example
- * const { m, n } = softmax.expSum(dense(1, 2, Float64Array.of(1000, 1000)));
+ * const { m, n } = expSum(dense(1, 2, Float64Array.of(1000, 1000)));
  * Math.log(m[0]) + n[0] * Math.LN2 // 1000 + Math.LN2
  */
 export function expSum(x: Dense<Real>): ExpSum {
@@ -47,8 +47,8 @@ function pairs(at: Where, argument: string, value: ExpSum, length?: number): Exp
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_DETACHED
  * @source Dukhan & Ablavatski, Two-Pass Softmax Algorithm (2020), section 5
  * @example
- * const parts = [[1, 2], [3]].map((x) => softmax.expSum(dense(1, x.length, Float64Array.from(x))));
- * const { m, n } = softmax.mergeExpSum(parts[0], parts[1]);
+ * const parts = [[1, 2], [3]].map((x) => expSum(dense(1, x.length, Float64Array.from(x))));
+ * const { m, n } = mergeExpSum(parts[0], parts[1]);
  * m[0] * 2 ** n[0] // Math.exp(1) + Math.exp(2) + Math.exp(3)
  */
 export function mergeExpSum(a: ExpSum, b: ExpSum): ExpSum {

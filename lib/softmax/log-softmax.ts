@@ -23,7 +23,7 @@ export interface LogSoftmaxOptions<A extends Real = Float32Array> {
  * @param x rows × cols, f32 or f64
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_RANGE (axis), ERR_OPTION, ERR_ALIAS if `out` overlaps `x` without being
  *   it, ERR_DETACHED, ERR_ABORTED, ERR_OUT_OF_MEMORY
- * @example softmax.logSoftmax(dense(1, 2, Float64Array.of(0, Math.log(3)))).data // -Math.log(4), Math.log(0.75)
+ * @example logSoftmax(dense(1, 2, Float64Array.of(0, Math.log(3)))).data // -Math.log(4), Math.log(0.75)
  */
 export function logSoftmax<A extends Real = Float32Array>(x: Dense<A>, options?: LogSoftmaxOptions<A>): Dense<A> {
   const at = where('logSoftmax');

@@ -11,7 +11,7 @@ import { native } from './native.js';
  * @param x rows × cols, f32 or f64
  * @param out takes the result: one number a row, of the type of `x`
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_ALIAS, ERR_DETACHED, ERR_ABORTED, ERR_OUT_OF_MEMORY
- * @example softmax.logSumExp(dense(1, 2, Float64Array.of(1000, 1000 + Math.log(3)))) // 1000 + Math.log(4)
+ * @example logSumExp(dense(1, 2, Float64Array.of(1000, 1000 + Math.log(3)))) // 1000 + Math.log(4)
  */
 export function logSumExp<A extends Real = Float32Array>(x: Dense<A>, out?: A): A {
   const at = where('logSumExp');
