@@ -41,7 +41,12 @@
       "native/special/log_bessel_avx2.cc",
       "native/special/log_bessel_avx512.cc",
       "native/special/log_bessel_portable.cc",
-      "native/special/log_bessel_small.cc"
+      "native/special/log_bessel_small.cc",
+      "native/special/vmf_mixture.cc",
+      "native/special/vmf_row_avx2.cc",
+      "native/special/vmf_row_avx512.cc",
+      "native/special/vmf_row_portable.cc",
+      "native/special/vmf_sample.cc"
     ],
     "lapidary_binding_sources": [
       "native/binding/addon.cc",
@@ -55,7 +60,8 @@
       "native/binding/recurrence.cc",
       "native/binding/softmax.cc",
       "native/binding/sparse.cc",
-      "native/binding/special.cc"
+      "native/binding/special.cc",
+      "native/binding/special_vmf.cc"
     ]
   }
 }

@@ -4,3 +4,7 @@ export { logBesselK } from './log-bessel-k.js';
 export { besselIRatio } from './bessel-i-ratio.js';
 export { vmfFit, type VmfFit, type VmfFitOptions } from './vmf-fit.js';
 export { vmfLogPdf } from './vmf-log-pdf.js';
+export { vmfSample, type VmfSampleOptions } from './vmf-sample.js';
+export { vmfMixtureFit, type VmfMixture, type VmfMixtureOptions } from './vmf-mixture-fit.js';
+export { vmfEntropy } from './vmf-entropy.js';
+export { vmfKl } from './vmf-kl.js';

@@ -16,6 +16,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   lapidary::add_softmax(env, exports);
   lapidary::add_sparse(env, exports);
   lapidary::add_special(env, exports);
+  lapidary::add_special_vmf(env, exports);
   return exports;
 }
 

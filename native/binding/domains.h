@@ -15,5 +15,6 @@ void add_recurrence(Napi::Env env, Napi::Object exports);
 void add_softmax(Napi::Env env, Napi::Object exports);
 void add_sparse(Napi::Env env, Napi::Object exports);
 void add_special(Napi::Env env, Napi::Object exports);
+void add_special_vmf(Napi::Env env, Napi::Object exports);
 
 }  // namespace lapidary

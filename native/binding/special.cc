@@ -1,6 +1,5 @@
 #include "binding/args.h"
 #include "binding/domains.h"
-#include "special/directions.h"
 #include "special/log_bessel.h"
 
 namespace lapidary {
@@ -20,33 +19,8 @@ void Bessel(Args& args) {
   args.done(-1.0);
 }
 
-double row_or_none(size_t row) { return row == kAllHaveDirections ? -1.0 : static_cast<double>(row); }
-
-// (x, rows, cols, sum): the sum of the rows' directions. Answers the first row that has none, or −1.
-void DirectionSum(Args& args) {
-  const size_t rows = args.size(1), cols = args.size(2);
-  const auto x = args.in<double>(0, args.product(rows, cols));
-  const auto sum = args.out<double>(3, cols);
-  size_t bad = kAllHaveDirections;
-  args.done(direction_sum(x, rows, cols, sum, &bad, args.context()));
-  args.done(row_or_none(bad));
-}
-
-// (x, rows, cols, mu, out): the products of the rows' directions with mu. Answers the first row that has none, or −1.
-void DirectionDots(Args& args) {
-  const size_t rows = args.size(1), cols = args.size(2);
-  const auto x = args.in<double>(0, args.product(rows, cols));
-  const auto mu = args.in<double>(3, cols);
-  const auto out = args.out<double>(4, rows);
-  size_t bad = kAllHaveDirections;
-  args.done(direction_dots(x, rows, cols, mu, out, &bad, args.context()));
-  args.done(row_or_none(bad));
-}
-
 constexpr Method kMethods[] = {
     {"bessel", Bessel},
-    {"directionSum", DirectionSum},
-    {"directionDots", DirectionDots},
 };
 
 }  // namespace
