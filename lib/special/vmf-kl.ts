@@ -30,10 +30,11 @@ function bregman(p: number, from: number, to: number): number {
   while (left < high) {
     while (edge <= left) edge *= 2;
     const right = Math.min(high, edge);
-    const [middle, half] = [left / 2 + right / 2, (right - left) / 2];
+    const half = (right - left) / 2;
     for (const { node, weight } of rule) {
-      const t = middle + half * node;
-      total += weight * ((Math.abs(to - t) / t) * concentrationOf(p, t).growth * half);
+      const t = Math.max(1e-300, left + half * (1 + node)); // denormal panels count for nothing, but t ≠ 0
+      const distance = to > from ? to - right + half * (1 - node) : left - to + half * (1 + node); // exact near `to`
+      total += weight * ((distance / t) * concentrationOf(p, t).growth * half);
     }
     left = right;
   }

@@ -51,11 +51,11 @@ export interface Concentration {
 }
 
 /**
- * Debye's polynomials u_0 … u_6 as `u_k(t) = t^k Σ_j c_kj t^2j`, by their recurrence
+ * Debye's polynomials u_0 … u_13 as `u_k(t) = t^k Σ_j c_kj t^2j`, by their recurrence
  * u_{k+1} = ½ t² (1 − t²) u_k' + ⅛ ∫₀ᵗ (1 − 5s²) u_k ds (DLMF 10.41.9).
  */
 const debye: number[][] = [[1]];
-for (let k = 0; k < 6; k++) {
+for (let k = 0; k < 13; k++) {
   const next = new Array<number>(k + 2).fill(0);
   debye[k]!.forEach((c, j) => {
     const power = k + 2 * j;
@@ -66,8 +66,8 @@ for (let k = 0; k < 6; k++) {
 }
 
 /**
- * Beyond r = √(v² + κ²) = 400, v = p/2 − 1, where log I − κ, 1 − A and dA/dκ by way of I and A would be differences of
- * large numbers. Debye's expansion I_v(κ) ~ e^r (κ/(v+r))^v (2πr)^−½ Σ_k u_k(t) v^−k, t = v/r (DLMF 10.41.3), has
+ * Beyond r = √(v² + κ²) = 60, v = p/2 − 1: there log I − κ, 1 − A and dA/dκ by way of I and A become differences of large
+ * numbers. Debye's expansion I_v(κ) ~ e^r (κ/(v+r))^v (2πr)^−½ Σ_k u_k(t) v^−k, t = v/r (DLMF 10.41.3), has
  * terms r^−k P_k(t²); its logarithm and first two derivatives in κ are taken term by term, and what cancels is cancelled
  * here:
  *   log C + κ = v log((v+r)/2π) − v²/(r+κ) + ½ log(r/2π) − log Σ
@@ -81,7 +81,7 @@ function farConcentration(v: number, kappa: number): Concentration {
   const w = kappa / r;
   // Σ − 1, −r Σ' / w and r² Σ''
   let [sum, slope, bend] = [0, 0, 0];
-  for (let k = 6; k >= 1; k--) {
+  for (let k = 13; k >= 1; k--) {
     let [a, b, c] = [0, 0, 0];
     for (let j = k; j >= 0; j--) {
       const power = k + 2 * j;
@@ -112,7 +112,7 @@ function farConcentration(v: number, kappa: number): Concentration {
 /** {@link Concentration} for any p ≥ 2 and 0 ≤ κ < ∞. */
 export function concentrationOf(p: number, kappa: number): Concentration {
   const v = p / 2 - 1;
-  if (Math.hypot(v, kappa) > 400) return farConcentration(v, kappa);
+  if (Math.hypot(v, kappa) > 60) return farConcentration(v, kappa);
   // Below 10⁻⁸, C_p(κ) = C_p(0) (1 − κ²/2p + …) is constant to all places, and both logarithms diverge.
   const k = Math.max(kappa, 1e-8);
   const logPeak = v * Math.log(k) - (v + 1) * Math.log(2 * Math.PI) - logBesselI(v, k) + kappa;
