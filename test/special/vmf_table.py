@@ -55,7 +55,7 @@ far = {2: ["1e8", "1e20", "1e100"], 3: ["1e8", "1e300"], 17: ["1e7", "1e12"], 10
 entropy = []
 for p in dimensions:
     for text in kappas + far.get(p, []):
-        mp.dps = 70 + max(0, int(np.log10(float(text) + 1)))  # log C and kappa A agree in their leading kappa
+        mp.dps = 70 + 2 * int(np.log10(float(text) + 1))  # log C and kappa A agree in their leading kappa
         c, a = parts(p, float(text))
         entropy.append([p, float(text), mp.nstr(-c - float(text) * a, 40)])
 
