@@ -2,10 +2,10 @@ import { iterate, iterativeKeys, type Iterated, type IterativeOptions } from '..
 import { where, type Where } from '../core/validate.js';
 import type { Dense } from '../core/values.js';
 import {
-  concentrationOf,
   concentrationStart,
   concentrationStep,
   directionSum,
+  logPeak,
   points,
   type MeanLength,
 } from './von-mises-fisher.js';
@@ -87,6 +87,6 @@ export function vmfFit(x: Dense, options: VmfFitOptions = {}): VmfFit {
     kappa = next;
     return step;
   });
-  const logLikelihood = total * (concentrationOf(p, kappa).logPeak - kappa * measured.complement);
+  const logLikelihood = total * (logPeak(p, kappa) - kappa * measured.complement);
   return { mu, kappa, logLikelihood, ...iterated };
 }

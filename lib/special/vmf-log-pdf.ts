@@ -1,7 +1,7 @@
 import { where } from '../core/validate.js';
 import type { Dense } from '../core/values.js';
 import { native } from './native.js';
-import { concentration, concentrationOf, meanDirection, noDirection, points } from './von-mises-fisher.js';
+import { concentration, logPeak, meanDirection, noDirection, points } from './von-mises-fisher.js';
 
 /**
  * Log density of the von Mises-Fisher distribution at the direction of each row of x:
@@ -9,7 +9,7 @@ import { concentration, concentrationOf, meanDirection, noDirection, points } fr
  *
  * @param x n × p, p ≥ 2; rows of any length but 0
  * @param mu mean direction, p numbers of any length but 0
- * @param kappa concentration, ≥ 0 and finite
+ * @param kappa concentration, logPeak, ≥ 0 and finite
  * @returns n numbers; one pass over x
  * @throws LapidaryError ERR_RANGE (a row or mu that is zero or not finite, kappa out of range), ERR_DTYPE, ERR_SHAPE
  * @source Mardia & Jupp, Directional Statistics (2000), section 9.3.2
@@ -23,7 +23,7 @@ export function vmfLogPdf(x: Dense, mu: Float64Array, kappa: number): Float64Arr
   const out = at.allocate(Float64Array, rows);
   const bad = native.directionDots(data, rows, cols, direction, out);
   if (bad >= 0) noDirection(at, `x row ${bad}`);
-  const { logPeak } = concentrationOf(cols, kappa);
-  for (let i = 0; i < rows; i++) out[i] = logPeak - kappa * (1 - out[i]!);
+  const peak = logPeak(cols, kappa);
+  for (let i = 0; i < rows; i++) out[i] = peak - kappa * (1 - out[i]!);
   return out;
 }

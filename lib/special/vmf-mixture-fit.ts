@@ -2,7 +2,7 @@ import { iterate, iterativeKeys, type Iterated, type IterativeOptions } from '..
 import { where } from '../core/validate.js';
 import { dense, type Dense } from '../core/values.js';
 import { native } from './native.js';
-import { concentrationOf, noDirection, points, solveConcentration } from './von-mises-fisher.js';
+import { logPeak, noDirection, points, solveConcentration } from './von-mises-fisher.js';
 
 export interface VmfMixtureOptions extends IterativeOptions {
   /** `'soft'` (default) shares a row among the components by their posterior probabilities, `'hard'` gives it to one */
@@ -103,7 +103,7 @@ export function vmfMixtureFit(x: Dense, k: number, options: VmfMixtureOptions = 
       weights[c] = mass[c]! / n;
       if (together) kappa[c] = common;
       else if (mass[c]! > 0) kappa[c] = concentrate(lengths[c]!, mass[c]!);
-      logs[c] = Math.log(weights[c]!) + concentrationOf(p, kappa[c]!).logPeak;
+      logs[c] = Math.log(weights[c]!) + logPeak(p, kappa[c]!);
     }
   };
 

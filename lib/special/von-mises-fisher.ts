@@ -40,8 +40,6 @@ export function concentration(at: Where, argument: string, kappa: unknown): numb
 
 /** The distribution on the sphere of ℝᵖ at concentration κ; each number to a few units in its own last place. */
 export interface Concentration {
-  /** log C_p(κ) + κ: the log density at the mean direction */
-  logPeak: number;
   /** A = I_{p/2}(κ) / I_{p/2−1}(κ), the mean of μᵀu */
   ratio: number;
   /** 1 − A */
@@ -74,7 +72,7 @@ for (let k = 0; k < 13; k++) {
  *   1 − A = v (1 + κ/(r+v)) / (r+κ) + κ/2r² − (log Σ)'
  *   A'  = v / (r (r+v)) + (κ² − v²)/2r⁴ + (log Σ)''
  */
-function farConcentration(v: number, kappa: number): Concentration {
+function farConcentration(v: number, kappa: number): Concentration & { logPeak: number } {
   const r = Math.hypot(v, kappa);
   const inverse = 1 / r;
   const q = (v / r) ** 2;
@@ -109,17 +107,25 @@ function farConcentration(v: number, kappa: number): Concentration {
   };
 }
 
+const isFar = (v: number, kappa: number): boolean => Math.hypot(v, kappa) > 60;
+
 /** {@link Concentration} for any p ≥ 2 and 0 ≤ κ < ∞. */
 export function concentrationOf(p: number, kappa: number): Concentration {
   const v = p / 2 - 1;
-  if (Math.hypot(v, kappa) > 60) return farConcentration(v, kappa);
-  // Below 10⁻⁸, C_p(κ) = C_p(0) (1 − κ²/2p + …) is constant to all places, and both logarithms diverge.
-  const k = Math.max(kappa, 1e-8);
-  const logPeak = v * Math.log(k) - (v + 1) * Math.log(2 * Math.PI) - logBesselI(v, k) + kappa;
+  if (isFar(v, kappa)) return farConcentration(v, kappa);
   const ratio = besselIRatio(v, kappa);
   // A' = 1 − A² − (2v+1) A/κ with 1 = A (2(v+1)/κ + A_{v+1}): nothing cancels for small κ
   const growth = ratio * (1 - kappa * (ratio - besselIRatio(v + 1, kappa)));
-  return { logPeak, ratio, complement: 1 - ratio, growth };
+  return { ratio, complement: 1 - ratio, growth };
+}
+
+/** log C_p(κ) + κ, the log density at the mean direction; the domain and the accuracy of {@link concentrationOf}. */
+export function logPeak(p: number, kappa: number): number {
+  const v = p / 2 - 1;
+  if (isFar(v, kappa)) return farConcentration(v, kappa).logPeak;
+  // Below 10⁻⁸, C_p(κ) = C_p(0) (1 − κ²/2p + …) is constant to all places, and both logarithms diverge.
+  const k = Math.max(kappa, 1e-8);
+  return v * Math.log(k) - (v + 1) * Math.log(2 * Math.PI) - logBesselI(v, k) + kappa;
 }
 
 /** The mean direction's length R̄ with 1 − R̄, each without the rounding error of the other. */

@@ -17,19 +17,30 @@ namespace {
 constexpr size_t kValuesPerPart = size_t{1} << 14;  // some 50 µs
 constexpr uint64_t kHeightBlocks = uint64_t{1} << 63;
 
-// The numbers of one row's rejections, block after block.
+double log_of(double x) { return log_lanes<F64, Words>(x); }
+
+// The numbers of one row's rejections, block after block; a block gives two.
 struct Draws {
   uint64_t seed, row, next = kHeightBlocks;
+  double normals[2] = {}, uniforms[2] = {};
+  int normals_left = 0, uniforms_left = 0;
 
   double normal() {
-    double cosine, sine;
-    normal_lanes<F64, Words>(seed, row, next++, &cosine, &sine);
-    return cosine;
+    if (normals_left == 0) {
+      normal_lanes<F64, Words>(seed, row, next++, &normals[0], &normals[1]);
+      normals_left = 2;
+    }
+    return normals[--normals_left];
   }
-  // log U, U uniform on (0, 1]
-  double log_uniform() {
-    const auto draw = philox_lanes<Words>(seed, row, next++);
-    return log_lanes<F64, Words>(2 - Words::as_double(one_to_two<Words>(draw.w[0], draw.w[1])));
+  // on (0, 1]
+  double uniform() {
+    if (uniforms_left == 0) {
+      const auto draw = philox_lanes<Words>(seed, row, next++);
+      for (int j = 0; j < 2; j++)
+        uniforms[j] = 2 - Words::as_double(one_to_two<Words>(draw.w[2 * j], draw.w[2 * j + 1]));
+      uniforms_left = 2;
+    }
+    return uniforms[--uniforms_left];
   }
 };
 
@@ -44,8 +55,9 @@ double gamma(Draws& draws, double shape) {
   for (;;) {
     const double x = draws.normal(), root = 1 + c * x;
     if (root <= 0) continue;
-    const double v = root * root * root;
-    if (draws.log_uniform() < 0.5 * x * x + d * (1 - v + log_lanes<F64, Words>(v))) return v;
+    const double v = root * root * root, u = draws.uniform(), square = x * x;
+    if (u < 1 - 0.0331 * square * square) return v;
+    if (log_of(u) < 0.5 * square + d * (1 - v + log_of(v))) return v;
   }
 }
 
@@ -72,15 +84,20 @@ struct Height {
 
 Height draw_height(const Wood& wood, uint64_t seed, uint64_t row) {
   Draws draws{seed, row};
+  const auto height = [&](double g1, double g2, double denominator) {
+    return Height{(g2 - wood.b * g1) / denominator, 2 * std::sqrt(wood.b) * std::sqrt(g1 * g2) / denominator};
+  };
   for (;;) {
     const double g1 = gamma(draws, wood.shape), g2 = gamma(draws, wood.shape);
     const double denominator = g2 + wood.b * g1;
     if (!(denominator > 0)) continue;  // both numbers 0, at p = 2
     const double s = wood.rest * (g1 - g2) / (2 * denominator);
+    const double u = draws.uniform();
+    // log(1 + s) − s ≥ −s²/2 for s ≥ 0 and −s²/2(1 + s) below, and log u ≤ u − 1: most need no logarithm
+    if (-wood.dimension * s * s > 2 * (u - 1) * std::min(1.0, 1 + s)) return height(g1, g2, denominator);
     // log1p(s) by the logarithm of 1 + s rounded, and what the rounding changed
-    const double one = 1 + s, log1p = log_lanes<F64, Words>(one) + (s - (one - 1)) / one;
-    if (wood.dimension * (log1p - s) < draws.log_uniform()) continue;
-    return {(g2 - wood.b * g1) / denominator, 2 * std::sqrt(wood.b) * std::sqrt(g1 * g2) / denominator};
+    const double one = 1 + s, log1p = log_of(one) + (s - (one - 1)) / one;
+    if (wood.dimension * (log1p - s) >= log_of(u)) return height(g1, g2, denominator);
   }
 }
 
