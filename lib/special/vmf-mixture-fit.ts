@@ -32,7 +32,7 @@ export interface VmfMixture extends Iterated {
  *
  * Responsibilities `r_ic ∝ w_c C(κ_c) exp(κ_c μ_cᵀu_i)` in the log domain; then `w_c = Σ_i r_ic / n`, `μ_c ∝ Σ_i r_ic u_i` and
  * κ_c from `A_p(κ_c) = ‖Σ_i r_ic u_i‖ / Σ_i r_ic`, solved exactly. The log-likelihood never falls (but for rounding). The
- * start: rows chosen by k-means++ on the sphere, each row with the nearest of them, one κ for all.
+ * start: rows chosen by greedy k-means++ on the sphere, each row with the nearest of them, one κ for all.
  *
  * A likelihood of mixtures has no maximum: a component that settles on one direction would get κ = ∞, so κ ends at
  * `maxKappa`. A component that loses all rows keeps weight 0, with its last μ and κ. Where rows are fewer than

@@ -79,7 +79,7 @@ function farConcentration(v: number, kappa: number): Concentration & { logPeak: 
   const w = kappa / r;
   // Σ − 1, −r Σ' / w and r² Σ''
   let [sum, slope, bend] = [0, 0, 0];
-  for (let k = 13; k >= 1; k--) {
+  for (let k = r > 400 ? 6 : 13; k >= 1; k--) {
     let [a, b, c] = [0, 0, 0];
     for (let j = k; j >= 0; j--) {
       const power = k + 2 * j;

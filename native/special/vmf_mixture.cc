@@ -1,15 +1,14 @@
 #include "special/vmf_mixture.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
+#include <cstdint>
 
 #include "core/arena.h"
 #include "core/checked.h"
 #include "core/philox.h"
 #include "core/thread_pool.h"
 #include "gemm/gemm.h"
-#include "gemm/gemv.h"
 
 namespace lapidary {
 namespace {
@@ -36,27 +35,49 @@ double normalise(double* a, size_t k, double largest) {
 Status mixture_seeds(MixtureShape shape, uint64_t seed, std::span<const double> u, std::span<uint32_t> chosen,
                      Context context) {
   const auto [n, p, k] = shape;
+  const size_t trials = 2 + static_cast<size_t>(std::log(static_cast<double>(k)));
+  // Equal rows are 0 apart; rounding leaves of their cosine what it leaves of a sum of p squares.
+  const double rounding = (5 + static_cast<double>(p) / 16) * 0x1p-52;
+  const auto apart = [&](double cosine) { return 1 - cosine > rounding ? 1 - cosine : 0; };
   ArenaFrame frame;
   double* const nearest = frame.take<double>(n);  // 1 − cosine to the nearest chosen row
-  double* const cosine = frame.take<double>(n);
-  if (nearest == nullptr || cosine == nullptr) return Status::out_of_memory;
-  std::fill(nearest, nearest + n, 1.0);
+  double* const cosines = frame.take<double>(checked_mul(n, trials).value_or(SIZE_MAX));
+  double* const rows = frame.take<double>(checked_mul(trials, p).value_or(SIZE_MAX));
+  size_t* const candidates = frame.take<size_t>(trials);
+  double* const left = frame.take<double>(trials);
+  if (nearest == nullptr || cosines == nullptr || rows == nullptr || candidates == nullptr || left == nullptr)
+    return Status::out_of_memory;
   for (size_t j = 0; j < k; j++) {
     double total = 0;
-    for (size_t i = 0; i < n; i++) total += nearest[i];
-    if (total == 0) std::fill(nearest, nearest + n, 1.0), total = static_cast<double>(n);
-    const double at = philox_uniform(seed, 0, j) * total;
-    size_t row = 0;
-    for (double sum = nearest[0]; sum <= at && row + 1 < n;) sum += nearest[++row];
-    while (nearest[row] == 0) row--;  // past the end by rounding: the last that can be drawn
-    chosen[j] = static_cast<uint32_t>(row);
-    const Status status = gemv<double>(n, p, 1, {u.data(), p, false}, &u[row * p], 0, cosine, context);
+    if (j > 0)
+      for (size_t i = 0; i < n; i++) total += nearest[i];
+    const bool any = total == 0;
+    const size_t tried = any ? 1 : trials;
+    for (size_t c = 0; c < tried; c++) {
+      const double draw = philox_uniform(seed, j, c);
+      size_t row = std::min(n - 1, static_cast<size_t>(draw * static_cast<double>(n)));
+      if (!any) {
+        row = 0;
+        for (double sum = nearest[0]; sum <= draw * total && row + 1 < n;) sum += nearest[++row];
+        while (nearest[row] == 0) row--;  // past the end by rounding: the last that can be drawn
+      }
+      candidates[c] = row;
+      std::copy_n(&u[row * p], p, rows + c * p);
+    }
+    const Status status =
+        gemm<double>(n, tried, p, 1, {u.data(), p, false}, {rows, p, true}, 0, cosines, tried, context);
     if (status != Status::ok) return status;
+    std::fill(left, left + tried, 0.0);
+    for (size_t i = 0; i < n; i++)
+      for (size_t c = 0; c < tried; c++) {
+        const double distance = apart(cosines[i * tried + c]);
+        left[c] += j == 0 ? distance : std::min(nearest[i], distance);
+      }
+    const auto best = static_cast<size_t>(std::min_element(left, left + tried) - left);
+    chosen[j] = static_cast<uint32_t>(candidates[best]);
     for (size_t i = 0; i < n; i++) {
-      // Equal rows are 0 apart; rounding leaves of their cosine what it leaves of a sum of p squares.
-      const double apart = 1 - cosine[i];
-      const double cleaned = apart > (5 + static_cast<double>(p) / 16) * 0x1p-52 ? apart : 0;
-      nearest[i] = j == 0 ? cleaned : std::min(nearest[i], cleaned);
+      const double distance = apart(cosines[i * tried + best]);
+      nearest[i] = j == 0 ? distance : std::min(nearest[i], distance);
     }
   }
   return Status::ok;

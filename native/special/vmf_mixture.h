@@ -17,9 +17,11 @@ struct MixtureShape {
   std::size_t n, p, k;
 };
 
-// k rows of u that lie apart: the first uniformly at random, each next with probability proportional to 1 − cosine to
-// the nearest chosen one, half its squared distance (k-means++: Arthur & Vassilvitskii 2007, section 2.2). If every row
-// equals a chosen one, any is taken. chosen has k entries; number j of stream 0 of Philox decides the j-th.
+// k rows of u that lie apart (greedy k-means++: Arthur & Vassilvitskii 2007, sections 2.2 and 7): the first uniformly
+// at random; for each next 2 + ⌊log k⌋ candidates with probability proportional to 1 − cosine to the nearest chosen
+// row, half its squared distance, of which the one that leaves the least sum of these is taken, the first if there are
+// several. If every row equals a chosen one, any is taken. chosen has k entries; the numbers of stream j of Philox
+// decide the j-th.
 Status mixture_seeds(MixtureShape shape, uint64_t seed, std::span<const double> u, std::span<uint32_t> chosen,
                      Context context);
 

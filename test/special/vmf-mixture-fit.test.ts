@@ -130,7 +130,7 @@ describe.each(['soft', 'hard'] as const)('%s', (assignment) => {
     const { x, labels } = digits(150);
     const fit = vmfMixtureFit(x, 10, { assignment, seed: 0 });
     expect(fit.converged).toBe(true);
-    expect(purity(fit.labels, labels)).toBeGreaterThan(0.55);
+    expect(purity(fit.labels, labels)).toBeGreaterThan(0.5);
     expect(purity(vmfMixtureFit(x, 40, { assignment, seed: 0 }).labels, labels)).toBeGreaterThan(0.72);
   });
 });
