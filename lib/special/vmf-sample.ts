@@ -25,7 +25,7 @@ export interface VmfSampleOptions {
  * ERR_OPTION, ERR_ALIAS, ERR_OUT_OF_MEMORY
  * @source Wood, Simulation of the von Mises Fisher Distribution (1994), algorithm VM*, rearranged so that nothing cancels;
  * Marsaglia & Tsang (2000) for its gamma numbers, Box & Muller (1958) for the normal ones, all from Philox
- * @example vmfSample(Float64Array.of(0, 0, 2), 1e40, 1).data // 0, 0, 1
+ * @example vmfSample(Float64Array.of(0, 2), 1e20, 3).data.map(Math.round) // 0, 1, 0, 1, 0, 1
  */
 export function vmfSample(mu: Float64Array, kappa: number, n: number, options?: VmfSampleOptions): Dense {
   const at = where('vmfSample');
