@@ -13,7 +13,7 @@ namespace lapidary {
 
 inline constexpr double kDeltaNormFloor = 1e-12;
 
-// The norm that a row is divided by, in f64: squares of small f32 values underflow.
+// The norm that a row is divided by, in f64: squares of large f32 values overflow.
 template <class T>
 double delta_norm(const T* x, std::size_t n) {
   double sum = 0;
