@@ -54,5 +54,5 @@ const bench: Bench = ({ quick }) =>
         };
       },
     },
-  ]) as ReturnType<Bench>;
+  ]);
 export default bench;

@@ -16,9 +16,12 @@ inline constexpr double kDeltaNormFloor = 1e-12;
 // The norm that a row is divided by, in f64: squares of large f32 values overflow.
 template <class T>
 double delta_norm(const T* x, std::size_t n) {
-  double sum = 0;
-  for (std::size_t i = 0; i < n; i++) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-  return std::max(std::sqrt(sum), kDeltaNormFloor);
+  double sum[4] = {};  // independent, so that additions overlap
+  std::size_t i = 0;
+  for (; i + 4 <= n; i += 4)
+    for (std::size_t s = 0; s < 4; s++) sum[s] += static_cast<double>(x[i + s]) * static_cast<double>(x[i + s]);
+  for (; i < n; i++) sum[0] += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+  return std::max(std::sqrt((sum[0] + sum[1]) + (sum[2] + sum[3])), kDeltaNormFloor);
 }
 
 template <class T>
@@ -50,7 +53,8 @@ class DeltaHead {
   }
 
   // Views of tokens [token, token + length), and Γ, γ and A for them.
-  DeltaChunk<T> open(std::size_t token, std::size_t length) {
+  // The next `ahead` tokens are asked for.
+  DeltaChunk<T> open(std::size_t token, std::size_t length, std::size_t ahead) {
     const std::size_t heads = net_.heads, key_row = heads * net_.dk, value_row = heads * net_.dv;
     DeltaChunk<T> c;
     c.length = length;
@@ -59,6 +63,9 @@ class DeltaHead {
     c.v = {net_.v + token * value_row + head_ * net_.dv, value_row};
     c.beta = net_.beta + token * heads + head_;
     c.alpha = net_.alpha ? net_.alpha + token * heads + head_ : nullptr;
+    expect_rows(c.q, length, length + ahead, net_.dk);
+    expect_rows(c.k, length, length + ahead, net_.dk);
+    expect_rows(c.v, length, length + ahead, net_.dv);
     c.decay = decay_;
     c.system = system_;
     c.from_start = from_start_;
@@ -69,8 +76,12 @@ class DeltaHead {
     fill_decay(c.alpha, heads, length, decay_);
     fill_running(c.alpha, heads, length, from_start_);
     products.lower(length, net_.dk, c.k, c.k, system_);
-    for (std::size_t i = 0; i < length; i++)
-      for (std::size_t j = 0; j < i; j++) system_[i][j] *= -c.beta[i * heads] * decay_[i][j];
+    for (std::size_t i = 0; i < length; i++) {
+      const T beta = c.beta[i * heads];
+      const T* decay = decay_[i];
+      T* row = system_[i];
+      for (std::size_t j = 0; j < i; j++) row[j] *= -beta * decay[j];
+    }
     return c;
   }
 
@@ -102,8 +113,10 @@ class DeltaHead {
  private:
   Rows<const T> normalized(Rows<const T> x, std::size_t length, Rows<T> to) {
     for (std::size_t i = 0; i < length; i++) {
-      const double norm = delta_norm(x[i], net_.dk);
-      for (std::size_t j = 0; j < net_.dk; j++) to[i][j] = static_cast<T>(x[i][j] / norm);
+      const T scale = static_cast<T>(1 / delta_norm(x[i], net_.dk));
+      const T* from = x[i];
+      T* row = to[i];
+      for (std::size_t j = 0; j < net_.dk; j++) row[j] = from[j] * scale;
     }
     return {to.data, to.stride};
   }

@@ -19,7 +19,8 @@ Status forward(const DeltaNet<T>& net, size_t token, size_t tokens, size_t head,
 
   for (size_t done = 0; done < tokens && products.status() == Status::ok; done += net.chunk) {
     if (context.cancelled()) return Status::aborted;
-    const auto c = work.open(token + done, std::min(net.chunk, tokens - done));
+    const size_t length = std::min(net.chunk, tokens - done);
+    const auto c = work.open(token + done, length, std::min(net.chunk, tokens - done - length));
     work.solve(c, state, u);
     const Rows<T> o{out + (token + done) * heads * dv + head * dv, heads * dv};
     products.multiply(c.length, dv, dk, 1, {c.q.data, c.q.stride, false}, {state, dk, true}, 0, o);
@@ -28,8 +29,10 @@ Status forward(const DeltaNet<T>& net, size_t token, size_t tokens, size_t head,
         for (size_t j = 0; j < dv; j++) o[i][j] *= c.from_start[i];
     products.lower(c.length, dk, c.q, c.k, scores);
     for (size_t i = 0; i < c.length; i++) {
-      for (size_t j = 0; j <= i; j++) scores[i][j] *= c.decay[i][j];
-      std::fill(scores[i] + i + 1, scores[i] + c.length, T{0});
+      const T* decay = c.decay[i];
+      T* row = scores[i];
+      for (size_t j = 0; j <= i; j++) row[j] *= decay[j];
+      std::fill(row + i + 1, row + c.length, T{0});
     }
     products.lower_times(c.length, dv, {scores.data, scores.stride}, {u.data, u.stride}, 1, o);
     work.advance(c, u, state);

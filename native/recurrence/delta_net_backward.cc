@@ -34,7 +34,7 @@ class Backward {
     for (size_t i = 0; i < chunks && products.status() == Status::ok; i++) {
       if (context_.cancelled()) return Status::aborted;
       const size_t first = i * net_.chunk;
-      const auto c = work_.open(token + first, std::min(net_.chunk, tokens - first));
+      const auto c = work_.open(token + first, std::min(net_.chunk, tokens - first), 0);
       const Rows<T> u{us + first * net_.dv, net_.dv};
       work_.solve(c, states + i * size, u);
       if (i + 1 == chunks) break;
@@ -79,7 +79,7 @@ class Backward {
   void chunk(size_t token, size_t length, const T* state, Rows<T> u, T* dstate) {
     const size_t heads = net_.heads, dk = net_.dk, dv = net_.dv, last = length - 1;
     auto& p = work_.products;
-    const auto c = work_.open(token, length);
+    const auto c = work_.open(token, length, 0);
     const Rows<const T> dout{dout_ + token * heads * dv + head_ * dv, heads * dv};
     const T* to_end = c.decay[last];
     const T total = c.from_start[last];

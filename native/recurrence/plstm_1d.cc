@@ -33,17 +33,22 @@ class Head {
     scores = {scratch.take<T>(n * n), n};
     values = {scratch.take<T>(n * net_.dv), net_.dv};
     from_start = scratch.take<T>(n);
-    return decay.data && scores.data && values.data && from_start;
+    sources = scratch.take<T>(n);
+    return decay.data && scores.data && values.data && from_start && sources;
   }
 
-  void open(size_t token, size_t tokens) {
+  // The next `ahead` tokens are asked for.
+  void open(size_t token, size_t tokens, size_t ahead) {
     const size_t heads = net_.heads, key_row = heads * net_.dk, value_row = heads * net_.dv,
                  gate = token * heads + head_;
     length = tokens;
     q = {net_.q + token * key_row + head_ * net_.dk, key_row};
     k = {net_.k + token * key_row + head_ * net_.dk, key_row};
     v = {net_.v + token * value_row + head_ * net_.dv, value_row};
-    source = net_.source + gate;
+    expect_rows(q, length, length + ahead, net_.dk);
+    expect_rows(k, length, length + ahead, net_.dk);
+    expect_rows(v, length, length + ahead, net_.dv);
+    for (size_t i = 0; i < tokens; i++) sources[i] = net_.source[gate + i * heads];
     transition = net_.transition + gate;
     mark = net_.mark + gate;
     direct = net_.direct ? net_.direct + gate : nullptr;
@@ -58,8 +63,9 @@ class Head {
   void advance(T* state) {
     const T* to_end = decay[length - 1];
     for (size_t j = 0; j < length; j++) {
-      const T weight = to_end[j] * source[j * net_.heads];
-      for (size_t d = 0; d < net_.dv; d++) values[j][d] = weight * v[j][d];
+      const T weight = to_end[j] * sources[j], *from = v[j];
+      T* row = values[j];
+      for (size_t d = 0; d < net_.dv; d++) row[d] = weight * from[d];
     }
     products.multiply(net_.dk, net_.dv, length, 1, {k.data, k.stride, true}, {values.data, values.stride, false},
                       from_start[length - 1], {state, net_.dv});
@@ -68,9 +74,9 @@ class Head {
   Products<T> products;
   size_t length = 0;
   Rows<const T> q{}, k{}, v{};
-  const T *source = nullptr, *transition = nullptr, *mark = nullptr, *direct = nullptr;
+  const T *transition = nullptr, *mark = nullptr, *direct = nullptr;
   Rows<T> decay{}, scores{}, values{};
-  T* from_start = nullptr;
+  T *from_start = nullptr, *sources = nullptr;  // γ; S of each token, side by side
 
  private:
   const PlstmSequence<T>& net_;
@@ -87,16 +93,19 @@ Status forward(const PlstmSequence<T>& net, size_t token, size_t tokens, size_t 
   auto& products = h.products;
   for (size_t done = 0; done < tokens && products.status() == Status::ok; done += net.chunk) {
     if (context.cancelled()) return Status::aborted;
-    h.open(token + done, std::min(net.chunk, tokens - done));
+    const size_t length = std::min(net.chunk, tokens - done);
+    h.open(token + done, length, std::min(net.chunk, tokens - done - length));
     const Rows<T> o{out + (token + done) * heads * dv + head * dv, heads * dv};
     products.multiply(h.length, dv, net.dk, 1, {h.q.data, h.q.stride, false}, {state, dv, false}, 0, o);
     products.lower(h.length, net.dk, h.q, h.k, h.scores);
     for (size_t i = 0; i < h.length; i++) {
       const T mark = h.mark[i * heads], carried = mark * h.start(i);
-      for (size_t d = 0; d < dv; d++) o[i][d] *= carried;
-      for (size_t j = 0; j < i; j++) h.scores[i][j] *= mark * h.decay[i - 1][j] * h.source[j * heads];
-      h.scores[i][i] *= h.direct_of(i);
-      std::fill(h.scores[i] + i + 1, h.scores[i] + h.length, T{0});
+      T *row = o[i], *score = h.scores[i];
+      for (size_t d = 0; d < dv; d++) row[d] *= carried;
+      const T* decay = i > 0 ? h.decay[i - 1] : nullptr;
+      for (size_t j = 0; j < i; j++) score[j] *= mark * decay[j] * h.sources[j];
+      score[i] *= h.direct_of(i);
+      std::fill(score + i + 1, score + h.length, T{0});
     }
     products.lower_times(h.length, dv, {h.scores.data, h.scores.stride}, h.v, 1, o);
     h.advance(state);
@@ -130,7 +139,7 @@ class Backward {
     for (size_t i = 1; i < chunks && h_.products.status() == Status::ok; i++) {
       if (context_.cancelled()) return Status::aborted;
       std::copy_n(states + (i - 1) * size, size, states + i * size);
-      h_.open(token + (i - 1) * n, n);
+      h_.open(token + (i - 1) * n, n, 0);
       h_.advance(states + i * size);
     }
     for (size_t i = chunks; i-- > 0 && h_.products.status() == Status::ok;) {
@@ -150,7 +159,7 @@ class Backward {
   void chunk(size_t token, size_t length, const T* state, T* dstate) {
     const size_t heads = net_.heads, dk = net_.dk, dv = net_.dv, last = length - 1, gate = token * heads + head_;
     auto& p = h_.products;
-    h_.open(token, length);
+    h_.open(token, length, 0);
     const Rows<const T> dout{dout_ + token * heads * dv + head_ * dv, heads * dv};
     const Rows<T> dq{gradient_.dq + token * heads * dk + head_ * dk, heads * dk};
     const Rows<T> d_key{gradient_.dk + token * heads * dk + head_ * dk, heads * dk};
@@ -161,7 +170,7 @@ class Backward {
     p.multiply(length, dv, dk, 1, {h_.k.data, h_.k.stride, false}, {dstate, dv, false}, 0, d_value);
     const T* to_end = h_.decay[last];
     for (size_t j = 0; j < length; j++) {
-      const T share = dot(d_value[j], h_.v[j], dv), source = h_.source[j * heads], weight = to_end[j] * source;
+      const T share = dot(d_value[j], h_.v[j], dv), source = h_.sources[j], weight = to_end[j] * source;
       if (j != last) std::fill_n(d_decay_[j], length, T{0});
       d_from_start_[j] = 0;
       dsource[j * heads] = to_end[j] * share;
@@ -191,7 +200,7 @@ class Backward {
       const T mark = h_.mark[i * heads];
       T d_mark = 0;
       for (size_t j = 0; j < i; j++) {
-        const T source = h_.source[j * heads], decay = h_.decay[i - 1][j];
+        const T source = h_.sources[j], decay = h_.decay[i - 1][j];
         const T both = h_.scores[i][j] * d_scores_[i][j], path = mark * decay * source;
         d_mark += decay * source * both;
         dsource[j * heads] += mark * decay * both;

@@ -28,8 +28,11 @@ inline void scan_wide(const typename S::T* a, const typename S::T* b, const type
                       std::ptrdiff_t step, std::size_t rows, std::size_t n) {
   for (; rows > 0; rows--, a += step, b += step, before = out, out += step) {
     std::size_t j = 0;
-    for (; j + S::kLanes <= n; j += S::kLanes)
+    for (; j + S::kLanes <= n; j += S::kLanes) {
+      __builtin_prefetch(a + 2 * step + j);
+      __builtin_prefetch(b + 2 * step + j);
       S::store(out + j, S::fma(S::load(a + j), S::load(before + j), S::load(b + j)));
+    }
     if (j == n) continue;
     const typename S::Mask mask = S::mask(static_cast<int>(n - j));
     S::store(mask, out + j, S::fma(S::load(mask, a + j), S::load(mask, before + j), S::load(mask, b + j)));

@@ -33,7 +33,7 @@ function unit({ rows, cols, data }: Dense<Real>, heads: number): Dense<Real> {
     const norm = Math.hypot(...head);
     head.forEach((x, j) => (head[j] = x / norm));
   }
-  return { rows, cols, data: out } as Dense<Real>;
+  return { rows, cols, data: out };
 }
 
 /** Unit keys and β in [0, 2). */
@@ -180,7 +180,7 @@ describeEachIsa('deltaNet', (isa) => {
       count = (count + 1) % 3;
       expect(Math.abs(out.data[t]! - (count === 0 ? 1 : -0.5))).toBeLessThan(1e-4);
     }
-    const total = symbols.reduce((a, b) => a + b, 0) % 3;
+    const total = symbols.reduce((a: number, b: number) => a + b, 0) % 3;
     const expected = [1, -0.5, -0.5][total]!;
     expect(Math.abs(last.data[0]! - expected)).toBeLessThan(1e-4);
   });

@@ -100,7 +100,7 @@ describeEachIsa('linearScan', (isa) => {
         const { out, state } = linearScan(a, b);
         return [out.data, state.data];
       });
-      let state;
+      let state: Dense<Real> | undefined;
       for (const [from, to] of [
         [0, 1],
         [1, 100],

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { dense, type Dense, type Real } from 'lapidary';
 import { plstm1d, plstm1dBackward, type Plstm1dGates } from 'lapidary/recurrence';
 import { native } from '../../dist/recurrence/scan-native.js';
+import { withoutDirect } from '../support/plstm.js';
 import { raiseAbort, withCancelFlag } from '../../dist/core/cancel.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import {
@@ -69,7 +70,7 @@ describeEachIsa('plstm1d', (isa) => {
       const expected = oracle(net, heads, state);
       expect(distance(got.out.data, expected.out)).toBeLessThan(tolerance);
       expect(distance(got.state.data, expected.state)).toBeLessThan(tolerance);
-      const { direct: _, ...gates } = net.gates;
+      const gates = withoutDirect(net.gates);
       const without = withIsa(isa, () => plstm1d(net.q, net.k, net.v, gates, { heads, chunk }));
       expect(distance(without.out.data, oracle({ ...net, gates }, heads).out)).toBeLessThan(tolerance);
     }
@@ -140,8 +141,8 @@ describeEachIsa('plstm1d', (isa) => {
     const make = (type: RealType) => {
       const f = (x: Dense<Real>) => ({ ...x, data: type.from(Float32Array.from(x.data)) }) as Dense<Real>;
       const { q, k, v, gates } = random(type, 150, 3, 24, 20);
-      const { direct: _, ...rest } = gates;
-      const rounded = Object.fromEntries(Object.entries(rest).map(([name, m]) => [name, f(m as Dense<Real>)]));
+      const rest = withoutDirect(gates);
+      const rounded = Object.fromEntries(Object.entries(rest).map(([name, m]) => [name, f(m)]));
       const dout = f(randomDense(type, 150, 60, 6));
       return withIsa(isa, () => plstm1dBackward(dout, f(q), f(k), f(v), rounded as unknown as Plstm1dGates<Real>, { heads: 3 })); // prettier-ignore
     };

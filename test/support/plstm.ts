@@ -101,3 +101,10 @@ export function gridGraph(height: number, width: number, gates: Plstm2dGates<Rea
     gates: { source: column(source!), mark: column(mark!), transition: column(transition!), ...(gates.direct && { direct: gates.direct }) }, // prettier-ignore
   };
 }
+
+/** The same gates without the direct one. */
+export function withoutDirect<G extends { direct?: unknown }>(gates: G): Omit<G, 'direct'> {
+  const rest = { ...gates };
+  delete rest.direct;
+  return rest;
+}
