@@ -54,9 +54,9 @@ export interface PlstmDagOptions<A extends Real = Float32Array> {
  * (2025), section 3; order of nodes: Kahn, Topological Sorting of Large Networks (CACM 5(11), 1962)
  * @example
  * const ones = (n) => dense(n, 1, new Float32Array(n).fill(1)); // 0 → 1 → 2
- * const graph = { from: Uint32Array.of(0, 1), to: Uint32Array.of(1, 2), first: Uint32Array.of(0), second: Uint32Array.of(1) };
+ * const chain = { from: Uint32Array.of(0, 1), to: Uint32Array.of(1, 2), first: Uint32Array.of(0), second: Uint32Array.of(1) };
  * const gates = { source: ones(2), transition: ones(1), mark: ones(2) };
- * plstmDag(ones(3), ones(3), ones(3), gates, graph).out.data // 0, 1, 2
+ * plstmDag(ones(3), ones(3), ones(3), gates, chain).out.data // 0, 1, 2
  */
 export function plstmDag<A extends Real>(
   q: Dense<A>,
