@@ -56,7 +56,7 @@ export interface Plstm2dOptions<A extends Real = Float32Array> {
  * `C_right = S_right·k vᵀ + T_{right,left}·C_left + T_{right,up}·C_up`, `C_down` alike,
  * `y = M_left·qᵀC_left + M_up·qᵀC_up + D·(q·k)·v`.
  *
- * One pass over the nodes, each two states in and two out in place: 9·dk·dv operations a node and head, near the
+ * One pass over the nodes, each two states in and two out in place: 9·dk·dv operations a node and head, at half the
  * multiply-add peak; memory beside the result: height + width states. Everything of a node reaches every node right of and
  * below it, over as many paths as there are: keep sums of transitions at most 1 (P-mode) or leave one turn out (D-mode), see
  * {@link plstmGates}. A grid cut into bands or columns goes on from `state` with the bits of the whole. The same bits for
