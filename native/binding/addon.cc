@@ -13,6 +13,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   lapidary::add_io(env, exports);
   lapidary::add_quant(env, exports);
   lapidary::add_recurrence(env, exports);
+  lapidary::add_recurrence_scan(env, exports);
   lapidary::add_softmax(env, exports);
   lapidary::add_sparse(env, exports);
   lapidary::add_special(env, exports);

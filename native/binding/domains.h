@@ -12,6 +12,7 @@ void add_graph(Napi::Env env, Napi::Object exports);
 void add_io(Napi::Env env, Napi::Object exports);
 void add_quant(Napi::Env env, Napi::Object exports);
 void add_recurrence(Napi::Env env, Napi::Object exports);
+void add_recurrence_scan(Napi::Env env, Napi::Object exports);
 void add_softmax(Napi::Env env, Napi::Object exports);
 void add_sparse(Napi::Env env, Napi::Object exports);
 void add_special(Napi::Env env, Napi::Object exports);
