@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -42,17 +41,16 @@ using Rows = KernelTable<Fn, LAPIDARY_X86 ? 3 : 1>;
 
 template <>
 struct Tables<double> {
-  using Bits = uint64_t;
-  static constexpr double low = 1e-100, high = 1e100;
   // Where powers of v and x fit into f64; outside, scalar methods that are robust themselves.
+  static constexpr double low = 1e-100, high = 1e100;
   static constexpr Branch branches[] = {
-      {Kernel::limit, 0},     {Kernel::extreme, 20},  {Kernel::paper_small, 0}, {Kernel::mu, 3},        {Kernel::mu, 20},
-      {Kernel::debye, 1},     {Kernel::debye, 2},     {Kernel::debye, 3},       {Kernel::debye, 4},     {Kernel::debye, 5},
-      {Kernel::debye, 6},     {Kernel::debye, 8},     {Kernel::debye, 9},       {Kernel::debye, 10},    {Kernel::debye, 13},
-      {Kernel::debye, 16},    {Kernel::debye, 20},    {Kernel::series, 10},     {Kernel::series, 14},   {Kernel::series, 19},
-      {Kernel::series, 25},   {Kernel::series, 32},   {Kernel::series, 40},     {Kernel::temme, 6},     {Kernel::temme, 10},
-      {Kernel::trapezoid, 2}, {Kernel::trapezoid, 1}, {Kernel::trapezoid, 0},
+      {Kernel::limit, 0},     {Kernel::extreme, 0},   {Kernel::paper_small, 0}, {Kernel::mu, 3},        {Kernel::mu, 20},
+      {Kernel::debye, 4},     {Kernel::debye, 6},     {Kernel::debye, 8},       {Kernel::debye, 9},     {Kernel::debye, 13},
+      {Kernel::debye, 20},    {Kernel::series, 10},   {Kernel::series, 14},     {Kernel::series, 19},   {Kernel::series, 25},
+      {Kernel::series, 32},   {Kernel::series, 40},   {Kernel::temme, 6},       {Kernel::temme, 10},    {Kernel::trapezoid, 0},
+      {Kernel::trapezoid, 1}, {Kernel::trapezoid, 2}, {Kernel::trapezoid, 3},
   };
+  static constexpr Rows<BesselClassify<double>> classify = LAPIDARY_BESSEL_ROWS(classify_f64, 4, 8);
   static constexpr Rows<BesselBranch<double>> mu = LAPIDARY_BESSEL_ROWS(mu_f64, 4, 8);
   static constexpr Rows<BesselBranch<double>> debye = LAPIDARY_BESSEL_ROWS(debye_f64, 4, 8);
   static constexpr Rows<BesselBranch<double>> series = LAPIDARY_BESSEL_ROWS(series_f64, 4, 8);
@@ -62,14 +60,14 @@ struct Tables<double> {
 
 template <>
 struct Tables<float> {
-  using Bits = uint32_t;
   // Outside, f64 takes over: there all of f32 is ordinary.
   static constexpr float low = 1e-12f, high = 1e12f;
   static constexpr Branch branches[] = {
-      {Kernel::limit, 0},  {Kernel::extreme, 0}, {Kernel::debye, 1},   {Kernel::debye, 2},   {Kernel::debye, 3},
-      {Kernel::debye, 4},  {Kernel::debye, 6},   {Kernel::debye, 9},   {Kernel::series, 6},  {Kernel::series, 11},
-      {Kernel::series, 19}, {Kernel::temme, 4},  {Kernel::temme, 6},   {Kernel::trapezoid, 3},
+      {Kernel::limit, 0},  {Kernel::extreme, 0}, {Kernel::debye, 2},  {Kernel::debye, 4}, {Kernel::debye, 9},
+      {Kernel::series, 6}, {Kernel::series, 11}, {Kernel::series, 19}, {Kernel::temme, 4}, {Kernel::temme, 6},
+      {Kernel::trapezoid, 4},
   };
+  static constexpr Rows<BesselClassify<float>> classify = LAPIDARY_BESSEL_ROWS(classify_f32, 8, 16);
   static constexpr Rows<BesselBranch<float>> debye = LAPIDARY_BESSEL_ROWS(debye_f32, 8, 16);
   static constexpr Rows<BesselBranch<float>> series = LAPIDARY_BESSEL_ROWS(series_f32, 8, 16);
   static constexpr Rows<BesselBranch<float>> temme = LAPIDARY_BESSEL_ROWS(temme_f32, 8, 16);
@@ -91,85 +89,6 @@ constexpr uint8_t index_of(Kernel kernel) {
   while (Tables<Real>::branches[i].kernel != kernel) i++;
   return static_cast<uint8_t>(i);
 }
-
-// A step function of a positive number, looked up by its exponent and two bits of its mantissa: a border lies where it is
-// given if it has that few bits, else at the next number above that has.
-template <class Real>
-class Steps {
- public:
-  using Bits = typename Tables<Real>::Bits;
-  static constexpr int kShift = std::numeric_limits<Real>::digits - 3;
-  static constexpr int kFirst = (std::numeric_limits<Real>::max_exponent - 1 - 4) * 4;  // of 2^-4
-  static constexpr int kCells = 4 * 62;
-
-  struct Step {
-    double from;
-    uint8_t value;
-  };
-  template <size_t N>
-  constexpr Steps(uint8_t below, const Step (&steps)[N]) : cell_() {
-    for (int i = 0; i < kCells; i++) {
-      double edge = (1 + 0.25 * (i % 4)) / 16;
-      for (int octave = 0; octave < i / 4; octave++) edge *= 2;
-      cell_[i] = below;
-      for (const Step& s : steps)
-        if (edge >= s.from) cell_[i] = s.value;
-    }
-  }
-  uint8_t operator()(Real a) const {
-    const auto i = static_cast<int>(std::bit_cast<Bits>(a) >> kShift) - kFirst;
-    return cell_[std::clamp(i, 0, kCells - 1)];
-  }
-
- private:
-  std::array<uint8_t, kCells> cell_;
-};
-
-constexpr uint8_t kSmall = 255;
-
-// Borders in r². The first term that U_K leaves out is at most max_t |ũ_{K+1}(t²)| r^{−K−1}; from its border on that is
-// below 2^-55 (f32: 2^-26), a quarter of the last place of a logarithm in [½, 1).
-constexpr auto kDebye64 = [] {
-  const auto u = [](int terms) { return index_of<double>(Kernel::debye, terms); };
-  const Steps<double>::Step steps[] = {{512, u(20)},    {713, u(16)},    {1232, u(13)},    {3226, u(10)},
-                                       {9722, u(8)},    {62850, u(6)},   {274262, u(5)},   {2318310, u(4)},
-                                       {63567000, u(3)}, {1.9096e10, u(2)}, {2.53331e15, u(1)}};
-  return Steps<double>(kSmall, steps);
-}();
-constexpr auto kDebye32 = [] {
-  const auto u = [](int terms) { return index_of<float>(Kernel::debye, terms); };
-  const Steps<float>::Step steps[] = {{96, u(9)},   {202, u(6)},   {746, u(4)},
-                                      {2746, u(3)}, {28900, u(2)}, {4718000, u(1)}};
-  return Steps<float>(kSmall, steps);
-}();
-
-// Borders in x: from there on the series needs more terms for 2^-57 (f32: 2^-27) of its sum.
-constexpr auto kSeries64 = [] {
-  const auto s = [](int terms) { return index_of<double>(Kernel::series, terms); };
-  const Steps<double>::Step steps[] = {{1, s(14)}, {3, s(19)}, {6, s(25)}, {10, s(32)}, {16, s(40)}};
-  return Steps<double>(s(10), steps);
-}();
-constexpr auto kSeries32 = [] {
-  const auto s = [](int terms) { return index_of<float>(Kernel::series, terms); };
-  const Steps<float>::Step steps[] = {{1.5, s(11)}, {4, s(19)}};
-  return Steps<float>(s(6), steps);
-}();
-constexpr auto kTemme64 = [] {
-  const auto t = [](int terms) { return index_of<double>(Kernel::temme, terms); };
-  const Steps<double>::Step steps[] = {{0.25, t(10)}, {1, kSmall}};
-  return Steps<double>(t(6), steps);
-}();
-constexpr auto kTemme32 = [] {
-  const auto t = [](int terms) { return index_of<float>(Kernel::temme, terms); };
-  const Steps<float>::Step steps[] = {{0.25, t(6)}, {1, kSmall}};
-  return Steps<float>(t(4), steps);
-}();
-// Borders in r²: from there on the trapezoidal rule needs a smaller step.
-constexpr auto kTrapezoid64 = [] {
-  const auto t = [](int rule) { return index_of<double>(Kernel::trapezoid, rule); };
-  const Steps<double>::Step steps[] = {{24, t(1)}, {112, t(0)}};
-  return Steps<double>(t(2), steps);
-}();
 
 bool first_kind(BesselFunction f) {
   return f == BesselFunction::log_i || f == BesselFunction::i_ratio || f == BesselFunction::log_i_slope ||
@@ -202,25 +121,79 @@ double limit(BesselFunction f, double v, double x) {
 
 bool is_limit(double v, double x) { return !(x > 0) || !(v < INFINITY) || x == INFINITY; }
 
-uint8_t automatic_branch(bool first, double v, double x) {
-  if (!(x >= Tables<double>::low && x <= Tables<double>::high && v <= Tables<double>::high))
-    return index_of<double>(is_limit(v, x) ? Kernel::limit : Kernel::extreme);
-  const double r2 = v * v + x * x;
-  if (const uint8_t far = kDebye64(r2); far != kSmall) return far;
-  if (first) return kSeries64(x);
-  const uint8_t near = kTemme64(x);
-  return near != kSmall ? near : kTrapezoid64(r2);
+// The branches of 'auto': by borders in x and r², and a table from their codes to branches.
+//
+// Debye: the first term that U_K leaves out is at most max_t |ũ_{K+1}(t²)| r^{−K−1}; from its border on that is below 2^-55
+// (f32: 2^-26), a quarter of the last place of a logarithm in [½, 1). Series: beyond its border a number of terms leaves out
+// more than 2^-57 (f32: 2^-27) of the sum. Trapezoid: beyond its border in r² a step has an error above 2^-56 (2^-27).
+template <class Real>
+struct Dispatch {
+  BesselBorders<Real> borders;
+  std::array<uint8_t, 64> branch;
+};
+
+template <class Real>
+constexpr Dispatch<Real> dispatch(bool first) {
+  constexpr bool wide = sizeof(Real) == 8;
+  Dispatch<Real> d{};
+  BesselBorders<Real>& b = d.borders;
+  b.low = Tables<Real>::low;
+  b.high = Tables<Real>::high;
+  uint8_t small[6] = {}, far[4] = {}, middle[4] = {};
+  const auto x_border = [&](double from, Kernel kernel, int terms) {
+    b.x[b.x_count++] = static_cast<Real>(from);
+    small[b.x_count] = index_of<Real>(kernel, terms);
+  };
+  int near = 0, beyond = 0;  // borders of r² inside and from debye on
+  const auto r2_border = [&](double from, Kernel kernel, int terms) {
+    b.r2[b.r2_count++] = static_cast<Real>(from);
+    if (kernel == Kernel::trapezoid)
+      middle[++near] = index_of<Real>(kernel, terms);
+    else
+      far[beyond++] = index_of<Real>(kernel, terms);
+  };
+  if (first) {
+    small[0] = index_of<Real>(Kernel::series, wide ? 10 : 6);
+    x_border(wide ? 1 : 1.5, Kernel::series, wide ? 14 : 11);
+    x_border(wide ? 3 : 4, Kernel::series, 19);
+    if (wide) {
+      x_border(6, Kernel::series, 25);
+      x_border(10, Kernel::series, 32);
+      x_border(16, Kernel::series, 40);
+    }
+  } else {
+    small[0] = index_of<Real>(Kernel::temme, wide ? 6 : 4);
+    x_border(0.25, Kernel::temme, wide ? 10 : 6);
+    x_border(1, Kernel::trapezoid, wide ? 0 : 4);
+    middle[0] = small[2];
+    if (wide) {
+      r2_border(24, Kernel::trapezoid, 1);
+      r2_border(112, Kernel::trapezoid, 2);
+      r2_border(208, Kernel::trapezoid, 3);
+    }
+  }
+  b.debye = static_cast<Real>(wide ? 512 : 96);
+  r2_border(b.debye, Kernel::debye, wide ? 20 : 9);
+  if (wide) {
+    r2_border(1232, Kernel::debye, 13);
+    r2_border(9722, Kernel::debye, 8);
+    r2_border(2318310, Kernel::debye, 4);
+  } else {
+    r2_border(746, Kernel::debye, 4);
+    r2_border(28900, Kernel::debye, 2);
+  }
+  for (int i = 0; i < 64; i++) {
+    const int in_x = i / 8, in_r2 = i % 8;
+    if (in_r2 > near && in_r2 <= near + beyond)
+      d.branch[i] = far[in_r2 - near - 1];
+    else if (in_x <= b.x_count && in_r2 <= near)
+      d.branch[i] = !first && in_x == 2 ? middle[in_r2] : small[in_x];
+  }
+  return d;
 }
 
-uint8_t automatic_branch(bool first, float v, float x) {
-  if (!(x >= Tables<float>::low && x <= Tables<float>::high && v <= Tables<float>::high))
-    return index_of<float>(is_limit(v, x) ? Kernel::limit : Kernel::extreme);
-  const float r2 = v * v + x * x;
-  if (const uint8_t far = kDebye32(r2); far != kSmall) return far;
-  if (first) return kSeries32(x);
-  const uint8_t near = kTemme32(x);
-  return near != kSmall ? near : index_of<float>(Kernel::trapezoid);
-}
+template <class Real>
+constexpr Dispatch<Real> kDispatch[2] = {dispatch<Real>(false), dispatch<Real>(true)};
 
 // The dispatch of the paper: the first line that holds. ln is only taken where it decides.
 uint8_t paper_branch(double v, double x) {
@@ -243,7 +216,7 @@ constexpr size_t kBlock = 1024;
 
 template <class Real>
 struct Scratch {
-  Real *given_v, *given_x;
+  Real *given_v, *given_x, *codes;
   Real *v, *x, *out;  // sorted by branch
   uint16_t* index;    // positions in the block, sorted by branch
   uint8_t* branch;
@@ -251,12 +224,13 @@ struct Scratch {
   explicit Scratch(ArenaFrame& frame)
       : given_v(frame.take<Real>(kBlock + kBesselLanes)),
         given_x(frame.take<Real>(kBlock + kBesselLanes)),
+        codes(frame.take<Real>(kBlock + kBesselLanes)),
         v(frame.take<Real>(kBlock + kBesselLanes)),
         x(frame.take<Real>(kBlock + kBesselLanes)),
         out(frame.take<Real>(kBlock + kBesselLanes)),
         index(frame.take<uint16_t>(kBlock)),
         branch(frame.take<uint8_t>(kBlock)) {}
-  bool complete() const { return given_v && given_x && v && x && out && index && branch; }
+  bool complete() const { return given_v && given_x && codes && v && x && out && index && branch; }
 };
 
 // n ≤ kBlock elements in scratch.given_v and given_x; their values go to `to`.
@@ -266,20 +240,21 @@ class Block {
 
   template <class Real>
   bool run(const Scratch<Real>& s, size_t n, Real* to) const {
-    const bool first = first_kind(f_);
     std::array<uint16_t, kBranches<Real>> count{}, next{};
-    for (size_t i = 0; i < n; i++) {
-      const uint8_t branch = branch_of(first, s.given_v[i], s.given_x[i]);
-      s.branch[i] = branch;
-      count[branch]++;
-    }
-    if (count[s.branch[0]] == n) {  // nothing to sort
-      if (!dense(s.branch[0], s.given_v, s.given_x, s.out, n)) return false;
-      std::copy_n(s.out, n, to);
-      return true;
+    if (!classify(s, n)) return dense(s.branch[0], s.given_v, s.given_x, to, n);
+    for (size_t i = 0; i < n; i++) count[s.branch[i]]++;
+    const auto most = static_cast<size_t>(std::max_element(count.begin(), count.end()) - count.begin());
+    const bool in_place = count[most] > n - n / 8 && Tables<Real>::branches[most].kernel == Kernel::debye;
+    if (in_place) {
+      // nearly all in one branch: that one where they lie, and the others after it over what it made of them
+      if (!dense(most, s.given_v, s.given_x, to, n)) return false;
+      count[most] = 0;
     }
     for (size_t b = 1; b < kBranches<Real>; b++) next[b] = static_cast<uint16_t>(next[b - 1] + count[b - 1]);
+    size_t moved = 0;
     for (size_t i = 0; i < n; i++) {
+      if (in_place && s.branch[i] == most) continue;
+      moved++;
       const size_t at = next[s.branch[i]]++;
       s.v[at] = s.given_v[i];
       s.x[at] = s.given_x[i];
@@ -289,15 +264,39 @@ class Block {
       if (count[b] == 0) continue;
       if (!dense(b, s.v + done, s.x + done, s.out + done, count[b])) return false;
     }
-    for (size_t i = 0; i < n; i++) to[s.index[i]] = s.out[i];
+    for (size_t i = 0; i < moved; i++) to[s.index[i]] = s.out[i];
     return true;
   }
 
  private:
-  uint8_t branch_of(bool first, double v, double x) const {
-    return method_ == BesselMethod::paper ? paper_branch(v, x) : automatic_branch(first, v, x);
+  // Fills s.branch; false if all are s.branch[0].
+  template <class Real>
+  bool classify(const Scratch<Real>& s, size_t n) const {
+    int mixed = 0;
+    if constexpr (sizeof(Real) == 8)
+      if (method_ == BesselMethod::paper) {
+        for (size_t i = 0; i < n; i++) {
+          s.branch[i] = paper_branch(s.given_v[i], s.given_x[i]);
+          mixed |= s.branch[i] ^ s.branch[0];
+        }
+        return mixed != 0;
+      }
+    const Dispatch<Real>& d = kDispatch<Real>[first_kind(f_)];
+    for (size_t i = 0; i < kBesselLanes; i++) s.given_v[n + i] = s.given_x[n + i] = 1;
+    Tables<Real>::classify.pick()(d.borders, s.given_v, s.given_x, s.codes, n);
+    for (size_t i = 0; i < n; i++) mixed |= s.codes[i] != s.codes[0];
+    const auto branch = [&](size_t i) {
+      const auto code = static_cast<int>(s.codes[i]);
+      if (code != kOddBessel) return d.branch[code];
+      return index_of<Real>(is_limit(s.given_v[i], s.given_x[i]) ? Kernel::limit : Kernel::extreme);
+    };
+    if (mixed || s.codes[0] == kOddBessel) {
+      for (size_t i = 0; i < n; i++) s.branch[i] = branch(i);
+      return true;
+    }
+    s.branch[0] = branch(0);
+    return false;
   }
-  uint8_t branch_of(bool first, float v, float x) const { return automatic_branch(first, v, x); }
 
   // n elements of one branch; what lies behind them in v, x and out must be left alone.
   template <class Real>
@@ -356,10 +355,18 @@ class Block {
       double wide_v[kBesselLanes], wide_x[kBesselLanes], wide_out[kBesselLanes];
       std::fill_n(wide_v, kBesselLanes, v[i]);
       std::fill_n(wide_x, kBesselLanes, x[i]);
-      if (!kernel(automatic_branch(first_kind(f_), wide_v[0], wide_x[0]), wide_v, wide_x, wide_out, 1)) return false;
+      if (!dense(wide_branch(wide_v, wide_x), wide_v, wide_x, wide_out, 1)) return false;
       out[i] = static_cast<float>(wide_out[0]);
     }
     return true;
+  }
+
+  uint8_t wide_branch(const double* v, const double* x) const {
+    const Dispatch<double>& d = kDispatch<double>[first_kind(f_)];
+    double codes[kBesselLanes];
+    Tables<double>::classify.pick()(d.borders, v, x, codes, 1);
+    const auto code = static_cast<int>(codes[0]);
+    return code == kOddBessel ? index_of<double>(Kernel::extreme) : d.branch[code];
   }
 
   template <class Real>

@@ -27,14 +27,34 @@ inline constexpr std::size_t kBesselLanes = 16;
 // Contract: n elements; v, x and out are readable and writable up to n rounded up to kBesselLanes (the caller repeats
 // an element there). 0 ≤ v ≤ 1e100 and 1e-100 ≤ x ≤ 1e100 (f32: 1e12, 1e-12); f is one of the functions the branch has.
 //   mu         terms K; log_i, log_k
-//   debye      terms K, one of 1-6, 8, 9, 10, 13, 16, 20; r ≥ 12
+//   debye      terms K, one of 1, 2, 3, 4, 6, 8, 9, 13, 20; r ≥ 12 (f32: 9)
 //   series     terms K ≤ 60; log_i, i_ratio, log_i_slope, i_scaled; v² + x² ≤ 530
 //   temme      terms; log_k, log_k_slope, k_scaled; x ≤ 1, v ≤ 24
 //   trapezoid  terms: the index of a rule of coefficients.h; the same functions; 1 ≤ x, v² + x² ≤ 530
 template <class Real>
 using BesselBranch = void (*)(BesselFunction f, int terms, const Real* v, const Real* x, Real* out, std::size_t n);
 
+// What tells the branches apart: borders in x, which count while r² < debye, and in r² = v² + x², ascending.
+template <class Real>
+struct BesselBorders {
+  Real low, high;  // of x, and high of v
+  int x_count, r2_count;
+  Real x[5], r2[7];
+  Real debye;
+};
+inline constexpr int kOddBessel = 63;
+
+// codes[i] = 8·#{borders of x ≤ x[i]} [r² < debye] + #{borders of r² ≤ r²}, or kOddBessel outside low … high. Memory as for
+// the branches.
+template <class Real>
+using BesselClassify = void (*)(const BesselBorders<Real>& borders, const Real* v, const Real* x, Real* codes,
+                                std::size_t n);
+
 #define LAPIDARY_BESSEL_BRANCHES(lanes_isa, f32_lanes_isa)                                                          \
+  void bessel_classify_f64##lanes_isa(const BesselBorders<double>& borders, const double* v, const double* x,       \
+                                      double* codes, std::size_t n);                                                \
+  void bessel_classify_f32##f32_lanes_isa(const BesselBorders<float>& borders, const float* v, const float* x,      \
+                                          float* codes, std::size_t n);                                             \
   void bessel_mu_f64##lanes_isa(BesselFunction f, int terms, const double* v, const double* x, double* out,         \
                                 std::size_t n);                                                                     \
   void bessel_debye_f64##lanes_isa(BesselFunction f, int terms, const double* v, const double* x, double* out,      \
@@ -64,6 +84,14 @@ LAPIDARY_BESSEL_BRANCHES(_8__avx512, _16__avx512)
     branch##_lanes<S>(f, terms, v, x, out, n);                                                                \
   }
 #define LAPIDARY_BESSEL_DEFINE_ALL(lanes_isa, f32_lanes_isa)               \
+  void bessel_classify_f64##lanes_isa(const BesselBorders<double>& borders, const double* v, const double* x, \
+                                      double* codes, std::size_t n) {                                         \
+    classify_lanes<F64>(borders, v, x, codes, n);                                                             \
+  }                                                                                                           \
+  void bessel_classify_f32##f32_lanes_isa(const BesselBorders<float>& borders, const float* v, const float* x, \
+                                          float* codes, std::size_t n) {                                      \
+    classify_lanes<F32>(borders, v, x, codes, n);                                                             \
+  }                                                                                                           \
   LAPIDARY_BESSEL_DEFINE(mu, double, F64, lanes_isa, f64)                  \
   LAPIDARY_BESSEL_DEFINE(debye, double, F64, lanes_isa, f64)               \
   LAPIDARY_BESSEL_DEFINE(series, double, F64, lanes_isa, f64)              \

@@ -280,20 +280,14 @@ static inline void debye_lanes(BesselFunction f, int terms, const typename S::Re
       return debye_terms<S, 3>(f, v, x, out, n);
     case 4:
       return debye_terms<S, 4>(f, v, x, out, n);
-    case 5:
-      return debye_terms<S, 5>(f, v, x, out, n);
     case 6:
       return debye_terms<S, 6>(f, v, x, out, n);
     case 8:
       return debye_terms<S, 8>(f, v, x, out, n);
     case 9:
       return debye_terms<S, 9>(f, v, x, out, n);
-    case 10:
-      return debye_terms<S, 10>(f, v, x, out, n);
     case 13:
       return debye_terms<S, 13>(f, v, x, out, n);
-    case 16:
-      return debye_terms<S, 16>(f, v, x, out, n);
     default:
       return debye_terms<S, 20>(f, v, x, out, n);
   }

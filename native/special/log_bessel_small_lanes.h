@@ -175,43 +175,67 @@ static inline void temme_lanes(BesselFunction f, int terms, const typename S::Re
 }
 
 // The same for x ≥ 1 by the trapezoidal rule on e^x K_v(x) = ∫₀^∞ exp(−x (cosh t − 1)) cosh(vt) dt (DLMF 10.32.9): no
-// recurrence, positive terms only. A lane ends where its terms have fallen below 2^-57 (f32: 2^-28) of its sum beyond the
-// peak at sinh t = v/x, whatever its neighbours do.
+// recurrence, positive terms only. With t = asinh(v/x) + s the integrand is at most exp(−r (cosh s − 1)) of its peak: a
+// lane ends where that is 2^-57 (f32: 2^-28), whatever its neighbours do.
 template <class S>
 static inline void trapezoid_lanes(BesselFunction f, int rule, const typename S::Real* v, const typename S::Real* x,
                                    typename S::Real* out, size_t n) {
   using V = typename S::V;
   using R = typename S::Real;
-  constexpr R least = sizeof(R) == 8 ? -700 : -80, small = sizeof(R) == 8 ? R(0x1p-57) : R(0x1p-28);
+  constexpr R depth = sizeof(R) == 8 ? R(40) : R(20);
   const TrapezoidRule& nodes = kTrapezoid[rule];
+  const R step = R(nodes.step);
   const bool slope = f == BesselFunction::log_k_slope;
   for (size_t i = 0; i < n; i += S::kLanes) {
     const V order = S::load(v + i), at = S::load(x + i);
-    const V growth = exp_lanes<S>(order * R(nodes.step)), decay = 1 / growth;
+    const V r = S::root(S::fma(order, order, at * at)), c = depth / r;  // cosh s − 1
+    const V last = log_lanes<S>((order + r) / at * (1 + c + S::root(c * (c + 2)))) * (1 / step);
+    const V power = order * step, rough = exp_lanes<S>(power);
+    const V growth = S::fma(rough, S::exact(order, S::all(step), -power), rough), decay = 1 / growth;
     V rise = S::all(1), fall = S::all(1), sum = S::all(1), slopes = S::all(0);
-    auto live = at > 0;
-    for (int j = 0; j < nodes.nodes; j++) {
-      V t = at * R(-nodes.fall[j]);
-      t = t < least ? S::all(least) : t;
+    for (int j = 0; S::any(last > R(j)); j++) {
       rise = rise * growth;
       fall = fall * decay;
-      V term = exp_lanes<S>(t) * (rise + fall);
-      const auto done = (term < sum * small) & (at * R(nodes.sinh[j]) > order);
-      term = live ? term : S::all(0);
+      const V value = exp_lanes<S>(at * R(-nodes.fall[j])) * (rise + fall), term = last > R(j) ? value : S::all(0);
       sum = sum + term;
       if (slope) slopes = S::fma(term, S::all(R(nodes.fall[j])), slopes);
-      live = live & (done == 0);
-      if (!S::any(live)) break;
+      if (f == BesselFunction::k_scaled && j % 8 == 7) {
+        // the powers afresh: their errors add up, and here they are all there is
+        const R t = step * R(j + 1);
+        const V exponent = order * t, start = exp_lanes<S>(exponent);
+        rise = S::fma(start, S::exact(order, S::all(t), -exponent), start);
+        fall = 1 / rise;
+      }
     }
     // −K'/K = 1 + ∫(cosh t − 1)… / ∫…
     if (slope)
       S::store(out + i, -1 - slopes / sum);
     else if (f == BesselFunction::k_scaled)
-      S::store(out + i, sum * R(nodes.step / 2));
+      S::store(out + i, sum * (step / 2));
     else {
-      const auto log_sum = log_high_low<S>(sum * R(nodes.step / 2), S::all(0));
+      const auto log_sum = log_high_low<S>(sum * (step / 2), S::all(0));
       const auto total = exact_sum<S>(-at, log_sum.high);
       S::store(out + i, total.high + (total.low + log_sum.low));
     }
+  }
+}
+
+// The code of each element: 8 for each border of x below or at it, where r² < debye, plus the number of borders of r² below
+// or at it; kOdd outside [low, high].
+template <class S>
+static inline void classify_lanes(const BesselBorders<typename S::Real>& borders, const typename S::Real* v,
+                                  const typename S::Real* x, typename S::Real* codes, size_t n) {
+  using V = typename S::V;
+  using R = typename S::Real;
+  for (size_t i = 0; i < n; i += S::kLanes) {
+    const V order = S::load(v + i), at = S::load(x + i), r2 = order * order + at * at;
+    V code = S::all(0);
+    for (int k = 0; k < borders.x_count; k++) code = at >= borders.x[k] ? code + R(8) : code;
+    code = r2 < borders.debye ? code : S::all(0);
+    for (int k = 0; k < borders.r2_count; k++) code = r2 >= borders.r2[k] ? code + R(1) : code;
+    code = at >= borders.low ? code : S::all(R(kOddBessel));  // NaN fails
+    code = at <= borders.high ? code : S::all(R(kOddBessel));
+    code = order <= borders.high ? code : S::all(R(kOddBessel));
+    S::store(codes + i, code);
   }
 }
