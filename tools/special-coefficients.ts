@@ -92,7 +92,8 @@ function logOfQuotient(y: bigint): bigint {
 function pi(): bigint {
   const arctan = (n: bigint): bigint => {
     let sum = 0n;
-    for (let k = 1n, power = one / n; power > 0n; k += 2n, power /= n * n) sum += k % 4n === 1n ? power / k : -power / k;
+    for (let k = 1n, power = one / n; power > 0n; k += 2n, power /= n * n)
+      sum += k % 4n === 1n ? power / k : -power / k;
     return sum;
   };
   return 16n * arctan(5n) - 4n * arctan(239n);
@@ -109,7 +110,8 @@ export function halfLogs(): [halfPi: Ratio, twoPi: Ratio] {
 export function coshMinusOne(t: Ratio): Ratio {
   const square = ((t[0] * t[0]) << bits) / (t[1] * t[1]);
   let sum = 0n;
-  for (let k = 2n, term = square / 2n; term > 0n; k += 2n, term = ((term * square) >> bits) / (k * (k - 1n))) sum += term;
+  for (let k = 2n, term = square / 2n; term > 0n; k += 2n, term = ((term * square) >> bits) / (k * (k - 1n)))
+    sum += term;
   return [sum, one];
 }
 

@@ -31,12 +31,21 @@ template <class Fn>
 using Rows = KernelTable<Fn, LAPIDARY_X86 ? 3 : 1>;
 
 #if LAPIDARY_X86
-#define LAPIDARY_BESSEL_ROWS(branch, avx2_lanes, avx512_lanes) \
-  {{{Isa::portable, bessel_##branch##__portable},              \
-    {Isa::avx2, bessel_##branch##_##avx2_lanes##__avx2},       \
-    {Isa::avx512, bessel_##branch##_##avx512_lanes##__avx512}}}
+#define LAPIDARY_BESSEL_ROWS(branch, avx2_lanes, avx512_lanes)                                             \
+  {                                                                                                        \
+    {                                                                                                      \
+      {Isa::portable, bessel_##branch##__portable}, {Isa::avx2, bessel_##branch##_##avx2_lanes##__avx2}, { \
+        Isa::avx512, bessel_##branch##_##avx512_lanes##__avx512                                            \
+      }                                                                                                    \
+    }                                                                                                      \
+  }
 #else
-#define LAPIDARY_BESSEL_ROWS(branch, avx2_lanes, avx512_lanes) {{{Isa::portable, bessel_##branch##__portable}}}
+#define LAPIDARY_BESSEL_ROWS(branch, avx2_lanes, avx512_lanes) \
+  {                                                            \
+    {                                                          \
+      { Isa::portable, bessel_##branch##__portable }           \
+    }                                                          \
+  }
 #endif
 
 template <>
@@ -44,10 +53,11 @@ struct Tables<double> {
   // Where powers of v and x fit into f64; outside, scalar methods that are robust themselves.
   static constexpr double low = 1e-100, high = 1e100;
   static constexpr Branch branches[] = {
-      {Kernel::limit, 0},     {Kernel::extreme, 0},   {Kernel::paper_small, 0}, {Kernel::mu, 3},        {Kernel::mu, 20},
-      {Kernel::debye, 4},     {Kernel::debye, 6},     {Kernel::debye, 8},       {Kernel::debye, 9},     {Kernel::debye, 13},
-      {Kernel::debye, 20},    {Kernel::series, 10},   {Kernel::series, 14},     {Kernel::series, 19},   {Kernel::series, 25},
-      {Kernel::series, 32},   {Kernel::series, 40},   {Kernel::temme, 6},       {Kernel::temme, 10},    {Kernel::trapezoid, 0},
+      {Kernel::limit, 0},     {Kernel::extreme, 0},   {Kernel::paper_small, 0}, {Kernel::mu, 3},
+      {Kernel::mu, 20},       {Kernel::debye, 4},     {Kernel::debye, 6},       {Kernel::debye, 8},
+      {Kernel::debye, 9},     {Kernel::debye, 13},    {Kernel::debye, 20},      {Kernel::series, 10},
+      {Kernel::series, 14},   {Kernel::series, 19},   {Kernel::series, 25},     {Kernel::series, 32},
+      {Kernel::series, 40},   {Kernel::temme, 6},     {Kernel::temme, 10},      {Kernel::trapezoid, 0},
       {Kernel::trapezoid, 1}, {Kernel::trapezoid, 2}, {Kernel::trapezoid, 3},
   };
   static constexpr Rows<BesselClassify<double>> classify = LAPIDARY_BESSEL_ROWS(classify_f64, 4, 8);
@@ -63,9 +73,9 @@ struct Tables<float> {
   // Outside, f64 takes over: there all of f32 is ordinary.
   static constexpr float low = 1e-12f, high = 1e12f;
   static constexpr Branch branches[] = {
-      {Kernel::limit, 0},  {Kernel::extreme, 0}, {Kernel::debye, 2},  {Kernel::debye, 4}, {Kernel::debye, 9},
-      {Kernel::series, 6}, {Kernel::series, 11}, {Kernel::series, 19}, {Kernel::temme, 4}, {Kernel::temme, 6},
-      {Kernel::trapezoid, 4},
+      {Kernel::limit, 0}, {Kernel::extreme, 0}, {Kernel::debye, 2},     {Kernel::debye, 4},
+      {Kernel::debye, 9}, {Kernel::series, 6},  {Kernel::series, 11},   {Kernel::series, 19},
+      {Kernel::temme, 4}, {Kernel::temme, 6},   {Kernel::trapezoid, 4},
   };
   static constexpr Rows<BesselClassify<float>> classify = LAPIDARY_BESSEL_ROWS(classify_f32, 8, 16);
   static constexpr Rows<BesselBranch<float>> debye = LAPIDARY_BESSEL_ROWS(debye_f32, 8, 16);
@@ -123,9 +133,10 @@ bool is_limit(double v, double x) { return !(x > 0) || !(v < INFINITY) || x == I
 
 // The branches of 'auto': by borders in x and r², and a table from their codes to branches.
 //
-// Debye: the first term that U_K leaves out is at most max_t |ũ_{K+1}(t²)| r^{−K−1}; from its border on that is below 2^-55
-// (f32: 2^-26), a quarter of the last place of a logarithm in [½, 1). Series: beyond its border a number of terms leaves out
-// more than 2^-57 (f32: 2^-27) of the sum. Trapezoid: beyond its border in r² a step has an error above 2^-56 (2^-27).
+// Debye: the first term that U_K leaves out is at most max_t |ũ_{K+1}(t²)| r^{−K−1}; from its border on that is below
+// 2^-55 (f32: 2^-26), a quarter of the last place of a logarithm in [½, 1). Series: beyond its border a number of terms
+// leaves out more than 2^-57 (f32: 2^-27) of the sum. Trapezoid: beyond its border in r² a step has an error above
+// 2^-56 (2^-27).
 template <class Real>
 struct Dispatch {
   BesselBorders<Real> borders;

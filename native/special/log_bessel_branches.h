@@ -44,8 +44,8 @@ struct BesselBorders {
 };
 inline constexpr int kOddBessel = 63;
 
-// codes[i] = 8·#{borders of x ≤ x[i]} [r² < debye] + #{borders of r² ≤ r²}, or kOddBessel outside low … high. Memory as for
-// the branches.
+// codes[i] = 8·#{borders of x ≤ x[i]} [r² < debye] + #{borders of r² ≤ r²}, or kOddBessel outside low … high. Memory as
+// for the branches.
 template <class Real>
 using BesselClassify = void (*)(const BesselBorders<Real>& borders, const Real* v, const Real* x, Real* codes,
                                 std::size_t n);
@@ -78,28 +78,28 @@ LAPIDARY_BESSEL_BRANCHES(_4__avx2, _8__avx2)
 LAPIDARY_BESSEL_BRANCHES(_8__avx512, _16__avx512)
 
 // Inside an instruction set's file: the functions above from the templates of the *_lanes.h.
-#define LAPIDARY_BESSEL_DEFINE(branch, Real, S, lanes_isa, type)                                              \
+#define LAPIDARY_BESSEL_DEFINE(branch, Real, S, lanes_isa, type)                                                 \
   void bessel_##branch##_##type##lanes_isa(BesselFunction f, int terms, const Real* v, const Real* x, Real* out, \
-                                           std::size_t n) {                                                   \
-    branch##_lanes<S>(f, terms, v, x, out, n);                                                                \
+                                           std::size_t n) {                                                      \
+    branch##_lanes<S>(f, terms, v, x, out, n);                                                                   \
   }
-#define LAPIDARY_BESSEL_DEFINE_ALL(lanes_isa, f32_lanes_isa)               \
-  void bessel_classify_f64##lanes_isa(const BesselBorders<double>& borders, const double* v, const double* x, \
-                                      double* codes, std::size_t n) {                                         \
-    classify_lanes<F64>(borders, v, x, codes, n);                                                             \
-  }                                                                                                           \
+#define LAPIDARY_BESSEL_DEFINE_ALL(lanes_isa, f32_lanes_isa)                                                   \
+  void bessel_classify_f64##lanes_isa(const BesselBorders<double>& borders, const double* v, const double* x,  \
+                                      double* codes, std::size_t n) {                                          \
+    classify_lanes<F64>(borders, v, x, codes, n);                                                              \
+  }                                                                                                            \
   void bessel_classify_f32##f32_lanes_isa(const BesselBorders<float>& borders, const float* v, const float* x, \
-                                          float* codes, std::size_t n) {                                      \
-    classify_lanes<F32>(borders, v, x, codes, n);                                                             \
-  }                                                                                                           \
-  LAPIDARY_BESSEL_DEFINE(mu, double, F64, lanes_isa, f64)                  \
-  LAPIDARY_BESSEL_DEFINE(debye, double, F64, lanes_isa, f64)               \
-  LAPIDARY_BESSEL_DEFINE(series, double, F64, lanes_isa, f64)              \
-  LAPIDARY_BESSEL_DEFINE(temme, double, F64, lanes_isa, f64)               \
-  LAPIDARY_BESSEL_DEFINE(trapezoid, double, F64, lanes_isa, f64)           \
-  LAPIDARY_BESSEL_DEFINE(debye, float, F32, f32_lanes_isa, f32)            \
-  LAPIDARY_BESSEL_DEFINE(series, float, F32, f32_lanes_isa, f32)           \
-  LAPIDARY_BESSEL_DEFINE(temme, float, F32, f32_lanes_isa, f32)            \
+                                          float* codes, std::size_t n) {                                       \
+    classify_lanes<F32>(borders, v, x, codes, n);                                                              \
+  }                                                                                                            \
+  LAPIDARY_BESSEL_DEFINE(mu, double, F64, lanes_isa, f64)                                                      \
+  LAPIDARY_BESSEL_DEFINE(debye, double, F64, lanes_isa, f64)                                                   \
+  LAPIDARY_BESSEL_DEFINE(series, double, F64, lanes_isa, f64)                                                  \
+  LAPIDARY_BESSEL_DEFINE(temme, double, F64, lanes_isa, f64)                                                   \
+  LAPIDARY_BESSEL_DEFINE(trapezoid, double, F64, lanes_isa, f64)                                               \
+  LAPIDARY_BESSEL_DEFINE(debye, float, F32, f32_lanes_isa, f32)                                                \
+  LAPIDARY_BESSEL_DEFINE(series, float, F32, f32_lanes_isa, f32)                                               \
+  LAPIDARY_BESSEL_DEFINE(temme, float, F32, f32_lanes_isa, f32)                                                \
   LAPIDARY_BESSEL_DEFINE(trapezoid, float, F32, f32_lanes_isa, f32)
 
 }  // namespace lapidary

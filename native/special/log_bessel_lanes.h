@@ -11,9 +11,9 @@
 //   exact(a, b, c)        a·b + c rounded once everywhere: for the low parts of products
 //   any(m)                whether any lane of a comparison holds
 //
-// "High and low" is an unevaluated sum whose low part is at most a few ulp of the high one. With it log I and log K keep
-// the digits that cancel between r, v asinh(v/x) and the prefactor: an absolute error of about 2^-60 (|r| + |v asinh|)
-// in f64 plus the rounding of the result.
+// "High and low" is an unevaluated sum whose low part is at most a few ulp of the high one. With it log I and log K
+// keep the digits that cancel between r, v asinh(v/x) and the prefactor: an absolute error of about 2^-60 (|r| + |v
+// asinh|) in f64 plus the rounding of the result.
 
 template <class S>
 struct HighLow {
@@ -55,7 +55,8 @@ static inline Split<S> split(typename S::V a) {
 template <class S>
 inline constexpr typename S::Real kLn2High = sizeof(typename S::Real) == 8 ? 0x1.62e42fefap-1 : 0x1.62e4p-1;
 template <class S>
-inline constexpr typename S::Real kLn2Low = sizeof(typename S::Real) == 8 ? 0x1.cf79abc9e3b39p-40 : 0x1.7f7d1cf79abcap-20;
+inline constexpr typename S::Real kLn2Low =
+    sizeof(typename S::Real) == 8 ? 0x1.cf79abc9e3b39p-40 : 0x1.7f7d1cf79abcap-20;
 
 // (atanh(s) − s) / s³ from z = s² ≤ 0.0295: the Taylor series to s^23 leaves 2^-60 of atanh (f32: s^9, 2^-32).
 template <class S>
@@ -68,8 +69,8 @@ static inline typename S::V atanh_tail(typename S::V z) {
   return p;
 }
 
-// log a for positive normal a; error below 1 ulp. log m = 2 atanh(s), s = f / (2 + f), and 2s = f − s·f in real numbers:
-// f carries the leading digits without rounding.
+// log a for positive normal a; error below 1 ulp. log m = 2 atanh(s), s = f / (2 + f), and 2s = f − s·f in real
+// numbers: f carries the leading digits without rounding.
 template <class S>
 static inline typename S::V log_lanes(typename S::V a) {
   using V = typename S::V;
@@ -79,8 +80,8 @@ static inline typename S::V log_lanes(typename S::V a) {
   return S::fma(e, S::all(kLn2High<S>), f + low);
 }
 
-// log(a (1 + rest)) for positive normal a and |rest| of a few ulp, as a sum of two, the second of which may reach 0.004;
-// absolute error about 2^-61 (f32: 2^-31), less near a = 1. `inverse` is 1 / (2 + f), to an ulp or two.
+// log(a (1 + rest)) for positive normal a and |rest| of a few ulp, as a sum of two, the second of which may reach
+// 0.004; absolute error about 2^-61 (f32: 2^-31), less near a = 1. `inverse` is 1 / (2 + f), to an ulp or two.
 template <class S>
 static inline HighLow<S> log_high_low(Split<S> a, typename S::V inverse, typename S::V rest) {
   using V = typename S::V;
@@ -99,8 +100,8 @@ static inline HighLow<S> log_high_low(typename S::V a, typename S::V rest) {
   return fast_sum<S>(sum.high, sum.low);  // the second below half a last place of the first
 }
 
-// e^t / 2^n with n = rint(t log₂e), and the bits of 2^52 + 2^51 + n (f32: 2^23 + 2^22 + n). Taylor's series on |·| ≤ 0.347
-// leaves 2^-58 (f32: 2^-27); error below 1 ulp.
+// e^t / 2^n with n = rint(t log₂e), and the bits of 2^52 + 2^51 + n (f32: 2^23 + 2^22 + n). Taylor's series on |·| ≤
+// 0.347 leaves 2^-58 (f32: 2^-27); error below 1 ulp.
 template <class S>
 struct Exponential {
   typename S::V mantissa, n;
@@ -232,7 +233,7 @@ static inline void debye_terms(BesselFunction f, const typename S::Real* v, cons
     // One division for all four: a divider is worth a dozen products. No overflow: all are within 1e±100.
     const auto r_parts = split<S>(r);
     const V rd = r_parts.f + 2, shared = 1 / (r * w_sum * (at * rd));
-    const V rx = r * at, pair = shared * rd;           // 1 / (r (v + r) x)
+    const V rx = r * at, pair = shared * rd;  // 1 / (r (v + r) x)
     const V inverse = pair * w_sum * at, inverse_x = pair * (r * w_sum), inverse_sum = pair * rx;
     const V inverse_rd = shared * (rx * w_sum);
     // r + r_low = √(v² + x²): half the residual over r. v² + x² − r² in the order in which it is nearly exact.

@@ -149,8 +149,8 @@ double asinh_ratio(double v, double x, double vs, double xs, double r) {
   return std::log1p(vs / xs * (1 + vs / (xs + r)));
 }
 
-// Debye's expansion for r > 20 where r² may overflow, to the terms that f64 sees there (v or x beyond 1e100, or x so small
-// that t = 1): everything is homogeneous of degree 1 but the corrections, which then are 1 or depend on v alone.
+// Debye's expansion for r > 20 where r² may overflow, to the terms that f64 sees there (v or x beyond 1e100, or x so
+// small that t = 1): everything is homogeneous of degree 1 but the corrections, which then are 1 or depend on v alone.
 double debye_extreme(BesselFunction f, double v, double x) {
   const double big = std::max(v, x), scale = big > 1e100 ? 0x1p-600 : 1;
   const double vs = v * scale, xs = x * scale;
@@ -235,8 +235,7 @@ Recurred k_recurrence(double v, double x) {
     before = k;
     k = next;
   }
-  const double log_k =
-      n == 0 ? start.log_scale + std::log(start.k0) : start.log_scale + std::log(k) - n * log_half(x);
+  const double log_k = n == 0 ? start.log_scale + std::log(start.k0) : start.log_scale + std::log(k) - n * log_half(x);
   // −(K_{v−1} / K_v + v/x); for n = 0 K_{v−1} = K_{v+1} − (2v/x) K_v
   const double slope = n == 0 ? -(2 * start.k1 / start.k0 - m) / x : -(0.5 * x * before / k + v / x);
   return {log_k, slope};

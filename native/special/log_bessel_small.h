@@ -7,8 +7,8 @@
 
 namespace lapidary {
 
-// Any function where x < 1e-100, x > 1e100 or v > 1e100; for the scaled functions a relative error of up to 2^-52 of the
-// exponent, |v log x|.
+// Any function where x < 1e-100, x > 1e100 or v > 1e100; for the scaled functions a relative error of up to 2^-52 of
+// the exponent, |v log x|.
 double bessel_extreme(BesselFunction f, double v, double x);
 
 // log I_v(x) by its power series (DLMF 10.25.2), for x up to about 40.

@@ -1,6 +1,6 @@
 // The methods for small arguments (v² + x² < 512; f32: 96) over lanes; see log_bessel_lanes.h for S and
-// log_bessel_branches.h for the contracts. Sums run to a number of terms that the branch fixes, without divisions inside:
-// numerator and denominator are carried along, and every term of each is positive.
+// log_bessel_branches.h for the contracts. Sums run to a number of terms that the branch fixes, without divisions
+// inside: numerator and denominator are carried along, and every term of each is positive.
 
 // Where a running whole number or its square is needed as a lane constant.
 struct WholeNumbers {
@@ -32,8 +32,9 @@ static inline typename S::V gamma_rest(typename S::V m) {
 
 // log I_v(x), e^−x I_v(x) by the power series (DLMF 10.25.2),
 //   I = (x/2)^v / Γ(v+1) (1 + rest),  1 + rest = Σ_{k≤K} q^k / (k! (v+1)_k),  q = x²/4.
-// S_j = 1 + q S_{j+1} / (j (j+v)) from the back as N_j / D_j: D_j = D_{j+1} j (j+v), N_j = D_j + q N_{j+1}. f32 scales each
-// factor by 1/16, which changes no digit and keeps the products in range. 1/Γ(v+1) = (1 + g(m)) / (m+1)_n, v = n + m.
+// S_j = 1 + q S_{j+1} / (j (j+v)) from the back as N_j / D_j: D_j = D_{j+1} j (j+v), N_j = D_j + q N_{j+1}. f32 scales
+// each factor by 1/16, which changes no digit and keeps the products in range. 1/Γ(v+1) = (1 + g(m)) / (m+1)_n, v = n +
+// m.
 template <class S>
 static inline void series_values(BesselFunction f, int terms, const typename S::Real* v, const typename S::Real* x,
                                  typename S::Real* out, size_t n) {
@@ -93,7 +94,8 @@ static inline void fraction_values(BesselFunction f, int terms, const typename S
 template <class S>
 static inline void series_lanes(BesselFunction f, int terms, const typename S::Real* v, const typename S::Real* x,
                                 typename S::Real* out, size_t n) {
-  if (f == BesselFunction::i_ratio || f == BesselFunction::log_i_slope) return fraction_values<S>(f, terms, v, x, out, n);
+  if (f == BesselFunction::i_ratio || f == BesselFunction::log_i_slope)
+    return fraction_values<S>(f, terms, v, x, out, n);
   series_values<S>(f, terms, v, x, out, n);
 }
 
@@ -220,8 +222,8 @@ static inline void trapezoid_lanes(BesselFunction f, int rule, const typename S:
   }
 }
 
-// The code of each element: 8 for each border of x below or at it, where r² < debye, plus the number of borders of r² below
-// or at it; kOdd outside [low, high].
+// The code of each element: 8 for each border of x below or at it, where r² < debye, plus the number of borders of r²
+// below or at it; kOdd outside [low, high].
 template <class S>
 static inline void classify_lanes(const BesselBorders<typename S::Real>& borders, const typename S::Real* v,
                                   const typename S::Real* x, typename S::Real* codes, size_t n) {
