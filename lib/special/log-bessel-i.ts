@@ -6,9 +6,9 @@ import { evaluate, type BesselArgument, type BesselOptions } from './bessel.js';
  * Logarithm of the modified Bessel function of the first kind, `L = log I_v(x)`, for real `v ≥ 0` and `x ≥ 0`: finite where
  * `I_v(x)` itself overflows or underflows.
  *
- * With `method: 'auto'` the error is at most 4 ε (|L| + |x ∂L/∂x| + |v ∂L/∂v|), ε = 2⁻⁵² (f32: 2⁻²³): what rounding the
- * inputs in their last place may cost; and within 1 unit in the last place of L itself where v² + x² ≥ 512 (f32: 96), near
- * the zero of L too. `'paper'` loses more at its borders (1.4e-8 absolute at x = 10⁵, v = 797).
+ * With `method: 'auto'` the error is at most 4 ε S, ε = 2⁻⁵² (f32: 2⁻²³), S = |L| + |x ∂L/∂x| + |v ∂L/∂v|: what rounding
+ * the inputs in their last place may cost. Where v² + x² ≥ 512 (f32: 96) it is below 1 unit in the last place of L itself
+ * plus 2⁻⁶¹ S (f32: 2⁻³¹ S). `'paper'` loses more at its borders (1.4e-8 absolute at x = 10⁵, v = 797).
  *
  * @param v order, one number or one for each element
  * @param x argument, the same; an array and a number broadcast. Both arrays f64 or both f32; a number beside a Float32Array

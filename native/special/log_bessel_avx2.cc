@@ -29,7 +29,6 @@ struct F64 {
   static inline U bits(V a) { return (U)a; }
   static inline V real(U a) { return (V)a; }
   static inline V fma(V a, V b, V c) { return (V)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
-  static inline V exact(V a, V b, V c) { return fma(a, b, c); }
   static inline V root(V a) { return (V)_mm256_sqrt_pd((__m256d)a); }
   static inline bool any(M m) { return _mm256_movemask_pd((__m256d)m) != 0; }
 };
@@ -48,7 +47,6 @@ struct F32 {
   static inline U bits(V a) { return (U)a; }
   static inline V real(U a) { return (V)a; }
   static inline V fma(V a, V b, V c) { return (V)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
-  static inline V exact(V a, V b, V c) { return fma(a, b, c); }
   static inline V root(V a) { return (V)_mm256_sqrt_ps((__m256)a); }
   static inline bool any(M m) { return _mm256_movemask_ps((__m256)m) != 0; }
 };

@@ -29,7 +29,6 @@ struct F64 {
   static inline U bits(V a) { return (U)a; }
   static inline V real(U a) { return (V)a; }
   static inline V fma(V a, V b, V c) { return (V)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
-  static inline V exact(V a, V b, V c) { return fma(a, b, c); }
   static inline V root(V a) { return (V)_mm512_mask_sqrt_pd((__m512d)a, 0xff, (__m512d)a); }
   static inline bool any(M m) { return _mm512_movepi64_mask((__m512i)m) != 0; }
 };
@@ -48,7 +47,6 @@ struct F32 {
   static inline U bits(V a) { return (U)a; }
   static inline V real(U a) { return (V)a; }
   static inline V fma(V a, V b, V c) { return (V)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
-  static inline V exact(V a, V b, V c) { return fma(a, b, c); }
   static inline V root(V a) { return (V)_mm512_mask_sqrt_ps((__m512)a, 0xffff, (__m512)a); }
   static inline bool any(M m) { return _mm512_movepi32_mask((__m512i)m) != 0; }
 };

@@ -7,9 +7,10 @@
 //   kLanes                their length
 //   all, load, store, root
 //   bits(V), real(U)      the same bits as the other type
-//   fma(a, b, c)          a·b + c; portable rounds twice
-//   exact(a, b, c)        a·b + c rounded once everywhere: for the low parts of products
+//   fma(a, b, c)          a·b + c rounded once
 //   any(m)                whether any lane of a comparison holds
+//
+// Every operation rounds correctly, so all instruction sets give the same bits.
 //
 // "High and low" is an unevaluated sum whose low part is at most a few ulp of the high one. With it log I and log K
 // keep the digits that cancel between r, v asinh(v/x) and the prefactor: an absolute error of about 2^-60 (|r| + |v
@@ -86,9 +87,9 @@ template <class S>
 static inline HighLow<S> log_high_low(Split<S> a, typename S::V inverse, typename S::V rest) {
   using V = typename S::V;
   const V f = a.f, d = f + 2, d_low = f - (d - 2);
-  const V s = f * inverse, s_low = (S::exact(-s, d, f) - s * d_low) * inverse;
+  const V s = f * inverse, s_low = (S::fma(-s, d, f) - s * d_low) * inverse;
   const V z = s * s, p = atanh_tail<S>(z);
-  const V sf = s * f, sf_low = S::exact(s, f, -sf) + s_low * f;
+  const V sf = s * f, sf_low = S::fma(s, f, -sf) + s_low * f;
   const auto above = fast_sum<S>(a.e * kLn2High<S>, f), all = fast_sum<S>(above.high, -sf);
   const V low = S::fma(a.e, S::all(kLn2Low<S>), rest) + (S::fma(s * z, p + p, -sf_low) + (above.low + all.low));
   return {all.high, low};
@@ -238,14 +239,14 @@ static inline void debye_terms(BesselFunction f, const typename S::Real* v, cons
     const V inverse_rd = shared * (rx * w_sum);
     // r + r_low = √(v² + x²): half the residual over r. v² + x² − r² in the order in which it is nearly exact.
     const V big = order > at ? v2 : x2, small = order > at ? x2 : v2;
-    const V lost = S::exact(order, order, -v2) + S::exact(at, at, -x2) - S::exact(r, r, -r2);
+    const V lost = S::fma(order, order, -v2) + S::fma(at, at, -x2) - S::fma(r, r, -r2);
     const V r_low = ((big - r2) + small + lost) * inverse * R(0.5);
     // asinh(v/x) = log w, w = (v + r) / x
     const V sum_low = (order - (w_sum - r)) + r_low, w = w_sum * inverse_x;
-    const auto arc = log_high_low<S>(w, (S::exact(-w, at, w_sum) + sum_low) * inverse_sum);
+    const auto arc = log_high_low<S>(w, (S::fma(-w, at, w_sum) + sum_low) * inverse_sum);
     const auto log_r = log_high_low<S>(r_parts, inverse_rd, r_low * inverse);
     const V product = order * arc.high;
-    const V product_low = S::fma(order, arc.low, S::exact(order, arc.high, -product));
+    const V product_low = S::fma(order, arc.low, S::fma(order, arc.high, -product));
     auto h = exact_sum<S>(r, -product);
     h.low += r_low - product_low;
     if (linear) {

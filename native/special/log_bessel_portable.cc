@@ -1,5 +1,5 @@
-// The references of the branches of log_bessel_branches.h: the same code over single values. What a fused product keeps
-// is kept here by std::fma; elsewhere products and sums round twice.
+// The references of the branches of log_bessel_branches.h: the same code over single values, with the same bits. On
+// x86-64 each fused product is a call (2 ns; far more on processors without the instruction), on arm64 one instruction.
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -24,8 +24,7 @@ struct Single {
   static void store(R* p, R a) { *p = a; }
   static W bits(R a) { return std::bit_cast<W>(a); }
   static R real(W a) { return std::bit_cast<R>(a); }
-  static R fma(R a, R b, R c) { return a * b + c; }
-  static R exact(R a, R b, R c) { return std::fma(a, b, c); }
+  static R fma(R a, R b, R c) { return std::fma(a, b, c); }
   static R root(R a) { return std::sqrt(a); }
   static bool any(bool m) { return m; }
 };

@@ -54,7 +54,7 @@ static inline void series_values(BesselFunction f, int terms, const typename S::
     V rising = S::all(1);
     for (int j = 1; S::any(whole > R(j - 1)); j++) rising = rising * (whole > R(j - 1) ? m + R(j) : S::all(1));
     const auto arc = log_high_low<S>(half, S::all(0));  // the exact product with v: near I = 1 the sum cancels
-    const V power = order * arc.high, power_low = S::fma(order, arc.low, S::exact(order, arc.high, -power));
+    const V power = order * arc.high, power_low = S::fma(order, arc.low, S::fma(order, arc.high, -power));
     if (f == BesselFunction::i_scaled) {
       const auto e = exact_sum<S>(power, -at);
       S::store(out + i, exp_wide<S>(e.high, e.low + power_low, S::fma(rest, 1 + g, 1 + g) / rising));
@@ -122,7 +122,7 @@ static inline void temme_lanes(BesselFunction f, int terms, const typename S::Re
     const V plus = S::fma(m, odd, even), minus = S::fma(-m, odd, even);  // 1/Γ(1 ± m)
     const auto log_half = log_high_low<S>(half, S::all(0));
     const V log_inverse = -(log_half.high + log_half.low), sigma = -(m * log_half.high);
-    const V sigma_low = S::exact(-m, log_half.high, -sigma) - m * log_half.low;
+    const V sigma_low = S::fma(-m, log_half.high, -sigma) - m * log_half.low;
     const V rough = exp_lanes<S>(sigma), rise = S::fma(rough, sigma_low, rough), fall = 1 / rise;
     // sinh σ / σ: beyond 1 the difference loses nothing
     const V s2 = sigma * sigma;
@@ -164,7 +164,7 @@ static inline void temme_lanes(BesselFunction f, int terms, const typename S::Re
       continue;
     }
     const V power = -(whole * log_half.high);
-    const V power_low = S::exact(-whole, log_half.high, -power) - whole * log_half.low;
+    const V power_low = S::fma(-whole, log_half.high, -power) - whole * log_half.low;
     if (f == BesselFunction::k_scaled) {
       const auto e = exact_sum<S>(power, at);
       S::store(out + i, exp_wide<S>(e.high, e.low + power_low, k));
@@ -193,7 +193,7 @@ static inline void trapezoid_lanes(BesselFunction f, int rule, const typename S:
     const V r = S::root(S::fma(order, order, at * at)), c = depth / r;  // cosh s − 1
     const V last = log_lanes<S>((order + r) / at * (1 + c + S::root(c * (c + 2)))) * (1 / step);
     const V power = order * step, rough = exp_lanes<S>(power);
-    const V growth = S::fma(rough, S::exact(order, S::all(step), -power), rough), decay = 1 / growth;
+    const V growth = S::fma(rough, S::fma(order, S::all(step), -power), rough), decay = 1 / growth;
     V rise = S::all(1), fall = S::all(1), sum = S::all(1), slopes = S::all(0);
     for (int j = 0; S::any(last > R(j)); j++) {
       rise = rise * growth;
@@ -205,7 +205,7 @@ static inline void trapezoid_lanes(BesselFunction f, int rule, const typename S:
         // the powers afresh: their errors add up, and here they are all there is
         const R t = step * R(j + 1);
         const V exponent = order * t, start = exp_lanes<S>(exponent);
-        rise = S::fma(start, S::exact(order, S::all(t), -exponent), start);
+        rise = S::fma(start, S::fma(order, S::all(t), -exponent), start);
         fall = 1 / rise;
       }
     }
