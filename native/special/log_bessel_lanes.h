@@ -145,7 +145,8 @@ static inline typename S::V exp_wide(typename S::V high, typename S::V low, type
   t = t > most ? S::all(most) : t;
   const auto [mantissa, n] = exp_parts<S>(t);
   const V whole = n - magic;
-  V out = S::fma(mantissa, low, mantissa) * factor;
+  const V rest_low = t == high ? low : S::all(0);  // beyond, the result is decided, and low may be large
+  V out = S::fma(mantissa, rest_low, mantissa) * factor;
   // 2^n in four factors, each of which is a normal number
   const V quarter = (whole * R(0.25) + magic) - magic, rest = whole - 3 * quarter;
   const V scale = S::real((S::bits(quarter + (magic + bias)) & static_cast<W>(2 * bias + 1)) << shift);

@@ -223,7 +223,7 @@ test('numbers and arrays broadcast; out', () => {
   expect(inPlace).toEqual(out);
   const shared = new Float64Array(new SharedArrayBuffer(24));
   shared.set(x);
-  expect(logBesselI(v, shared)).toEqual(out);
+  expect(logBesselI<Float64Array>(v, shared)).toEqual(out);
 });
 
 test('bad input', () => {

@@ -44,20 +44,14 @@ void points(double least, double most, double low_x, std::vector<Real>& v, std::
   }
 }
 
-// Two kernels on the same arguments: logarithms within 2 last places of r + v asinh(v/x), the others within 16 of the
-// value.
+// Two kernels on the same arguments: the same bits.
 template <class Real>
 [[maybe_unused]] void compare(BesselBranch<Real> reference, BesselBranch<Real> kernel, BesselFunction f, int terms,
                               const std::vector<Real>& v, const std::vector<Real>& x) {
-  const double eps = sizeof(Real) == 8 ? 0x1p-52 : 0x1p-23;
   std::vector<Real> expected(v.size()), got(v.size());
   reference(f, terms, v.data(), x.data(), expected.data(), v.size());
   kernel(f, terms, v.data(), x.data(), got.data(), v.size());
-  const bool log = f == BesselFunction::log_i || f == BesselFunction::log_k;
-  for (size_t i = 0; i < v.size(); i++) {
-    const double r = std::hypot(double(v[i]), double(x[i])), scale = r + v[i] * std::asinh(double(v[i]) / x[i]);
-    CHECK_NEAR(double(got[i]), double(expected[i]), eps * (log ? 2 * scale + 2 : 16 * std::abs(double(expected[i]))));
-  }
+  for (size_t i = 0; i < v.size(); i++) CHECK(got[i] == expected[i] || (std::isnan(got[i]) && std::isnan(expected[i])));
 }
 
 }  // namespace
@@ -140,13 +134,13 @@ TEST(bessel_extreme_arguments_meet_the_ordinary_ones) {
                                     BesselFunction::log_i_slope, BesselFunction::log_k_slope, BesselFunction::i_scaled,
                                     BesselFunction::k_scaled};
   for (const auto f : all)
-    for (const auto &[v, x] : {std::pair{0.0, 1e-100},
-                              {0.3, 1e-100},
-                              {2.2, 1e-100},
-                              {30.0, 1e-100},
-                              {1.0, 1e100},
-                              {1e100, 1e100},
-                              {1e100, 1.0}}) {
+    for (const auto& [v, x] : {std::pair{0.0, 1e-100},
+                               {0.3, 1e-100},
+                               {2.2, 1e-100},
+                               {30.0, 1e-100},
+                               {1.0, 1e100},
+                               {1e100, 1e100},
+                               {1e100, 1.0}}) {
       double out = 0;
       CHECK(bessel(f, BesselMethod::automatic, {&v, 1}, {&x, 1}, {&out, 1}, {}) == Status::ok);
       const double expected = bessel_extreme(f, v, x);
