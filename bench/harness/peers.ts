@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { asynchronous, synchronous } from './contender.js';
 import type { Task } from './external.js';
 import { onnxModel, type Initializer, type TensorShape } from './onnx.js';
-import { openblasProcess, scipyProcess } from './programs.js';
+import { besselProcess, openblasProcess, scipyProcess } from './programs.js';
 import { MissingPeer, type Peer } from './row.js';
 
 const require = createRequire(new URL('../peers/package.json', import.meta.url));
@@ -79,6 +79,20 @@ export function scipy(task: Task, check: Check = {}): Peer {
     tolerance: 1e-9,
     ...check,
     open: async (_, minTime) => (await scipyProcess(task.operation, 1)).contender(task, minTime),
+  };
+}
+
+/** The logarithm of a Bessel function of Boost.Math or libstdc++. */
+export function cppBessel(library: 'boost' | 'std', task: Task, check: Check = {}): Peer {
+  return {
+    name: library === 'boost' ? 'Boost.Math' : 'libstdc++',
+    threads: 1,
+    tolerance: 1e-9,
+    ...check,
+    async open(_, minTime) {
+      const process = await besselProcess(`${task.operation} ${library}`);
+      return process.contender({ ...task, parameters: { ...task.parameters, library } }, minTime);
+    },
   };
 }
 

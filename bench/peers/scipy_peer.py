@@ -79,6 +79,26 @@ def bessel_i_ratio(arrays, p):
     return lambda: special.ive(v + 1, x) / special.ive(v, x)
 
 
+def log_i_derivative(arrays, p):
+    v, x = arrays["v"], arrays["x"]
+    return lambda: special.ive(v + 1, x) / special.ive(v, x) + v / x
+
+
+def log_k_derivative(arrays, p):
+    v, x = arrays["v"], arrays["x"]
+    return lambda: -special.kve(np.abs(v - 1), x) / special.kve(v, x) - v / x
+
+
+def scaled_i(arrays, p):
+    v, x = arrays["v"], arrays["x"]
+    return lambda: special.ive(v, x)
+
+
+def scaled_k(arrays, p):
+    v, x = arrays["v"], arrays["x"]
+    return lambda: special.kve(v, x)
+
+
 def power_iteration(p, a, restart):
     """p <- alpha r + (1 - alpha) (P^T p + dangling r) until the 1-norm of the step is at most the tolerance."""
     alpha, tolerance = float(p["alpha"]), float(p["tolerance"])
@@ -225,6 +245,10 @@ TASKS = {
     "logBesselI": log_i,
     "logBesselK": log_k,
     "besselIRatio": bessel_i_ratio,
+    "logBesselIDerivative": log_i_derivative,
+    "logBesselKDerivative": log_k_derivative,
+    "besselIe": scaled_i,
+    "besselKe": scaled_k,
     "pageRank": page_rank,
     "personalizedPageRank": personalized_page_rank,
     "fastRP": fast_rp,
