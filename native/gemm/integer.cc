@@ -19,8 +19,16 @@ constexpr size_t kFewRows = 16;
 constexpr size_t kParallelBytes = size_t{1} << 19;
 // Columns that one part of a dot product works on: 16 KiB of sums on the stack.
 constexpr size_t kDotColumns = 256;
-// Columns and steps of the panels of a flat product: 64 KiB, read as stretches of 1 KiB.
-constexpr size_t kFlatColumns = 1024, kFlatSteps = 16;
+// Bytes of w that one part works on: they stay in the second-level cache.
+constexpr size_t kDotBytes = size_t{1} << 18;
+// Rows of x that pass over them together.
+constexpr size_t kDotRows = 6;
+// Depth of the pieces of x.
+constexpr size_t kDotDepth = 4096;
+// Depth from which adding up the lanes at the end of each dot costs less than packing w would.
+constexpr size_t kDeep = 2048;
+// Columns and steps of the panels of a flat product: 128 KiB, read as stretches of 1 KiB.
+constexpr size_t kFlatColumns = 1024, kFlatSteps = 32;
 
 struct IntegerProduct {
   IntegerKind kind;
@@ -109,44 +117,56 @@ void raised_terms(const ByteOperand& x, size_t rows, size_t k, int32_t* term) {
 
 bool worth_threads(size_t n, size_t k) { return k >= ceil_div(kParallelBytes, n); }
 
-// The bytes of op(X)ᵀ, where op(X) is k × count and lies as such: each column becomes a row.
-void columns_to_rows(const ByteOperand& x, size_t k, size_t count, uint8_t* out) {
+// The rows of op(X), k bytes each, `pitch` apart.
+void copy_rows(const ByteOperand& x, size_t rows, size_t k, uint8_t* out, size_t pitch) {
+  if (!x.transposed) return pack::rows(x.data, x.stride, rows, k, out, pitch);
   for (size_t p = 0; p < k; p++)
-    for (size_t i = 0; i < count; i++) out[i * k + p] = x.data[p * x.stride + i];
+    for (size_t i = 0; i < rows; i++) out[i * pitch + p] = x.data[p * x.stride + i];
 }
 
-// Few rows x against many rows w, both with k contiguous (x is copied if it is not). x is A and w is Bᵀ; or, `swapped`,
-// x is Bᵀ and w is A, and sums go to C turned.
+// Rows x against rows w, both with k contiguous: nothing is packed but x, whose rows move to different sets of the
+// cache. x is A and w is Bᵀ; or, `swapped`, x is Bᵀ and w is A, and sums go to C turned.
 Status dot_product(const IntegerProduct& g, const IntegerKernels& kernels, bool swapped, const Context& context) {
-  const size_t few = swapped ? g.n : g.m, many = swapped ? g.m : g.n;
-  const ByteOperand& x = swapped ? g.b : g.a;
+  const size_t rows = swapped ? g.n : g.m, cols = swapped ? g.m : g.n;
+  const ByteOperand& from = swapped ? g.b : g.a;
   const ByteOperand& w = swapped ? g.a : g.b;
-  const bool x_lies = swapped ? x.transposed : !x.transposed;
   const IntegerKind kind = !swapped || g.kind == IntegerKind::i8i8 ? g.kind
                            : g.kind == IntegerKind::u8i8           ? IntegerKind::i8u8
                                                                    : IntegerKind::u8i8;
-  ArenaFrame shared;
+  const auto dots = kernels.dots[static_cast<size_t>(kind)];
   const bool raised = kernels.raises_w && kind == IntegerKind::i8i8;
-  uint8_t* copy = shared.take<uint8_t>(x_lies ? 0 : few * g.k);
-  int32_t* term = shared.take<int32_t>(few);
-  if (copy == nullptr || term == nullptr) return Status::out_of_memory;
-  if (!x_lies) columns_to_rows(x, g.k, few, copy);
-  const uint8_t* rows = x_lies ? x.data : copy;
-  const size_t stride = x_lies ? x.stride : g.k;
-  if (raised) raised_terms({rows, stride, false}, few, g.k, term);
+  // x in pieces of kDotDepth values of k, so that a tile of it stays in the first-level cache with one of w beside it.
+  const size_t depth = std::min(kDotDepth, g.k), pitch = (ceil_div(depth, kAlignment) | 1) * kAlignment;
+  const size_t pieces = ceil_div(g.k, depth);
+  ArenaFrame shared;
+  uint8_t* x = shared.take<uint8_t>(pieces * rows * pitch);
+  int32_t* term = shared.take<int32_t>(rows);
+  if (x == nullptr || term == nullptr) return Status::out_of_memory;
+  for (size_t p = 0; p < g.k; p += depth)
+    copy_rows({from.data + (from.transposed == swapped ? p : p * from.stride), from.stride, from.transposed != swapped},
+              rows, std::min(depth, g.k - p), x + p / depth * rows * pitch, pitch);
+  std::fill(term, term + rows, 0);
+  if (raised) raised_terms({from.data, from.stride, from.transposed != swapped}, rows, g.k, term);
 
-  // about 50 µs of reading a part
-  const size_t columns = std::clamp<size_t>((size_t{1} << 19) / std::max<size_t>(g.k, 1) / 4 * 4, 4, kDotColumns);
-  return each_part(ceil_div(many, columns), worth_threads(many, g.k), context, [&](size_t part) {
+  // A part's rows of w stay in the second-level cache while groups of rows of x pass; few rows of x stay themselves.
+  const size_t group = rows <= kFewRows ? rows : kDotRows;
+  const size_t columns = std::clamp<size_t>(kDotBytes / g.k / 4 * 4, 4, kDotColumns);
+  return each_part(ceil_div(cols, columns), worth_threads(cols, g.k), context, [&](size_t part) {
     int32_t sums[kFewRows * kDotColumns];
-    const size_t first = part * columns, count = std::min(columns, many - first);
-    kernels.dots[static_cast<size_t>(kind)](rows, stride, few, w.data + first * w.stride, w.stride, count, g.k,
-                                            raised ? term : nullptr, sums, kDotColumns);
-    for (size_t i = 0; i < few; i++)
-      for (size_t j = 0; j < count; j++) {
-        int32_t& c = swapped ? g.c[(first + j) * g.ldc + i] : g.c[i * g.ldc + first + j];
-        c = combine(g.alpha, sums[i * kDotColumns + j], g.beta, c);
-      }
+    const size_t first = part * columns, count = std::min(columns, cols - first);
+    for (size_t top = 0; top < rows; top += group) {
+      if (context.cancelled()) return Status::aborted;
+      const size_t height = std::min(group, rows - top);
+      for (size_t i = 0; i < height; i++) std::fill_n(sums + i * kDotColumns, count, term[top + i]);
+      for (size_t p = 0; p < g.k; p += depth)
+        dots(x + (p / depth * rows + top) * pitch, pitch, height, w.data + first * w.stride + p, w.stride, count,
+             std::min(depth, g.k - p), sums, kDotColumns);
+      for (size_t i = 0; i < height; i++)
+        for (size_t j = 0; j < count; j++) {
+          int32_t& c = swapped ? g.c[(first + j) * g.ldc + top + i] : g.c[(top + i) * g.ldc + first + j];
+          c = combine(g.alpha, sums[i * kDotColumns + j], g.beta, c);
+        }
+    }
     return Status::ok;
   });
 }
@@ -182,10 +202,10 @@ Status flat_product(const IntegerProduct& g, const IntegerKernels& kernels, cons
       t.k = std::min(kFlatSteps, steps - s);
       t.beta = s == 0 ? g.beta : 1;
       right.pack(first, width, s, t.k, b, kernels.nr);
-      for (size_t j = 0; j < width; j += kernels.nr) {
-        t.n = std::min(kernels.nr, width - j);
-        t.b = b + j * t.k;
-        for (size_t i = 0; i < g.m; i += rows) {
+      for (size_t i = 0; i < g.m; i += rows) {
+        for (size_t j = 0; j < width; j += kernels.nr) {
+          t.n = std::min(kernels.nr, width - j);
+          t.b = b + j * t.k;
           t.a = a + i / rows * tall * steps + s * (panels ? kernels.mr : 1);
           t.c = g.c + i * g.ldc + first + j;
           t.m = std::min(rows, g.m - i);
@@ -210,6 +230,7 @@ Status integer_gemm(IntegerKind kind, size_t m, size_t n, size_t k, int32_t alph
   }
   const IntegerProduct g{kind, m, n, k, alpha, a, b, beta, c, ldc};
   const IntegerKernels& kernels = kInteger.pick()();
+  if (b.transposed && !a.transposed && k >= kDeep) return dot_product(g, kernels, false, context);
   if (m <= kFewRows && b.transposed) return dot_product(g, kernels, false, context);
   if (n <= kFewRows && !a.transposed) return dot_product(g, kernels, true, context);
 

@@ -7,9 +7,9 @@
 //           raised by 128 (their top bit flipped) and 128·Σ_p A[i,p] comes off every element of row i.
 //   words   2 values widened to i16: vpmaddwd, on processors without VNNI. Their vpmaddubsw is no choice: it saturates.
 //
-// A product with few rows whose B lies transposed, as the weights of a network do, runs on dots of rows in place: B is
-// read once and never copied. Else few rows go through panels of B that stay in the nearest caches, and larger products
-// through blocked.h.
+// A product with few rows or deep k whose B lies transposed, as the weights of a network do, runs on dots of rows in
+// place: B is read once and never copied. Else few rows go through panels of B that stay in the nearest caches, and
+// larger products through blocked.h.
 //
 // Bound: 128 operations a cycle with 512-bit vpdpbusd on Zen 4 (256 on Intel); with few rows the memory's bandwidth.
 // Bits: integers; every instruction set and number of threads gives the same.
@@ -52,8 +52,7 @@ constexpr std::size_t values_of(StepForm form) { return form == StepForm::bytes 
 // x[0..rows)[0..k) · w[0..cols)[0..k)ᵀ, rows and columns apart by their strides: y[i·ldy + j] = Σ_p x[i,p]·w[j,p] +
 // term[i] with values of k contiguous; term may be nullptr. Reads exactly those values.
 using ByteDots = void (*)(const std::uint8_t* x, std::size_t x_stride, std::size_t rows, const std::uint8_t* w,
-                          std::size_t w_stride, std::size_t cols, std::size_t k, const std::int32_t* term,
-                          std::int32_t* y, std::size_t ldy);
+                          std::size_t w_stride, std::size_t cols, std::size_t k, std::int32_t* y, std::size_t ldy);
 
 // Packing to steps. Rows: `count` rows of k bytes become rows of ⌈k / values⌉ steps, `pitch` steps apart. Panels: k
 // rows of `width` bytes become panels of `panel` columns, as in pack.h but of steps. What is missing of the last step
@@ -68,7 +67,7 @@ struct IntegerKernels {
   StepForm form;
   std::size_t mr, nr;
   void (*run[kIntegerKinds])(const GemmTile<std::int32_t>&);  // i8·i8 in the bytes form: B is raised by 128
-  ByteDots dots[kIntegerKinds];  // i8·i8: w as it lies in memory, raised inside if raises_w; term has to make up for it
+  ByteDots dots[kIntegerKinds];  // i8·i8: w as it lies in memory, raised inside if raises_w; the caller makes up for it
   bool raises_w;
   PackByteRows pack_rows;
   PackBytePanels pack_panels;

@@ -39,7 +39,7 @@ struct Dots {
   using V = __m512i;
   using X = __m512i;
   using W = __m512i;
-  static constexpr int kBytes = 64, kRows = 4;
+  static constexpr int kBytes = 64, kRows = 6;
   static V zero() { return _mm512_setzero_si512(); }
   static X load_x(const uint8_t* p) { return _mm512_loadu_si512(p); }
   static X load_x(const uint8_t* p, int n) { return _mm512_maskz_loadu_epi8(first64(n), p); }
@@ -98,6 +98,8 @@ void pack_panels(const uint8_t* x, size_t stride, size_t k, size_t width, size_t
       const size_t w = width - j;
       const __mmask32 columns = w >= panel ? all : (__mmask32{1} << w) - 1;
       __m256i r[4];
+      for (size_t q = 4; q < 8; q++)  // the hardware does not read ahead over short stretches of many rows
+        _mm_prefetch(reinterpret_cast<const char*>(row + q * stride + j), _MM_HINT_T0);
       for (size_t q = 0; q < 4; q++)
         r[q] = q < rows ? _mm256_maskz_loadu_epi8(columns, row + q * stride + j) : _mm256_setzero_si256();
       const __m256i a = _mm256_unpacklo_epi8(r[0], r[1]), b = _mm256_unpackhi_epi8(r[0], r[1]);

@@ -37,10 +37,10 @@ int32_t widen(uint8_t x, bool is_signed) { return is_signed ? static_cast<std::i
 
 template <bool kXSigned, bool kWSigned>
 void dots(const uint8_t* x, size_t x_stride, size_t rows, const uint8_t* w, size_t w_stride, size_t cols, size_t k,
-          const int32_t* term, int32_t* y, size_t ldy) {
+          int32_t* y, size_t ldy) {
   for (size_t i = 0; i < rows; i++)
     for (size_t j = 0; j < cols; j++) {
-      uint32_t sum = term == nullptr ? 0u : static_cast<uint32_t>(term[i]);
+      uint32_t sum = static_cast<uint32_t>(y[i * ldy + j]);
       for (size_t p = 0; p < k; p++)
         sum += static_cast<uint32_t>(widen(x[i * x_stride + p], kXSigned) * widen(w[j * w_stride + p], kWSigned));
       y[i * ldy + j] = wrap(sum);
