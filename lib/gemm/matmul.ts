@@ -92,7 +92,7 @@ export function matmul(
       at.fail('ERR_DTYPE', 'b.data', 'Int8Array beside a Uint8Array', 'Uint8Array');
     if (k > integerDepth)
       at.fail('ERR_RANGE', 'a', `at most ${integerDepth} columns, so that every sum fits 32 bits`, String(k));
-    const out = at.outDense('options.out', opts.out as Dense<Int32Array> | undefined, Int32Array, m, n);
+    const out = at.outDense('options.out', opts.out, Int32Array, m, n);
     native.integerMatmul(
       left.data as Bytes,
       right.data as Bytes,
@@ -107,7 +107,7 @@ export function matmul(
     );
     return out;
   }
-  const out = at.outDense('options.out', opts.out as Dense<Real> | undefined, typeOf(left.data as Real), m, n);
+  const out = at.outDense('options.out', opts.out, typeOf(left.data as Real), m, n);
   native.matmul(left.data as Real, right.data as Real, out.data, m, n, k, transposeA, transposeB, alpha, beta);
   return out;
 }
