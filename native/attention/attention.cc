@@ -124,8 +124,8 @@ Status block_scores(const AttentionInput<T>& in, size_t count, std::span<const s
   for (size_t head = 0; head < in.heads; head++) {
     const T* q = in.q + (in.queries - count) * in.heads * in.d + head * in.d;
     const T* k = in.k + first * in.kv_heads * in.d + head / (in.heads / in.kv_heads) * in.d;
-    const Status status = gemm<T>(count, keys, in.d, in.scale, {q, in.heads * in.d, false}, {k, in.kv_heads * in.d, true},
-                                  T{0}, s, pitch, context);
+    const Status status = gemm<T>(count, keys, in.d, in.scale, {q, in.heads * in.d, false},
+                                  {k, in.kv_heads * in.d, true}, T{0}, s, pitch, context);
     if (status != Status::ok) return status;
     if (context.cancelled()) return Status::aborted;
     T* sum = state + count;

@@ -26,7 +26,8 @@ struct AttentionSegment {
   std::size_t prefix, prefix_keys;
 };
 
-// Tokens are rows; the heads of a token lie side by side in its row. Query head h reads key head h / (heads / kv_heads).
+// Tokens are rows; the heads of a token lie side by side in its row. Query head h reads key head h / (heads /
+// kv_heads).
 template <class T>
 struct AttentionInput {
   std::size_t heads, kv_heads;  // kv_heads divides heads
@@ -38,8 +39,8 @@ struct AttentionInput {
   T scale;
   bool causal;
   std::span<const AttentionSegment> segments;  // their queries follow one another and are all queries
-  const T* mask;                               // queries × mask_cols, column j for key j of the query's segment; or null
-  std::size_t mask_cols;                       // with a mask no segment has a prefix
+  const T* mask;          // queries × mask_cols, column j for key j of the query's segment; or null
+  std::size_t mask_cols;  // with a mask no segment has a prefix
 };
 
 // out: queries × heads·dv. lse: queries × heads, log Σ exp(logit), or null. A query that sees nothing gives zeros and
@@ -48,8 +49,8 @@ template <class T>
 Status attention(const AttentionInput<T>& in, T* out, T* lse, const Context& context);
 
 // Gradients of Σ dout∘out: dq, dk, dv have the shapes of q, k, v. `out` and `lse` are those of attention(). Logits are
-// computed anew, once for dq, parallel over queries, and once for dk and dv, parallel over keys: nothing is summed across
-// threads. 14·d operations a logit where one pass with atomic sums needs 10·d.
+// computed anew, once for dq, parallel over queries, and once for dk and dv, parallel over keys: nothing is summed
+// across threads. 14·d operations a logit where one pass with atomic sums needs 10·d.
 template <class T>
 Status attention_backward(const AttentionInput<T>& in, const T* out, const T* lse, const T* dout, T* dq, T* dk, T* dv,
                           const Context& context);

@@ -76,8 +76,8 @@ class Backward {
     x.g = x.scratch.template take<T>(kernel_.mr * pitch_);
     x.begin = x.scratch.template take<size_t>(kernel_.mr);
     x.end = x.scratch.template take<size_t>(kernel_.mr);
-    const bool enough = x.a != nullptr && x.b != nullptr && x.p != nullptr && x.g != nullptr && x.begin != nullptr &&
-                        x.end != nullptr;
+    const bool enough =
+        x.a != nullptr && x.b != nullptr && x.p != nullptr && x.g != nullptr && x.begin != nullptr && x.end != nullptr;
     if (!enough) no_memory_.store(true, std::memory_order_relaxed);
     return enough;
   }
@@ -124,7 +124,8 @@ class Backward {
             v_across.logits(kernel_, x.b + i * depth_v_, depth_v_, rows, head, key, width, T{1}, x.g, pitch_);
             if (in_.mask != nullptr)
               for (size_t r = 0; r < rows; r++)
-                for (size_t j = 0; j < width; j++) x.p[r * pitch_ + j] += in_.mask[(token + i + r) * in_.mask_cols + k0 + j];
+                for (size_t j = 0; j < width; j++)
+                  x.p[r * pitch_ + j] += in_.mask[(token + i + r) * in_.mask_cols + k0 + j];
             gradient_({x.p, x.g, pitch_, rows, x.begin, x.end, lse_ + row, delta_ + row, false});
             k_along.accumulate(kernel_, x.g, pitch_, rows, x.begin, x.end, head, key, in_.scale, result + i * ldq, ldq);
           }
@@ -162,7 +163,7 @@ class Backward {
       for (const AttentionSegment& segment : in_.segments)
         for (const Span& span : spans_of(segment, in_.causal)) {
           const size_t first = std::max(low, span.key), last = std::min(high, span.key + span.keys);
-          if (first >= last) continue;
+          if (first >= last || segment.queries == 0) continue;
           for (size_t h = kv_head * group_; h < (kv_head + 1) * group_; h++)
             for (size_t i0 = 0; i0 < segment.queries; i0 += cut_.tile)
               for (size_t j = first; j < last; j += kernel_.mr) {
@@ -183,7 +184,8 @@ class Backward {
                       x.p[r * pitch_ + c] += in_.mask[(query + c) * in_.mask_cols + j - span.key + r];
                 gradient_({x.p, x.g, pitch_, rows, x.begin, x.end, lse_ + column, delta_ + column, true});
                 do_along.accumulate(kernel_, x.p, pitch_, rows, x.begin, x.end, h, query, T{1}, to_v + at * ldv, ldv);
-                q_along.accumulate(kernel_, x.g, pitch_, rows, x.begin, x.end, h, query, in_.scale, to_k + at * ldk, ldk);
+                q_along.accumulate(kernel_, x.g, pitch_, rows, x.begin, x.end, h, query, in_.scale, to_k + at * ldk,
+                                   ldk);
               }
         }
     });

@@ -17,9 +17,9 @@ struct AttentionTiles {
 
 // For heads of d values, n tokens and a fast memory of `words` words; all at least 1.
 //
-// words ≥ d²: tiles of min(⌈M/4d⌉, d) queries by ⌈M/4d⌉ keys; a tile of keys and values stays while all queries pass it,
-// 2nd + 3nd·⌈n/cols⌉ words, within 12 of n²d²/M. words < d²: not even one tile of FlashAttention's fits well; square
-// tiles of √M/2 with d cut too, 5n²d/rows words, within 10 of n²d/√M.
+// words ≥ d²: tiles of min(⌈M/4d⌉, d) queries by ⌈M/4d⌉ keys; a tile of keys and values stays while all queries pass
+// it, 2nd + 3nd·⌈n/cols⌉ words, within 12 of n²d²/M. words < d²: not even one tile of FlashAttention's fits well;
+// square tiles of √M/2 with d cut too, 5n²d/rows words, within 10 of n²d/√M.
 AttentionTiles plan_attention_tiles(double words, std::size_t d, std::size_t n);
 
 }  // namespace lapidary

@@ -8,8 +8,8 @@
 //
 // −∞ masks: it gives 0, and a row that has seen nothing else keeps max = −∞, sum = 0. NaN and +∞ make sum NaN.
 //
-// Contract: reads and writes exactly those columns, tails by mask; accumulators are vectors of T, joined at the end of a
-// row. Bound: about 16 operations for an exponential against the 2·(d + dv) that the two products spend on a logit.
+// Contract: reads and writes exactly those columns, tails by mask; accumulators are vectors of T, joined at the end of
+// a row. Bound: about 16 operations for an exponential against the 2·(d + dv) that the two products spend on a logit.
 //
 // Source: Milakov & Gimelshein, Online normalizer calculation for softmax (2018), algorithm 3; Dao, FlashAttention-2
 // (2023), algorithms 1 and 2.

@@ -9,11 +9,8 @@ LAPIDARY_BEGIN_AVX512
 namespace lapidary {
 namespace {
 
-// clang-format off: the lanes come first
-#include "core/avx512_lanes.h"
-#include "core/exp_lanes.h"
 #include "attention/row_kernels_lanes.h"
-// clang-format on
+#include "core/avx512_lanes.h"
 
 }  // namespace
 

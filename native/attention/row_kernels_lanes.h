@@ -1,4 +1,6 @@
-// The text of row_kernels.h, written once over the lanes of core/*_lanes.h and included after them and core/exp_lanes.h.
+// The text of row_kernels.h, written once over the lanes S of core/*_lanes.h and included beside them.
+
+#include "core/exp_lanes.h"
 
 template <class S>
 inline typename S::V exp_of(typename S::V x) {

@@ -6,9 +6,8 @@
 namespace lapidary {
 namespace {
 
-#include "core/portable_lanes.h"
-#include "core/exp_lanes.h"
 #include "attention/row_kernels_lanes.h"
+#include "core/portable_lanes.h"
 
 }  // namespace
 

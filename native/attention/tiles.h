@@ -214,14 +214,14 @@ struct Cut {
   size_t part;  // rows of a part, a multiple of mr: they pass a tile while that is near
 };
 
-// kStripeColumns: 14 rows of 512 f32 are 28 KiB.
+// 14 rows of 512 f32 are 28 KiB.
 inline constexpr size_t kStripeBytes = 2048, kParts = 32, kMinStripes = 4;
 
 template <class T>
 Cut<T> choose_cut(const MicroKernel<T>& kernel, size_t depth, size_t tokens, size_t heads) {
   const double words = static_cast<double>(cache_sizes().l2) / 2 / sizeof(T);
-  const size_t planned = plan_attention_tiles(words, depth, std::max<size_t>(tokens, 1)).cols;
-  const size_t tile = std::clamp(planned / kernel.nr * kernel.nr, kernel.nr, kStripeBytes / sizeof(T));
+  const size_t planned = plan_attention_tiles(words, depth, kStripeBytes / sizeof(T)).cols;
+  const size_t tile = std::max(planned / kernel.nr * kernel.nr, kernel.nr);
   const size_t rows = std::clamp(tokens / kParts * heads, kMinStripes * kernel.mr, kStripeBytes / sizeof(T));
   return {tile, ceil_div(rows, kernel.mr) * kernel.mr};
 }

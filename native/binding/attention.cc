@@ -47,7 +47,8 @@ struct Input {
     if (queries > kMost || keys > kMost) args.refuse(5, "ERR_RANGE", "fewer than 2^32 tokens");
     const bool masked = !args.absent(3);
     segments = segments_of(args, queries, keys, masked, mask_cols);
-    const size_t width = args.product(heads, d), width_k = args.product(kv_heads, d), width_v = args.product(kv_heads, dv);
+    const size_t width = args.product(heads, d), width_k = args.product(kv_heads, d),
+                 width_v = args.product(kv_heads, dv);
     in.heads = heads;
     in.kv_heads = kv_heads;
     in.d = d;
