@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import { asynchronous, synchronous } from './contender.js';
 import type { Task } from './external.js';
-import { onnxModel, type Initializer, type TensorShape } from './onnx.js';
+import { onnxModel, type Initializer, type Operator, type TensorShape } from './onnx.js';
 import { openblasProcess, scipyProcess } from './programs.js';
 import { MissingPeer, type Peer } from './row.js';
 
@@ -84,8 +84,8 @@ export function scipy(task: Task, check: Check = {}): Peer {
 
 /** One operator in ONNX Runtime's Node binding, into a tensor made before. */
 export function onnxRuntime(
-  model: { operator: string; weights?: Initializer[]; output: TensorShape },
-  input: Initializer,
+  model: Operator & { weights?: Initializer[]; output: TensorShape },
+  input: Initializer | readonly Initializer[],
   check: Check = {},
 ): Peer {
   return {
@@ -95,12 +95,16 @@ export function onnxRuntime(
     ...check,
     async open(threads, minTime) {
       const { module: ort, version } = load<OnnxRuntime>('onnxruntime-node');
-      const session = await ort.InferenceSession.create(
-        onnxModel(model.operator, [input], model.output, model.weights),
-        { intraOpNumThreads: threads, interOpNumThreads: 1, executionProviders: ['cpu'] },
-      );
+      const inputs = 'name' in input ? [input] : input;
+      const session = await ort.InferenceSession.create(onnxModel(model, inputs, model.output, model.weights), {
+        intraOpNumThreads: threads,
+        interOpNumThreads: 1,
+        executionProviders: ['cpu'],
+      });
       const size = model.output.dims.reduce((a, b) => a * b, 1);
-      const feeds = { [input.name]: new ort.Tensor('float32', input.data, input.dims) };
+      const feeds = Object.fromEntries(
+        inputs.map(({ name, data, dims }) => [name, new ort.Tensor('float32', data, dims)]),
+      );
       const fetches = { [model.output.name]: new ort.Tensor('float32', new Float32Array(size), model.output.dims) };
       const contender = asynchronous(
         () => session.run(feeds, fetches),

@@ -22,7 +22,12 @@ import {
 
 const names = ['dq', 'dk', 'dv'] as const;
 
-function expectExact(problem: Problem, type: RealType, options: AttentionBackwardOptions<Real>, tolerance: number): void {
+function expectExact(
+  problem: Problem,
+  type: RealType,
+  options: AttentionBackwardOptions<Real>,
+  tolerance: number,
+): void {
   const { q, k, v, heads, kvHeads } = problem;
   const dOut = random(type, q.rows, (v.cols / kvHeads) * heads, 77);
   const exact = exactGradient(problem, dOut);
@@ -108,7 +113,11 @@ describe('attentionBackward', () => {
     const options = { heads: 2, kvHeads: 1, causal: true, scale: 1.3 };
     const loss = () => attention(p.q, p.k, p.v, options).data.reduce((sum, x, i) => sum + x * weights[i]!, 0);
     const got = attentionBackward(p.q, p.k, p.v, dOut, options);
-    for (const [name, { data }] of [['dq', p.q], ['dk', p.k], ['dv', p.v]] as const) {
+    for (const [name, { data }] of [
+      ['dq', p.q],
+      ['dk', p.k],
+      ['dv', p.v],
+    ] as const) {
       const slope = Float64Array.from(data, (x, i) => {
         const h = 1e-5;
         data[i] = x + h;

@@ -76,7 +76,11 @@ describeEachIsa('attention', (isa) => {
         const shape = { queries: sum(lengths), keys: sum(kvLengths), heads: 4, kvHeads: 2, d: 10, dv: 6 };
         const p = operands(type, shape);
         for (const causal of [false, true])
-          expectExact({ ...p, sees: inSequences(lengths, kvLengths, causal) }, { lengths, kvLengths, causal }, tolerance);
+          expectExact(
+            { ...p, sees: inSequences(lengths, kvLengths, causal) },
+            { lengths, kvLengths, causal },
+            tolerance,
+          );
         const self = operands(type, { ...shape, keys: shape.queries });
         expectExact(
           { ...self, sees: inSequences(lengths, lengths, true) },

@@ -29,7 +29,16 @@ function exactScores(problem: Omit<Problem, 'sees'>, blocks: readonly number[], 
   return scores;
 }
 
-const prompts = [[7], [7, 5], [0, 5], [4, 6, 9], [16, 30, 0, 33, 14, 5, 40], [0, 20, 20, 3], [9, 20, 0], [600, 30, 700, 20]];
+const prompts = [
+  [7],
+  [7, 5],
+  [0, 5],
+  [4, 6, 9],
+  [16, 30, 0, 33, 14, 5, 40],
+  [0, 20, 20, 3],
+  [9, 20, 0],
+  [600, 30, 700, 20],
+];
 
 describeEachIsa('blockAttention', (isa) => {
   describe.each(precisions)('$name', ({ type, tolerance }) => {
@@ -50,31 +59,39 @@ describeEachIsa('blockAttention', (isa) => {
 describe('blockAttention', () => {
   it('scores add up to 1, an empty document scores 0, and a document may stand anywhere', () => {
     fc.assert(
-      fc.property(fc.array(fc.nat(12), { minLength: 2, maxLength: 6 }), fc.integer({ min: 1, max: 9 }), (documents, last) => {
-        fc.pre(sum(documents) > 0);
-        const blocks = [3, ...documents, last];
-        const n = sum(blocks);
-        const { q, k, v } = operands(Float64Array, { queries: n, keys: n, heads: 2, d: 4 });
-        const { scores } = blockAttention(q, k, v, { heads: 2, blocks, lastQueries: 2 });
-        for (let i = 0; i < scores.rows; i++) {
-          const row = [...scores.data.subarray(i * documents.length, (i + 1) * documents.length)];
-          expect(sum(row)).toBeCloseTo(1, 12);
-          documents.forEach((length, b) => expect(row[b] === 0).toBe(length === 0));
-        }
-        // the same with the first two documents exchanged
-        const order = [...Array(n).keys()];
-        const moved = [...order.splice(3, documents[0]!)];
-        order.splice(3 + documents[1]!, 0, ...moved);
-        const rows = (x: { cols: number; data: Real }) =>
+      fc.property(
+        fc.array(fc.nat(12), { minLength: 2, maxLength: 6 }),
+        fc.integer({ min: 1, max: 9 }),
+        (documents, last) => {
+          fc.pre(sum(documents) > 0);
+          const blocks = [3, ...documents, last];
+          const n = sum(blocks);
+          const { q, k, v } = operands(Float64Array, { queries: n, keys: n, heads: 2, d: 4 });
+          const { scores } = blockAttention(q, k, v, { heads: 2, blocks, lastQueries: 2 });
+          for (let i = 0; i < scores.rows; i++) {
+            const row = [...scores.data.subarray(i * documents.length, (i + 1) * documents.length)];
+            expect(sum(row)).toBeCloseTo(1, 12);
+            documents.forEach((length, b) => expect(row[b] === 0).toBe(length === 0));
+          }
+          // the same with the first two documents exchanged
+          const order = [...Array(n).keys()];
+          const moved = [...order.splice(3, documents[0]!)];
+          order.splice(3 + documents[1]!, 0, ...moved);
+          const rows = (x: { cols: number; data: Real }) =>
           dense<Real>(n, x.cols, Float64Array.from(order.flatMap((i) => [...x.data.subarray(i * x.cols, (i + 1) * x.cols)]))); // prettier-ignore
-        const exchanged = [3, documents[1]!, documents[0]!, ...documents.slice(2), last];
-        const other = blockAttention(rows(q), rows(k), rows(v), { heads: 2, blocks: exchanged, lastQueries: 2 }).scores;
-        for (let i = 0; i < scores.rows; i++) {
-          const at = i * documents.length;
-          expect(other.data[at]).toBeCloseTo(scores.data[at + 1]!, 12);
-          expect(other.data[at + 1]).toBeCloseTo(scores.data[at]!, 12);
-        }
-      }),
+          const exchanged = [3, documents[1]!, documents[0]!, ...documents.slice(2), last];
+          const other = blockAttention(rows(q), rows(k), rows(v), {
+            heads: 2,
+            blocks: exchanged,
+            lastQueries: 2,
+          }).scores;
+          for (let i = 0; i < scores.rows; i++) {
+            const at = i * documents.length;
+            expect(other.data[at]).toBeCloseTo(scores.data[at + 1]!, 12);
+            expect(other.data[at + 1]).toBeCloseTo(scores.data[at]!, 12);
+          }
+        },
+      ),
       { numRuns: 30 },
     );
   });

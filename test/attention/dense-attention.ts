@@ -73,8 +73,7 @@ export function exactGradient(problem: Problem, dOut: Dense<Real>): Record<'dq' 
       const p = probability(h, i);
       const dp = p.map((_, j) => {
         let dot = 0;
-        for (let c = 0; c < dv; c++)
-          dot += dOut.data[(i * heads + h) * dv + c]! * v.data[j * v.cols + g * dv + c]!;
+        for (let c = 0; c < dv; c++) dot += dOut.data[(i * heads + h) * dv + c]! * v.data[j * v.cols + g * dv + c]!;
         return dot;
       });
       const mean = p.reduce((sum, x, j) => sum + x * dp[j]!, 0);

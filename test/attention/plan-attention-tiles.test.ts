@@ -30,7 +30,8 @@ function countedWords(M: number, d: number, N: number, Br: number, Bc: number): 
 }
 
 it('counts what its schedule moves, within a constant of the bound', () => {
-  const size = (most: number) => fc.double({ min: 0, max: Math.log2(most), noNaN: true }).map((e) => Math.floor(2 ** e));
+  const size = (most: number) =>
+    fc.double({ min: 0, max: Math.log2(most), noNaN: true }).map((e) => Math.floor(2 ** e));
   fc.assert(
     fc.property(size(2 ** 22), size(512), size(4096), (fastMemory, d, N) => {
       const { Br, Bc, ioWords, lowerBound } = planAttentionTiles({ fastMemory, d, N });
@@ -57,6 +58,13 @@ it('approaches its constants, 12 and 10, for many tokens', () => {
 });
 
 it('refuses what is no problem', () => {
-  for (const problem of [{}, { fastMemory: 0, d: 1, N: 1 }, { fastMemory: 1, d: 0, N: 1 }, { fastMemory: 1, d: 1, N: 0.5 }, { fastMemory: 1, d: 1, N: 1, M: 1 }]) // prettier-ignore
+  for (const problem of [
+    {},
+    { fastMemory: 0, d: 1, N: 1 },
+    { fastMemory: 1, d: 0, N: 1 },
+    { fastMemory: 1, d: 1, N: 0.5 },
+    { fastMemory: 1, d: 1, N: 1, M: 1 },
+  ])
+    // prettier-ignore
     expect(() => planAttentionTiles(problem as never)).toThrow(/planAttentionTiles/);
 });
