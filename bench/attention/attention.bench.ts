@@ -1,6 +1,5 @@
 /** Causal attention of 8 heads. Bound: the FMA ports, about 85 % of them, since each logit needs its exponential as well. */
 import { attention, dense } from 'lapidary';
-import { plain } from '../harness/peers.js';
 import type { Bench } from '../harness/row.js';
 import { causalLogits, onnxAttention, operands, type Heads } from './heads.js';
 
@@ -14,36 +13,13 @@ const bench: Bench = ({ quick }) =>
     setup() {
       const { n, heads, d } = shape;
       const { q, k, v } = operands(shape);
-      const [out, full] = [0, 1].map(() => dense(n, heads * d, new Float32Array(n * heads * d))) as [
-        typeof q,
-        typeof q,
-      ];
+      const out = dense(n, heads * d, new Float32Array(n * heads * d));
       return {
         ours: () => attention.attention(q, k, v, { heads, causal: true, out }),
         output: () => out.data,
         flops: 4 * d * causalLogits(shape),
         peak: 'f32',
-        peers: [
-          onnxAttention(shape, { q, k, v }),
-          plain(
-            'lapidary, one call a query',
-            () => {
-              for (let i = 0; i < n; i++)
-                full.data.set(
-                  attention.attention(
-                    dense(1, heads * d, q.data.subarray(i * heads * d, (i + 1) * heads * d)),
-                    dense(i + 1, heads * d, k.data.subarray(0, (i + 1) * heads * d)),
-                    dense(i + 1, heads * d, v.data.subarray(0, (i + 1) * heads * d)),
-                    { heads },
-                  ).data,
-                  i * heads * d,
-                );
-              return full;
-            },
-            (y) => y.data,
-            { tolerance: 1e-5 },
-          ),
-        ].slice(0, quick ? 2 : 1),
+        peers: [onnxAttention(shape, { q, k, v })],
       };
     },
   }));

@@ -24,7 +24,7 @@ export function onnxAttention({ n, heads, d }: Heads, { q, k, v }: ReturnType<ty
   const attributes = { num_heads: heads, unidirectional: 1 };
   const input = (name: string, { data }: Dense<Float32Array>) => ({ name, dims, data });
   return onnxRuntime(
-    { operator: 'MultiHeadAttention', domain: 'com.microsoft', attributes, output: { name: 'out', dims } },
+    { operator: 'com.microsoft.MultiHeadAttention', attributes, output: { name: 'out', dims } },
     [input('q', q), input('k', k), input('v', v)],
     { tolerance: 1e-5 },
   );

@@ -41,22 +41,19 @@ const dimension = (d: number) => message(1, number(1, d)); // TensorShapeProto.d
 const valueInfo = (field: number, { name, dims }: TensorShape) =>
   message(field, message(1, name), message(2, message(1, number(1, FLOAT), message(2, ...dims.map(dimension)))));
 
-/** An operator by name; its domain, where it is not ONNX's own; its whole-number attributes. */
-export interface Operator {
-  operator: string;
-  domain?: string;
-  attributes?: Record<string, number>;
-}
-
-/** AttributeProto.AttributeType.INT */
+/** AttributeProto.AttributeType */
 const INT = 2;
 
-/** The model `output = operator(inputs…, weights…)` on f32 tensors. */
+/**
+ * The model `output = operator(inputs…, weights…)` on f32 tensors; attributes are whole numbers. An operator that is not
+ * ONNX's own has its domain before its name: `com.microsoft.MultiHeadAttention`.
+ */
 export function onnxModel(
-  { operator, domain = '', attributes = {} }: Operator,
+  operator: string,
   inputs: readonly TensorShape[],
   output: TensorShape,
   weights: readonly Initializer[] = [],
+  attributes: Readonly<Record<string, number>> = {},
 ): Uint8Array {
   const names = [...inputs, ...weights].map((tensor) => message(1, tensor.name));
   const tensors = weights.map(({ name, dims, data }) => {
@@ -66,12 +63,14 @@ export function onnxModel(
   const settings = Object.entries(attributes).map(([name, value]) =>
     message(5, message(1, name), number(3, value), number(20, INT)),
   );
-  const node = message(1, ...names, message(2, output.name), message(4, operator), ...settings, message(7, domain));
+  const dot = operator.lastIndexOf('.');
+  const domain = message(7, operator.slice(0, Math.max(0, dot)));
+  const node = message(1, ...names, message(2, output.name), message(4, operator.slice(dot + 1)), ...settings, domain);
   const infos = [...inputs.map((input) => valueInfo(11, input)), valueInfo(12, output)];
   return Buffer.concat([
     number(1, 8), // IR version 8 goes with operator set 17
     message(7, node, message(2, 'bench'), ...tensors, ...infos),
     message(8, number(2, 17)),
-    ...(domain ? [message(8, message(1, domain), number(2, 1))] : []),
+    ...(dot < 0 ? [] : [message(8, message(1, operator.slice(0, dot)), number(2, 1))]),
   ]);
 }

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import { asynchronous, synchronous } from './contender.js';
 import type { Task } from './external.js';
-import { onnxModel, type Initializer, type Operator, type TensorShape } from './onnx.js';
+import { onnxModel, type Initializer, type TensorShape } from './onnx.js';
 import { openblasProcess, scipyProcess } from './programs.js';
 import { MissingPeer, type Peer } from './row.js';
 
@@ -84,7 +84,7 @@ export function scipy(task: Task, check: Check = {}): Peer {
 
 /** One operator in ONNX Runtime's Node binding, into a tensor made before. */
 export function onnxRuntime(
-  model: Operator & { weights?: Initializer[]; output: TensorShape },
+  model: { operator: string; weights?: Initializer[]; output: TensorShape; attributes?: Record<string, number> },
   input: Initializer | readonly Initializer[],
   check: Check = {},
 ): Peer {
@@ -96,11 +96,10 @@ export function onnxRuntime(
     async open(threads, minTime) {
       const { module: ort, version } = load<OnnxRuntime>('onnxruntime-node');
       const inputs = 'name' in input ? [input] : input;
-      const session = await ort.InferenceSession.create(onnxModel(model, inputs, model.output, model.weights), {
-        intraOpNumThreads: threads,
-        interOpNumThreads: 1,
-        executionProviders: ['cpu'],
-      });
+      const session = await ort.InferenceSession.create(
+        onnxModel(model.operator, inputs, model.output, model.weights, model.attributes),
+        { intraOpNumThreads: threads, interOpNumThreads: 1, executionProviders: ['cpu'] },
+      );
       const size = model.output.dims.reduce((a, b) => a * b, 1);
       const feeds = Object.fromEntries(
         inputs.map(({ name, data, dims }) => [name, new ort.Tensor('float32', data, dims)]),
