@@ -64,13 +64,20 @@ export function onnxModel(
     message(5, message(1, name), number(3, value), number(20, INT)),
   );
   const dot = operator.lastIndexOf('.');
-  const domain = message(7, operator.slice(0, Math.max(0, dot)));
-  const node = message(1, ...names, message(2, output.name), message(4, operator.slice(dot + 1)), ...settings, domain);
+  const domain = operator.slice(0, Math.max(0, dot));
+  const node = message(
+    1,
+    ...names,
+    message(2, output.name),
+    message(4, operator.slice(dot + 1)),
+    ...settings,
+    ...(domain ? [message(7, domain)] : []),
+  );
   const infos = [...inputs.map((input) => valueInfo(11, input)), valueInfo(12, output)];
   return Buffer.concat([
     number(1, 8), // IR version 8 goes with operator set 17
     message(7, node, message(2, 'bench'), ...tensors, ...infos),
     message(8, number(2, 17)),
-    ...(dot < 0 ? [] : [message(8, message(1, operator.slice(0, dot)), number(2, 1))]),
+    ...(domain ? [message(8, message(1, domain), number(2, 1))] : []),
   ]);
 }

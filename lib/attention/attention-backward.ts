@@ -62,7 +62,7 @@ export function attentionBackward<A extends Real>(
   if (given.rows !== x.queries || given.cols !== width)
     at.fail('ERR_SHAPE', 'dOut', `${x.queries} × ${width}`, `${given.rows} × ${given.cols}`);
   const kept = opts.out !== undefined;
-  if (kept && (typeof opts.out !== 'object' || opts.out === null || opts.out.lse === undefined))
+  if (kept && (opts.out as Attended<A> | null)?.lse === undefined)
     at.fail('ERR_OPTION', 'options.out', 'a result of attention with returnLse', 'one without lse');
   const out = at.outDense('options.out', opts.out, x.type, x.queries, width);
   const lse = at.outDense('options.out.lse', opts.out?.lse, x.type, x.queries, x.heads);

@@ -40,7 +40,7 @@ export interface Attended<A extends Real = Float32Array> extends Dense<A> {
  * @example
  * const q = dense(2, 1, Float32Array.of(0, 0));
  * const v = dense(2, 1, Float32Array.of(1, 3));
- * attention.attention(q, q, v, { causal: true }).data // 1, 2
+ * attention(q, q, v, { causal: true }).data // 1, 2
  */
 export function attention<A extends Real>(
   q: Dense<A>,

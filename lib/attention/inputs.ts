@@ -1,5 +1,5 @@
 /** What the exact attentions have in common: shapes, heads, and who sees whom. */
-import { describe, typeOf, type ArrayType, type Where } from '../core/validate.js';
+import { arrayTypeName, describe, typeOf, type ArrayType, type Where } from '../core/validate.js';
 import type { Dense, Real } from '../core/values.js';
 import type { AttentionInputs } from './native.js';
 
@@ -47,13 +47,14 @@ type Segments = (queries: number, keys: number) => { flat: Uint32Array; longest:
 
 /** Lengths that add up to `total`. */
 export function lengthsOf(at: Where, argument: string, value: unknown, total: number): number[] {
-  if (typeof value !== 'object' || value === null || !('length' in value))
+  if (!Array.isArray(value) && !arrayTypeName(value))
     at.fail('ERR_DTYPE', argument, 'an array of lengths', describe(value));
-  const count = at.integer(`${argument}.length`, value.length, { max: most });
+  const array = value as ArrayLike<unknown>;
+  const count = at.integer(`${argument}.length`, array.length, { max: most });
   const lengths = [];
   let sum = 0;
   for (let i = 0; i < count; i++) {
-    const length = at.integer(`${argument}[${i}]`, (value as ArrayLike<unknown>)[i], { max: most });
+    const length = at.integer(`${argument}[${i}]`, array[i], { max: most });
     lengths.push(length);
     sum += length;
   }

@@ -75,7 +75,7 @@ describe('blockAttention', () => {
           }
           // the same with the first two documents exchanged
           const order = [...Array(n).keys()];
-          const moved = [...order.splice(3, documents[0]!)];
+          const moved = [...order.splice(3, documents[0])];
           order.splice(3 + documents[1]!, 0, ...moved);
           const rows = (x: { cols: number; data: Real }) =>
           dense<Real>(n, x.cols, Float64Array.from(order.flatMap((i) => [...x.data.subarray(i * x.cols, (i + 1) * x.cols)]))); // prettier-ignore
