@@ -1,5 +1,5 @@
-// exp, the logistic function and tanh of lanes; S is F32 of avx2_lanes.h, avx512_lanes.h or portable_lanes.h, after which
-// this is included, for exp64_lanes F64.
+// exp, the logistic function and tanh of lanes; S is F32 of avx2_lanes.h, avx512_lanes.h or portable_lanes.h, after
+// which this is included, for exp64_lanes F64.
 //
 // NaN gives NaN, −∞ and +∞ their limits; results below 2^−126 are denormals, as they should be.
 //   exp       within 1.1 ulp: n = rint(x·log₂e), |t| ≤ 0.353, minimax polynomial of degree 6 (relative error 2^−28)
