@@ -2,6 +2,12 @@
   "variables": {
     "lapidary_cflags": ["-O3", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-Wall", "-Wextra"],
     "lapidary_sources": [
+      "native/attention/attention.cc",
+      "native/attention/attention_backward.cc",
+      "native/attention/plan.cc",
+      "native/attention/row_kernels_avx2.cc",
+      "native/attention/row_kernels_avx512.cc",
+      "native/attention/row_kernels_portable.cc",
       "native/core/arena.cc",
       "native/core/cpu.cc",
       "native/core/memory.cc",
