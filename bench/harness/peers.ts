@@ -84,7 +84,7 @@ export function scipy(task: Task, check: Check = {}): Peer {
 
 /** One operator in ONNX Runtime's Node binding, into a tensor made before. */
 export function onnxRuntime(
-  model: { operator: string; weights?: Initializer[]; output: TensorShape },
+  model: { operator: string; weights?: Initializer[]; output: TensorShape; attributes?: Record<string, number> },
   input: Initializer,
   check: Check = {},
 ): Peer {
@@ -96,7 +96,7 @@ export function onnxRuntime(
     async open(threads, minTime) {
       const { module: ort, version } = load<OnnxRuntime>('onnxruntime-node');
       const session = await ort.InferenceSession.create(
-        onnxModel(model.operator, [input], model.output, model.weights),
+        onnxModel(model.operator, [input], model.output, model.weights, model.attributes),
         { intraOpNumThreads: threads, interOpNumThreads: 1, executionProviders: ['cpu'] },
       );
       const size = model.output.dims.reduce((a, b) => a * b, 1);
