@@ -1,3 +1,4 @@
+#include "core/memory.h"
 #include "gemm/gemm.h"
 #include "gemm/gemv.h"
 #include "recurrence/rnn_plan.h"
@@ -34,6 +35,7 @@ class Backward {
     T* zeros = scratch.take<T>(row);
     reset_ = scratch.take<T>(shape_.cell == RnnCell::gru ? plan_.tokens * hidden : 0);
     if (r == nullptr || zeros == nullptr || reset_ == nullptr) return Status::out_of_memory;
+    expect_full_write(r, *r_size * sizeof(T));
     pack_rnn_columns(r_, run_.r, gates_, shape_.heads, shape_.d, r);
     r_panels_ = r;
     std::fill_n(zeros, row, T{0});
@@ -56,7 +58,7 @@ class Backward {
   Status run_tile(const RnnTile& tile, size_t blocks) {
     if (tile.steps == 0) return Status::ok;
     ArenaFrame scratch;
-    const size_t row = gates_ * shape_.d;
+    const size_t row = rnn_pitch<T>(gates_ * shape_.d);
     T* gates = scratch.take<T>(2 * tile.count * row);  // of the step before and of this one
     if (gates == nullptr) return Status::out_of_memory;
     std::fill_n(gates, 2 * tile.count * row, T{0});  // nothing comes from behind a sequence's last step
@@ -69,7 +71,8 @@ class Backward {
 
   // Step t − 1 of the units of panels [from, to), after step t.
   void step(const RnnTile& tile, size_t t, size_t from, size_t to, T* gates) const {
-    const size_t hidden = shape_.hidden(), d = shape_.d, head = tile.head * d, row = gates_ * d;
+    const size_t hidden = shape_.hidden(), d = shape_.d, head = tile.head * d;
+    const size_t row = rnn_pitch<T>(gates_ * d);
     const bool initial = t == 0;
     const size_t m = tile.running(initial ? 0 : t - 1), group = rnn_group(m, kernels_.rows(r_.vectors));
     const T* behind = gates + (t & 1) * tile.count * row;
@@ -77,7 +80,7 @@ class Backward {
     const size_t saved_row = rnn_saved(shape_.cell) * hidden, c = rnn_saved_c(shape_.cell) * hidden;
     alignas(kAlignment) T product[kRnnRows * kRnnWidth];
     RnnProduct<T> p;
-    p.k = row;
+    p.k = gates_ * d;
     p.out = product;
     RnnBackwardTile<T> f;
     f.hidden = hidden;

@@ -1,3 +1,4 @@
+#include "core/memory.h"
 #include "recurrence/rnn_plan.h"
 
 namespace lapidary {
@@ -33,11 +34,14 @@ class Forward {
     const auto r_size = checked_mul(shape_.heads * r_.count, r_.panel_size());
     const auto w_size = checked_mul(shape_.heads * w_.count, w_.panel_size());
     if (!r_size || !w_size) return Status::overflow;
-    T* r = scratch.take<T>(*r_size);
-    T* w = scratch.take<T>(*w_size);
+    const auto both = checked_add(*r_size, *w_size);
+    if (!both) return Status::overflow;
+    T* r = scratch.take<T>(*both);
+    T* w = r + *r_size;
     bias_ = scratch.take<T>(shape_.heads * r_.count * r_.width());
     hidden_bias_ = scratch.take<T>(shape_.heads * r_.count * r_.lanes);
-    if (r == nullptr || w == nullptr || bias_ == nullptr || hidden_bias_ == nullptr) return Status::out_of_memory;
+    if (r == nullptr || bias_ == nullptr || hidden_bias_ == nullptr) return Status::out_of_memory;
+    expect_full_write(r, *both * sizeof(T));
     pack_rnn_rows(r_, run_.r, shape_.heads, shape_.d, r);
     if (!shape_.projected) pack_rnn_rows(w_, run_.w, shape_.heads, shape_.d, w);
     r_panels_ = r;
@@ -75,24 +79,26 @@ class Forward {
     const auto size = checked_mul(checked_mul(r_.count, tile.count * chunk), shape_.projected ? 0 : r_.width());
     T* projection = size ? scratch.take<T>(*size) : nullptr;
     if (projection == nullptr) return Status::out_of_memory;
+    const size_t d = shape_.d, pitch = rnn_pitch<T>(d);
+    T* now = scratch.take<T>(2 * tile.count * pitch);  // h of the step before and of this one
+    if (now == nullptr) return Status::out_of_memory;
+    for (size_t i = 0; i < tile.count; i++) std::copy_n(state_row(tile, i), d, now + i * pitch);
     const Status status = Team::run(tile.steps, blocks, [&](size_t t, size_t b) {
       if (context_.cancelled()) return false;
       const size_t from = b * r_.count / blocks, to = (b + 1) * r_.count / blocks;
       if (!shape_.projected && t % chunk == 0) project(tile, t, std::min(t + chunk, tile.steps), from, to, projection);
-      step(tile, t, t % chunk, from, to, projection);
+      step(tile, t, t % chunk, from, to, projection, now);
       return true;
     });
     if (status != Status::ok) return status;
-    const size_t hidden = shape_.hidden();
     for (size_t i = 0; i < tile.count; i++)
-      if (tile.lengths[i] > 0)
-        std::copy_n(h_row(tile, i, tile.lengths[i] - 1), shape_.d,
-                    run_.state_out + tile.order[i] * states_ * hidden + tile.head * shape_.d);
+      std::copy_n(now + (tile.lengths[i] % 2 * tile.count + i) * pitch, d, state_row(tile, i));
     return Status::ok;
   }
 
-  T* h_row(const RnnTile& tile, size_t i, size_t t) const {
-    return run_.h + (tile.offsets[i] + t) * shape_.hidden() + tile.head * shape_.d;
+  // The states of row i: c, n and m of the step before; h not until the end.
+  T* state_row(const RnnTile& tile, size_t i) const {
+    return run_.state_out + tile.order[i] * states_ * shape_.hidden() + tile.head * shape_.d;
   }
 
   // The projection of row i, `step` steps after the chunk's first, in a panel's part of the scratch.
@@ -118,33 +124,36 @@ class Forward {
         for (size_t i = 0; i < p.m; i++) std::copy_n(out + i * w_.width(), w_.width(), places[i]);
         p.m = 0;
       };
-      for (size_t t = t0; t < t1; t++) {
-        const size_t m = tile.running(t);
-        for (size_t i = 0; i < m; i++) {
+      for (size_t i = 0; i < tile.count; i++)
+        for (size_t t = t0; t < std::min(t1, tile.lengths[i]); t++) {
           places[p.m] = projected(tile, panel, t - t0, i, projection);
           p.rows[p.m++] = run_.x + (tile.offsets[i] + t) * shape_.input;
           if (p.m == most) flush();
         }
-      }
       flush();
     }
   }
 
-  // Step t of the units of panels [from, to).
-  void step(const RnnTile& tile, size_t t, size_t in_chunk, size_t from, size_t to, T* projection) const {
+  // Step t of the units of panels [from, to), forwards and backwards in turn: what was read last is read first again,
+  // while it is still in the cache.
+  void step(const RnnTile& tile, size_t t, size_t in_chunk, size_t from, size_t to, T* projection, T* now) const {
     const size_t hidden = shape_.hidden(), d = shape_.d, head = tile.head * d;
     const size_t m = tile.running(t), group = rnn_group(m, kernels_.rows(r_.vectors));
     alignas(kAlignment) T product[kRnnRows * kRnnWidth];
     RnnProduct<T> p;
     p.k = d;
     p.out = product;
+    const auto stride = static_cast<std::ptrdiff_t>(r_.panel_size());
     RnnForwardTile<T> f;
     f.hidden = hidden;
     f.product = product;
     f.x_gate = shape_.projected ? hidden : r_.lanes;
     f.save = run_.saved != nullptr;
-    const size_t saved_row = rnn_saved(shape_.cell) * hidden;
-    for (size_t panel = from; panel < to; panel++) {
+    const size_t saved_row = rnn_saved(shape_.cell) * hidden, pitch = rnn_pitch<T>(d);
+    const T* before = now + t % 2 * tile.count * pitch;
+    T* next = now + (1 - t % 2) * tile.count * pitch;
+    for (size_t turn = from; turn < to; turn++) {
+      const size_t panel = t % 2 == 0 ? turn : to - 1 - (turn - from);
       const size_t unit = panel * r_.units, index = tile.head * r_.count + panel;
       p.panel = r_panels_ + index * r_.panel_size();
       f.units = std::min(r_.units, d - unit);
@@ -154,16 +163,17 @@ class Forward {
         p.m = f.m = std::min(group, m - first);
         for (size_t j = 0; j < p.m; j++) {
           const size_t i = first + j, token = tile.offsets[i] + t;
-          T* state = run_.state_out + tile.order[i] * states_ * hidden + head;
-          p.rows[j] = t == 0 ? state : run_.h + (token - 1) * hidden + head;
+          p.rows[j] = before + i * pitch;
           f.before[j] = p.rows[j] + unit;
           f.x[j] = shape_.projected ? run_.x + token * gates_ * hidden + head + unit
                                     : projected(tile, panel, in_chunk, i, projection);
-          f.state[j] = state + unit;
+          f.state[j] = state_row(tile, i) + unit;
           f.h[j] = run_.h + token * hidden + head + unit;
+          f.next[j] = next + i * pitch + unit;
           f.saved[j] = f.save ? run_.saved + token * saved_row + head + unit : nullptr;
         }
         kernels_.product(r_.vectors, p);
+        if (first + group >= m && turn + 1 < to) prefetch_panel(p.panel + (t % 2 == 0 ? 1 : -1) * stride);
         kernels_.forward[static_cast<size_t>(shape_.cell)](f);
       }
     }

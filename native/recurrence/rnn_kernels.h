@@ -68,7 +68,8 @@ struct RnnForwardTile {
   const T* hidden_bias;     // GRU: [lanes], the recurrent bias of n
   const T* before[kRnnRows];  // GRU: h of the step before
   T* state[kRnnRows];       // the row's states; h is not touched
-  T* h[kRnnRows];
+  T* h[kRnnRows];           // the output, and
+  T* next[kRnnRows];        // once more, where the next step reads it
   T* saved[kRnnRows];
   bool save;
 };

@@ -86,6 +86,13 @@ inline void each_register(std::size_t units, std::size_t m, Body&& body) {
   }
 }
 
+template <class S>
+inline void put_output(const RnnForwardTile<typename S::T>& t, const Units<S>& some, std::size_t first, std::size_t i,
+                       typename S::V h) {
+  some.store(t.h[i] + first, h);
+  some.store(t.next[i] + first, h);
+}
+
 // W·x + R·h + b of gate g in register `v` of the panel.
 template <class S>
 inline typename S::V preactivation(const RnnForwardTile<typename S::T>& t, const Units<S>& some, std::size_t i,
@@ -97,7 +104,8 @@ inline typename S::V preactivation(const RnnForwardTile<typename S::T>& t, const
 template <class S, class Math>
 inline void elman_forward(const RnnForwardTile<typename S::T>& t) {
   each_register<S>(t.units, t.m, [&](const Units<S>& some, std::size_t first, std::size_t i) {
-    some.store(t.h[i] + first, Math::tanh(preactivation<S>(t, some, i, 4, first / S::kLanes, t.x[i] + first)));
+    put_output<S>(t, some, first, i,
+                  Math::tanh(preactivation<S>(t, some, i, 4, first / S::kLanes, t.x[i] + first)));
   });
 }
 
@@ -111,7 +119,7 @@ inline void gru_forward(const RnnForwardTile<typename S::T>& t) {
     const V g = S::add(S::load(t.product + (3 * i + 2) * S::kLanes), S::load(t.hidden_bias));
     const V x = S::add(some.load(t.x[i] + 2 * t.x_gate), S::load(t.bias + 2 * S::kLanes));
     const V n = Math::tanh(S::fma(r, g, x));
-    some.store(t.h[i], S::fma(u, S::sub(some.load(t.before[i]), n), n));
+    put_output<S>(t, some, 0, i, S::fma(u, S::sub(some.load(t.before[i]), n), n));
     if (t.save) {
       some.store(t.saved[i], r);
       some.store(t.saved[i] + t.hidden, u);
@@ -133,7 +141,7 @@ inline void lstm_forward(const RnnForwardTile<typename S::T>& t) {
     typename S::T* c = t.state[i] + t.hidden;
     const V next = S::fma(f, some.load(c), S::mul(in, z));
     some.store(c, next);
-    some.store(t.h[i], S::mul(o, Math::tanh(next)));
+    put_output<S>(t, some, 0, i, S::mul(o, Math::tanh(next)));
     if (t.save) {
       some.store(t.saved[i], in);
       some.store(t.saved[i] + t.hidden, f);
@@ -174,7 +182,7 @@ inline void slstm_forward(const RnnForwardTile<typename S::T>& t) {
     some.store(c, c_next);
     some.store(n, n_next);
     some.store(m, top);
-    some.store(t.h[i], S::div(S::mul(o, c_next), n_next));
+    put_output<S>(t, some, 0, i, S::div(S::mul(o, c_next), n_next));
     if (t.save) {
       some.store(t.saved[i], in);
       some.store(t.saved[i] + t.hidden, f);

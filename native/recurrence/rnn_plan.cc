@@ -1,5 +1,7 @@
 #include "recurrence/rnn_plan.h"
 
+#include <cstring>
+
 namespace lapidary {
 
 bool RnnPlan::make(std::span<const uint32_t> given, ArenaFrame& scratch) {
@@ -27,27 +29,43 @@ bool RnnPlan::make(std::span<const uint32_t> given, ArenaFrame& scratch) {
 
 namespace {
 
-// Steps of k that are turned together: their panel lines stay in the first-level cache meanwhile.
-constexpr size_t kTurned = 32;
+// Rows turned together, as squares of which every line is read and written once.
+constexpr size_t kSquare = 4;
+
+// Row l of one register of a panel, for l < lanes: out[p·width + l] = row_l[p], rows `stride` apart; those from `count` on
+// are zeros.
+template <class T>
+void pack_register(const T* rows, size_t stride, size_t count, size_t lanes, size_t k, size_t width, T* out) {
+  size_t l = 0;
+  for (; l + kSquare <= std::min(count, lanes); l += kSquare) {
+    const T* from = rows + l * stride;
+    size_t p = 0;
+    for (; p + kSquare <= k; p += kSquare) {
+      T square[kSquare][kSquare];
+      for (size_t i = 0; i < kSquare; i++)
+        for (size_t j = 0; j < kSquare; j++) square[j][i] = from[i * stride + p + j];
+      for (size_t j = 0; j < kSquare; j++) std::memcpy(out + (p + j) * width + l, square[j], sizeof square[j]);
+    }
+    for (; p < k; p++)
+      for (size_t i = 0; i < kSquare; i++) out[p * width + l + i] = from[i * stride + p];
+  }
+  for (; l < lanes; l++)
+    for (size_t p = 0; p < k; p++) out[p * width + l] = l < count ? rows[l * stride + p] : T{0};
+}
+
+// Steps of k that are turned together: their panel stays in the first-level cache meanwhile.
+constexpr size_t kTurned = 64;
 
 template <class T>
 void pack_panel(const RnnPanels& panels, const T* weights, size_t heads, size_t head, size_t d, size_t panel, T* out) {
   const size_t width = panels.width(), lanes = panels.lanes;
-  for (size_t p0 = 0; p0 < panels.k; p0 += kTurned) {
-    const size_t p1 = std::min(p0 + kTurned, panels.k);
+  for (size_t p = 0; p < panels.k; p += kTurned)
     for (size_t v = 0; v < panels.vectors; v++) {
       const size_t gate = panels.gates == 1 ? 0 : v;
-      const size_t unit = panel * panels.units + (panels.gates == 1 ? v * lanes : 0);
-      for (size_t l = 0; l < lanes; l++) {
-        T* to = out + v * lanes + l;
-        const T* row = weights + ((gate * heads + head) * d + unit + l) * panels.k;
-        if (unit + l < d)
-          for (size_t p = p0; p < p1; p++) to[p * width] = row[p];
-        else
-          for (size_t p = p0; p < p1; p++) to[p * width] = 0;
-      }
+      const size_t unit = std::min(d, panel * panels.units + (panels.gates == 1 ? v * lanes : 0));
+      pack_register(weights + ((gate * heads + head) * d + unit) * panels.k + p, panels.k, d - unit, lanes,
+                    std::min(kTurned, panels.k - p), width, out + p * width + v * lanes);
     }
-  }
 }
 
 // body(i) for i < count, side by side where there is enough to copy.

@@ -77,6 +77,20 @@ void pack_rnn_rows(const RnnPanels& panels, const T* weights, size_t heads, size
 template <class T>
 void pack_rnn_columns(const RnnPanels& panels, const T* r, size_t gates, size_t heads, size_t d, T* out);
 
+// Values from row to row of working memory: an odd number of cache lines, so that rows fall into different sets of the
+// caches, which those of the caller's matrices, often a power of two apart, do not.
+template <class T>
+size_t rnn_pitch(size_t values) {
+  return (ceil_div(values * sizeof(T), kAlignment) | 1) * kAlignment / sizeof(T);
+}
+
+// Asks for the beginning of the panel that is multiplied next, while the gates of this one are computed: reading must not
+// pause meanwhile.
+template <class T>
+void prefetch_panel(const T* panel) {
+  for (size_t line = 0; line < 32; line++) __builtin_prefetch(panel + line * kAlignment / sizeof(T));
+}
+
 // m rows in groups of at most `most`, all nearly equal: the rows of one.
 inline size_t rnn_group(size_t m, size_t most) { return ceil_div(m, ceil_div(m, most)); }
 
