@@ -195,14 +195,15 @@ inline void slstm_forward(const RnnForwardTile<typename S::T>& t) {
   });
 }
 
-// δh of a step: its own, what the step after sends directly, and what it sends through R, clipped.
+// δh of a step: its own, and what the step after sends directly and, clipped, through R; these two first, since they come
+// as one from the next chunk of a sequence.
 template <class S>
 inline typename S::V output_gradient(const RnnBackwardTile<typename S::T>& t, const Units<S>& some, std::size_t first,
                                      std::size_t i) {
   const typename S::V limit = S::broadcast(&t.clip);
   typename S::V back = S::load(t.product + (4 * i) * S::kLanes + first);
   back = S::max(S::sub(S::zero(), limit), S::min(limit, back));  // this order lets a NaN through
-  return S::add(S::add(some.load(t.dh[i] + first), some.load(t.carry[i] + first)), back);
+  return S::add(some.load(t.dh[i] + first), S::add(some.load(t.carry[i] + first), back));
 }
 
 // The gradient of gate g before its activation, for R·h and for W·x.
