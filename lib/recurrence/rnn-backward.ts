@@ -66,7 +66,8 @@ export function rnnBackward<A extends Real>(
   const { type, tokens, batch, hidden, gates } = net;
   if (typeof forward !== 'object' || forward === null)
     at.fail('ERR_DTYPE', 'forward', 'the result of rnnForward', String(forward));
-  if (forward.saved === undefined) at.fail('ERR_OPTION', 'forward.saved', 'what rnnForward keeps with save: true', 'none');
+  if (forward.saved === undefined)
+    at.fail('ERR_OPTION', 'forward.saved', 'what rnnForward keeps with save: true', 'none');
   const h = shaped(at, 'forward.h', forward.h, type, tokens, hidden);
   const saved = shaped(at, 'forward.saved', forward.saved, type, tokens, net.saved);
   const gradient = shaped(at, 'dh', dh, type, tokens, hidden);

@@ -45,7 +45,8 @@ const T* optional(Args& args, int i, size_t length) {
 template <class T>
 void ForwardOf(Args& args) {
   const Sequences s(args);
-  const size_t states = args.product(s.lengths.size(), s.states), saved = args.product(rnn_saved(s.shape.cell), s.hidden);
+  const size_t states = args.product(s.lengths.size(), s.states),
+               saved = args.product(rnn_saved(s.shape.cell), s.hidden);
   RnnForward<T> run{};
   run.x = args.in<T>(7, args.product(s.tokens, s.shape.projected ? s.gates : s.shape.input)).data();
   if (!s.shape.projected) run.w = args.in<T>(8, args.product(s.gates, s.shape.input)).data();
@@ -66,12 +67,13 @@ void Forward(Args& args) {
     ForwardOf<double>(args);
 }
 
-// (cell, heads, d, input, projected, lengths, tokens, r, state?, h, saved, dh, dstate?, clip, dx, dr, dbias, dhiddenBias,
-// dstateOut)
+// (cell, heads, d, input, projected, lengths, tokens, r, state?, h, saved, dh, dstate?, clip, dx, dr, dbias,
+// dhiddenBias, dstateOut)
 template <class T>
 void BackwardOf(Args& args) {
   const Sequences s(args);
-  const size_t states = args.product(s.lengths.size(), s.states), saved = args.product(rnn_saved(s.shape.cell), s.hidden);
+  const size_t states = args.product(s.lengths.size(), s.states),
+               saved = args.product(rnn_saved(s.shape.cell), s.hidden);
   RnnBackward<T> run{};
   run.r = args.in<T>(7, args.product(s.gates, s.shape.d)).data();
   run.state = optional<T>(args, 8, states);

@@ -11,9 +11,9 @@
 //
 // Sequences lie one after the other, `lengths` tokens each.
 //
-// The loop over time is inside: R is packed once a call, and a part of the units goes through product, gates and state of
-// a step before the next one is begun. With few sequences and heads the parts of a step are shared among threads that
-// meet after each step (team.h); with many, each tile of sequences of a head runs on its own.
+// The loop over time is inside: R is packed once a call, and a part of the units goes through product, gates and state
+// of a step before the next one is begun. With few sequences and heads the parts of a step are shared among threads
+// that meet after each step (team.h); with many, each tile of sequences of a head runs on its own.
 //
 // Any way of cutting sequences into calls, and any number of threads, gives the same bits.
 #pragma once
@@ -40,7 +40,7 @@ struct RnnShape {
 template <class T>
 struct RnnForward {
   const T* x;
-  const T* w;            // nullptr where x is the projection
+  const T* w;  // nullptr where x is the projection
   const T* r;
   const T* bias;         // or nullptr
   const T* hidden_bias;  // or nullptr
@@ -56,9 +56,9 @@ Status rnn_forward(const RnnShape& shape, const RnnForward<T>& run, const Contex
 template <class T>
 struct RnnBackward {
   const T* r;
-  const T* state;   // the initial state, or nullptr
-  const T* h;       // of rnn_forward, and
-  const T* saved;   // its saved values
+  const T* state;  // the initial state, or nullptr
+  const T* h;      // of rnn_forward, and
+  const T* saved;  // its saved values
   const T* dh;
   const T* dstate;  // gradient of the final state, or nullptr
   T clip;           // of Rᵀ · δgates, elementwise; +∞: none
@@ -66,7 +66,7 @@ struct RnnBackward {
   T* dr;
   T* dbias;
   T* dhidden_bias;
-  T* dstate_out;    // gradient of the initial state
+  T* dstate_out;  // gradient of the initial state
 };
 
 // The gradient of x and w, if x was projected, are products of dx with w and x.

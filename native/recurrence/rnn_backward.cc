@@ -43,9 +43,8 @@ class Backward {
 
     const double work =
         static_cast<double>(plan_.tokens) * static_cast<double>(gates_ * hidden) * static_cast<double>(shape_.d);
-    const Status status = each_rnn_tile(plan_, shape_, r_.count, work, [&](const RnnTile& tile, size_t blocks) {
-      return run_tile(tile, blocks);
-    });
+    const Status status = each_rnn_tile(plan_, shape_, r_.count, work,
+                                        [&](const RnnTile& tile, size_t blocks) { return run_tile(tile, blocks); });
     return status == Status::ok ? weights() : status;
   }
 
@@ -148,8 +147,8 @@ class Backward {
     if (status != Status::ok) return status;
     std::copy_n(run_.dbias, row, run_.dhidden_bias);
     if (shape_.cell == RnnCell::gru) {
-      status = gemv<T>(hidden, tokens, T{1}, {reset_, hidden, true}, ones, T{0}, run_.dhidden_bias + 2 * hidden,
-                       context_);
+      status =
+          gemv<T>(hidden, tokens, T{1}, {reset_, hidden, true}, ones, T{0}, run_.dhidden_bias + 2 * hidden, context_);
       if (status != Status::ok) return status;
     }
     // With one head, gates that lie side by side make one product.

@@ -48,8 +48,8 @@ class Forward {
     w_panels_ = w;
     pack_bias();
 
-    const double work = static_cast<double>(plan_.tokens) * static_cast<double>(gates_ * hidden) *
-                        static_cast<double>(shape_.d + w_.k);
+    const double work =
+        static_cast<double>(plan_.tokens) * static_cast<double>(gates_ * hidden) * static_cast<double>(shape_.d + w_.k);
     return each_rnn_tile(plan_, shape_, r_.count, work,
                          [&](const RnnTile& tile, size_t blocks) { return run_tile(tile, blocks); });
   }

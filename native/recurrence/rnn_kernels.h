@@ -1,8 +1,8 @@
 // The inner loops of the recurrent cells, one table for each element type.
 //
-// Weights are packed in panels: for a group of hidden units, kVectors registers a step of k, one after the other. A cell
-// of three or four gates has one register of units a panel, all its gates side by side; a product with a single gate
-// (Elman, and every backward pass, which multiplies with Rᵀ) has four registers of units.
+// Weights are packed in panels: for a group of hidden units, kVectors registers a step of k, one after the other. A
+// cell of three or four gates has one register of units a panel, all its gates side by side; a product with a single
+// gate (Elman, and every backward pass, which multiplies with Rᵀ) has four registers of units.
 //
 //   product   out[i][v][lane] = Σ_p rows[i][p] · panel[p][v][lane] for 1 ≤ m ≤ rows(vectors) rows
 //   reads     rows[i][0..k) and the whole panel; nothing past their ends
@@ -32,8 +32,8 @@ inline constexpr std::size_t kRnnCells = 4;
 constexpr std::size_t rnn_gates(RnnCell cell) { return cell == RnnCell::elman ? 1 : cell == RnnCell::gru ? 3 : 4; }
 // States, h first: LSTM h c; sLSTM h c n m.
 constexpr std::size_t rnn_states(RnnCell cell) { return cell == RnnCell::lstm ? 2 : cell == RnnCell::slstm ? 4 : 1; }
-// Values a unit and step that backward needs besides h: GRU r u n and what r multiplies; LSTM the four gates and c; sLSTM
-// the stabilised i and f, z, o, 1 − σ(f), c and n.
+// Values a unit and step that backward needs besides h: GRU r u n and what r multiplies; LSTM the four gates and c;
+// sLSTM the stabilised i and f, z, o, 1 − σ(f), c and n.
 constexpr std::size_t rnn_saved(RnnCell cell) {
   return cell == RnnCell::elman ? 0 : cell == RnnCell::gru ? 4 : cell == RnnCell::lstm ? 5 : 7;
 }
@@ -61,15 +61,15 @@ struct RnnProduct {
 template <class T>
 struct RnnForwardTile {
   std::size_t m, units, hidden;
-  const T* product;         // [m][vectors][lanes]
-  const T* x[kRnnRows];     // W·x, gates x_gate apart
+  const T* product;      // [m][vectors][lanes]
+  const T* x[kRnnRows];  // W·x, gates x_gate apart
   std::size_t x_gate;
-  const T* bias;            // [vectors][lanes], the recurrent bias included where the two are added
-  const T* hidden_bias;     // GRU: [lanes], the recurrent bias of n
+  const T* bias;              // [vectors][lanes], the recurrent bias included where the two are added
+  const T* hidden_bias;       // GRU: [lanes], the recurrent bias of n
   const T* before[kRnnRows];  // GRU: h of the step before
-  T* state[kRnnRows];       // the row's states; h is not touched
-  T* h[kRnnRows];           // the output, and
-  T* next[kRnnRows];        // once more, where the next step reads it
+  T* state[kRnnRows];         // the row's states; h is not touched
+  T* h[kRnnRows];             // the output, and
+  T* next[kRnnRows];          // once more, where the next step reads it
   T* saved[kRnnRows];
   bool save;
 };
@@ -83,11 +83,11 @@ struct RnnBackwardTile {
   const T* h[kRnnRows];       // Elman, sLSTM: of this step
   const T* before[kRnnRows];  // GRU: h of the step before; LSTM, sLSTM: its c, n after it
   const T* saved[kRnnRows];
-  T* carry[kRnnRows];         // gradients of the states, from this step's to those of the step before; h without Rᵀ
-  T* gates[kRnnRows];         // gradients of R·h, gates `gate_step` apart
+  T* carry[kRnnRows];  // gradients of the states, from this step's to those of the step before; h without Rᵀ
+  T* gates[kRnnRows];  // gradients of R·h, gates `gate_step` apart
   std::size_t gate_step;
-  T* dx[kRnnRows];            // gradients of W·x, gates `hidden` apart
-  T* reset[kRnnRows];         // GRU: the gradient of R·h of gate n once more, for the product with h
+  T* dx[kRnnRows];     // gradients of W·x, gates `hidden` apart
+  T* reset[kRnnRows];  // GRU: the gradient of R·h of gate n once more, for the product with h
 };
 
 template <class T>
@@ -114,17 +114,18 @@ struct RnnKernels {
   void gru_backward_##dtype##__##isa(const RnnBackwardTile<T>&);   \
   void lstm_backward_##dtype##__##isa(const RnnBackwardTile<T>&);  \
   void slstm_backward_##dtype##__##isa(const RnnBackwardTile<T>&)
-#define LAPIDARY_RNN_ROW(dtype, isa, lanes, rows3, rows4)                                              \
-  {Isa::isa,                                                                                           \
-   {lanes,                                                                                             \
-    rows3,                                                                                             \
-    rows4,                                                                                             \
-    rnn_product3_##dtype##__##isa,                                                                     \
-    rnn_product4_##dtype##__##isa,                                                                     \
-    {elman_forward_##dtype##__##isa, gru_forward_##dtype##__##isa, lstm_forward_##dtype##__##isa,      \
-     slstm_forward_##dtype##__##isa},                                                                  \
-    {elman_backward_##dtype##__##isa, gru_backward_##dtype##__##isa, lstm_backward_##dtype##__##isa,   \
-     slstm_backward_##dtype##__##isa}}}
+#define LAPIDARY_RNN_ROW(dtype, isa, lanes, rows3, rows4)                                               \
+  {                                                                                                     \
+    Isa::isa, {                                                                                         \
+      lanes, rows3, rows4, rnn_product3_##dtype##__##isa, rnn_product4_##dtype##__##isa,                \
+          {elman_forward_##dtype##__##isa, gru_forward_##dtype##__##isa, lstm_forward_##dtype##__##isa, \
+           slstm_forward_##dtype##__##isa},                                                             \
+      {                                                                                                 \
+        elman_backward_##dtype##__##isa, gru_backward_##dtype##__##isa, lstm_backward_##dtype##__##isa, \
+            slstm_backward_##dtype##__##isa                                                             \
+      }                                                                                                 \
+    }                                                                                                   \
+  }
 
 LAPIDARY_RNN_KERNELS(float, f32, portable);
 LAPIDARY_RNN_KERNELS(double, f64, portable);

@@ -104,8 +104,7 @@ inline typename S::V preactivation(const RnnForwardTile<typename S::T>& t, const
 template <class S, class Math>
 inline void elman_forward(const RnnForwardTile<typename S::T>& t) {
   each_register<S>(t.units, t.m, [&](const Units<S>& some, std::size_t first, std::size_t i) {
-    put_output<S>(t, some, first, i,
-                  Math::tanh(preactivation<S>(t, some, i, 4, first / S::kLanes, t.x[i] + first)));
+    put_output<S>(t, some, first, i, Math::tanh(preactivation<S>(t, some, i, 4, first / S::kLanes, t.x[i] + first)));
   });
 }
 
@@ -158,8 +157,8 @@ inline typename S::Mask empty_state(typename S::V n) {
   return S::below(S::abs(n), S::all(std::numeric_limits<typename S::T>::denorm_min()));
 }
 
-// m = max(i, log σ(f) + m₋), i' = e^(i − m), f' = e^(log σ(f) + m₋ − m), c = f'·c₋ + i'·tanh(z), n = max(f'·n₋ + i', 1),
-// h = σ(o)·c / n.
+// m = max(i, log σ(f) + m₋), i' = e^(i − m), f' = e^(log σ(f) + m₋ − m), c = f'·c₋ + i'·tanh(z), n = max(f'·n₋ + i',
+// 1), h = σ(o)·c / n.
 template <class S, class Math>
 inline void slstm_forward(const RnnForwardTile<typename S::T>& t) {
   using V = typename S::V;
@@ -195,8 +194,8 @@ inline void slstm_forward(const RnnForwardTile<typename S::T>& t) {
   });
 }
 
-// δh of a step: its own, and what the step after sends directly and, clipped, through R; these two first, since they come
-// as one from the next chunk of a sequence.
+// δh of a step: its own, and what the step after sends directly and, clipped, through R; these two first, since they
+// come as one from the next chunk of a sequence.
 template <class S>
 inline typename S::V output_gradient(const RnnBackwardTile<typename S::T>& t, const Units<S>& some, std::size_t first,
                                      std::size_t i) {
@@ -305,14 +304,14 @@ inline void slstm_backward(const RnnBackwardTile<typename S::T>& t) {
 }
 
 // The kernels of one element type and instruction set, for the file that includes this.
-#define LAPIDARY_RNN_DEFINE(S, Math, dtype, isa, rows3, rows4)                                            \
-  void rnn_product3_##dtype##__##isa(const RnnProduct<S::T>& t) { product<S, 3, rows3>(t); }              \
-  void rnn_product4_##dtype##__##isa(const RnnProduct<S::T>& t) { product<S, 4, rows4>(t); }              \
-  void elman_forward_##dtype##__##isa(const RnnForwardTile<S::T>& t) { elman_forward<S, Math>(t); }       \
-  void gru_forward_##dtype##__##isa(const RnnForwardTile<S::T>& t) { gru_forward<S, Math>(t); }           \
-  void lstm_forward_##dtype##__##isa(const RnnForwardTile<S::T>& t) { lstm_forward<S, Math>(t); }         \
-  void slstm_forward_##dtype##__##isa(const RnnForwardTile<S::T>& t) { slstm_forward<S, Math>(t); }       \
-  void elman_backward_##dtype##__##isa(const RnnBackwardTile<S::T>& t) { elman_backward<S, Math>(t); }    \
-  void gru_backward_##dtype##__##isa(const RnnBackwardTile<S::T>& t) { gru_backward<S, Math>(t); }        \
-  void lstm_backward_##dtype##__##isa(const RnnBackwardTile<S::T>& t) { lstm_backward<S, Math>(t); }      \
+#define LAPIDARY_RNN_DEFINE(S, Math, dtype, isa, rows3, rows4)                                         \
+  void rnn_product3_##dtype##__##isa(const RnnProduct<S::T>& t) { product<S, 3, rows3>(t); }           \
+  void rnn_product4_##dtype##__##isa(const RnnProduct<S::T>& t) { product<S, 4, rows4>(t); }           \
+  void elman_forward_##dtype##__##isa(const RnnForwardTile<S::T>& t) { elman_forward<S, Math>(t); }    \
+  void gru_forward_##dtype##__##isa(const RnnForwardTile<S::T>& t) { gru_forward<S, Math>(t); }        \
+  void lstm_forward_##dtype##__##isa(const RnnForwardTile<S::T>& t) { lstm_forward<S, Math>(t); }      \
+  void slstm_forward_##dtype##__##isa(const RnnForwardTile<S::T>& t) { slstm_forward<S, Math>(t); }    \
+  void elman_backward_##dtype##__##isa(const RnnBackwardTile<S::T>& t) { elman_backward<S, Math>(t); } \
+  void gru_backward_##dtype##__##isa(const RnnBackwardTile<S::T>& t) { gru_backward<S, Math>(t); }     \
+  void lstm_backward_##dtype##__##isa(const RnnBackwardTile<S::T>& t) { lstm_backward<S, Math>(t); }   \
   void slstm_backward_##dtype##__##isa(const RnnBackwardTile<S::T>& t) { slstm_backward<S, Math>(t); }

@@ -32,8 +32,8 @@ namespace {
 // Rows turned together, as squares of which every line is read and written once.
 constexpr size_t kSquare = 4;
 
-// Row l of one register of a panel, for l < lanes: out[p·width + l] = row_l[p], rows `stride` apart; those from `count` on
-// are zeros.
+// Row l of one register of a panel, for l < lanes: out[p·width + l] = row_l[p], rows `stride` apart; those from `count`
+// on are zeros.
 template <class T>
 void pack_register(const T* rows, size_t stride, size_t count, size_t lanes, size_t k, size_t width, T* out) {
   size_t l = 0;

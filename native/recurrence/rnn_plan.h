@@ -22,9 +22,9 @@ inline constexpr double kRnnParallelWork = 4e6;
 // The sequences of a call, longest first, so that those still running at any step come first in their tile.
 struct RnnPlan {
   size_t batch, tiles, tokens;
-  uint32_t* order;   // sequences by descending length
-  size_t* offsets;   // the first token of order[i]
-  size_t* lengths;   // the length of order[i]
+  uint32_t* order;  // sequences by descending length
+  size_t* offsets;  // the first token of order[i]
+  size_t* lengths;  // the length of order[i]
 
   // False if there is no memory.
   bool make(std::span<const uint32_t> given, ArenaFrame& scratch);
@@ -84,8 +84,8 @@ size_t rnn_pitch(size_t values) {
   return (ceil_div(values * sizeof(T), kAlignment) | 1) * kAlignment / sizeof(T);
 }
 
-// Asks for the beginning of the panel that is multiplied next, while the gates of this one are computed: reading must not
-// pause meanwhile.
+// Asks for the beginning of the panel that is multiplied next, while the gates of this one are computed: reading must
+// not pause meanwhile.
 template <class T>
 void prefetch_panel(const T* panel) {
   for (size_t line = 0; line < 32; line++) __builtin_prefetch(panel + line * kAlignment / sizeof(T));

@@ -7,8 +7,8 @@
 namespace lapidary {
 namespace {
 
-#include "core/portable_lanes.h"
 #include "core/exp_lanes.h"
+#include "core/portable_lanes.h"
 #include "recurrence/rnn_lanes.h"
 
 struct Exact {

@@ -1,9 +1,9 @@
 // Steps that follow one another, each cut into blocks: block (t, b) may begin when all blocks of step t − 1 are done.
 //
-// Threads meet after each step, which takes a fraction of a microsecond where each has a processor. A thread never waits
-// for a block that nobody has begun: if no other thread comes, or a late one, whoever is there does everything. Which
-// thread does a block is left to chance, so body(t, b) must not depend on it. Each thread begins with blocks of its own,
-// the same in every step, so that what they read stays in its caches.
+// Threads meet after each step, which takes a fraction of a microsecond where each has a processor. A thread never
+// waits for a block that nobody has begun: if no other thread comes, or a late one, whoever is there does everything.
+// Which thread does a block is left to chance, so body(t, b) must not depend on it. Each thread begins with blocks of
+// its own, the same in every step, so that what they read stays in its caches.
 #pragma once
 
 #include <atomic>

@@ -18,8 +18,7 @@ const shapes = [
 /** Random gradients of h and of the final state. */
 function upstream<A extends Real>(p: Problem<A>, type: new (values: ArrayLike<number>) => A, seed = 5) {
   const { h, state } = rnnForward(p.x, p.network);
-  const random = (m: Dense<A>, salt: number) =>
-    dense(m.rows, m.cols, new type(uniform(m.data.length, seed + salt)));
+  const random = (m: Dense<A>, salt: number) => dense(m.rows, m.cols, new type(uniform(m.data.length, seed + salt)));
   return { dh: random(h, 0), dstate: random(state, 1) };
 }
 
@@ -116,7 +115,12 @@ describe.each(cells)('%s', (cell) => {
         parts.slice(1).forEach((part, i) => (part.network.state = rnnForward(parts[i]!.x, parts[i]!.network).state));
         const sums = arraysOf(whole).map((array) => new Float64Array(array.length));
         let dstate = up.dstate;
-        for (const [part, from] of [[parts[2]!, 5], [parts[1]!, 4], [parts[0]!, 0]] as const) { // prettier-ignore
+        for (const [part, from] of [
+          [parts[2]!, 5],
+          [parts[1]!, 4],
+          [parts[0]!, 0],
+        ] as const) {
+          // prettier-ignore
           const g = gradients(part, { dh: rows(up.dh, from, from + part.x.rows), dstate });
           expect(sameBits(g.dx.data, rows(whole.dx, from, from + part.x.rows).data)).toBe(true);
           dstate = g.dstate;
@@ -146,7 +150,12 @@ describe.each(cells)('%s', (cell) => {
     const [one, two] = [gradients(p, up), gradients(p, other)].map(arraysOf);
     const both = gradients(p, { dh: sum(up.dh, other.dh), dstate: sum(up.dstate, other.dstate) });
     arraysOf(both).forEach((array, i) =>
-      expect(distance(array, one![i]!.map((v, j) => v + 3 * two![i]![j]!))).toBeLessThan(1e-12),
+      expect(
+        distance(
+          array,
+          one![i]!.map((v, j) => v + 3 * two![i]![j]!),
+        ),
+      ).toBeLessThan(1e-12),
     );
   });
 
@@ -167,8 +176,7 @@ describe.each(cells)('%s', (cell) => {
     if (cell !== 'gru') {
       const h = gradients(one, last).dstate;
       const clipped = gradients(one, last, { clip: 0.05 }).dstate;
-      for (let i = 0; i < 14; i++)
-        expect(clipped.data[i]).toBeCloseTo(Math.min(0.05, Math.max(-0.05, h.data[i]!)), 14);
+      for (let i = 0; i < 14; i++) expect(clipped.data[i]).toBeCloseTo(Math.min(0.05, Math.max(-0.05, h.data[i]!)), 14);
     }
   });
 

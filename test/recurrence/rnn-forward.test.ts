@@ -285,4 +285,3 @@ function joined(parts: [Dense<Float32Array>, Dense<Float32Array>], p: Problem<Fl
   });
   return Float32Array.from(pieces.flatMap((piece) => [...piece]));
 }
-

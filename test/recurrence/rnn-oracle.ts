@@ -96,7 +96,9 @@ export function oracle<A extends Real>({ x, network }: Problem<A>): { h: Float64
   const [gates, states, d] = [gatesOf[cell], statesOf[cell], r.cols];
   const hidden = r.rows / gates;
   const h = new Float64Array(x.rows * hidden);
-  const state = network.state ? Float64Array.from(network.state.data) : new Float64Array(lengths.length * states * hidden);
+  const state = network.state
+    ? Float64Array.from(network.state.data)
+    : new Float64Array(lengths.length * states * hidden);
   let token = 0;
   lengths.forEach((length, b) => {
     for (let t = 0; t < length; t++, token++) {
