@@ -33,3 +33,6 @@ export {
   type PlstmPMode,
 } from './plstm-2d.js';
 export { plstmDag, type PlstmDagGates, type PlstmDagOptions, type PlstmGraph } from './plstm-dag.js';
+export { rnnForward, type RnnForwardOptions, type RnnForwardResult } from './rnn-forward.js';
+export { rnnBackward, type RnnBackwardOptions, type RnnGradients } from './rnn-backward.js';
+export type { RnnCell, RnnNetwork } from './rnn.js';
