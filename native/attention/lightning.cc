@@ -21,6 +21,7 @@ constexpr size_t kPanel = 32;  // columns of a packed panel of Kᵀ, and the sid
 constexpr size_t kEnoughScans = 4, kChunk = 2048;
 // Below about this many multiplications a second thread costs more to wake than it saves.
 constexpr double kParallelWork = 2e6;
+constexpr size_t kWave = 256;
 
 // One head of one sequence, forwards or against time. `state` is d × e.
 struct Scan {
@@ -68,6 +69,7 @@ class Blocks {
     for (size_t t = first; t < last; t += block_, empty = false) {
       if (context.cancelled()) return Status::aborted;
       const size_t n = std::min(block_, last - t);
+      fetch_ahead(scan, t + n, std::min(block_, last - t - n), output);
       gather(scan, scan.k, scan.k_stride, scan.d, t, n, k_);
       gather(scan, scan.v, scan.v_stride, scan.e, t, n, v_);
       Status status = Status::ok;
@@ -86,6 +88,22 @@ class Blocks {
 
  private:
   static size_t row(const Scan& scan, size_t t) { return scan.reversed ? scan.tokens - 1 - t : t; }
+
+  // Asks for the block that comes next. A head's rows lie far apart, so the processor does not foresee them.
+  static void fetch_ahead(const Scan& scan, size_t t, size_t n, bool output) {
+    constexpr size_t kLine = 64 / sizeof(float);
+    for (size_t i = t; i < t + n; i++) {
+      const size_t r = row(scan, i);
+      for (size_t c = 0; c < scan.d; c += kLine) {
+        __builtin_prefetch(scan.k + r * scan.k_stride + c, 0, 2);
+        if (output) __builtin_prefetch(scan.q + r * scan.q_stride + c, 0, 2);
+      }
+      for (size_t c = 0; c < scan.e; c += kLine) {
+        __builtin_prefetch(scan.v + r * scan.v_stride + c, 0, 2);
+        if (output) __builtin_prefetch(scan.out + r * scan.out_stride + c, 1, 2);
+      }
+    }
+  }
 
   // Rows of one head into a block of their own: at the stride of many heads they would fall into few sets of the cache.
   static void gather(const Scan& scan, const float* x, size_t stride, size_t cols, size_t t, size_t n, float* to) {
@@ -220,21 +238,32 @@ Status run_scans(std::span<const Scan> scans, size_t block, const Context& conte
   bool longer = false;
   for (const Scan& scan : scans) longer |= scan.tokens > kChunk;
   if (scans.size() < kEnoughScans && longer) return run_chunks(scans, block, context);
-  Outcome outcome;
-  const auto run = [&](size_t part) {
-    if (outcome.failed()) return;
-    const Scan& scan = scans[part];
-    Blocks blocks(scan.d, scan.e, block);
-    outcome.add(blocks.ok() ? blocks.run(scan, 0, scan.tokens, scan.state, !scan.has_state, true, context)
-                            : Status::out_of_memory);
-  };
+  // In waves of some hundred tokens through all scans: the heads of a row share pages of memory, and in a long sequence
+  // a scan of its own would find none of them in the TLB.
+  const size_t wave = ceil_div(kWave, block) * block;
   double work = 0;
-  for (const Scan& scan : scans)
-    work += static_cast<double>(scan.tokens) * static_cast<double>(scan.d + scan.e) * static_cast<double>(block);
-  if (work >= kParallelWork) {
-    parallel_for(scans.size(), run);
-  } else {
-    for (size_t part = 0; part < scans.size(); part++) run(part);
+  size_t tokens = 0;
+  for (const Scan& scan : scans) {
+    tokens = std::max(tokens, scan.tokens);
+    work += static_cast<double>(std::min(wave, scan.tokens)) * static_cast<double>((scan.d + scan.e) * block);
+  }
+  Outcome outcome;
+  for (size_t first = 0; first == 0 || first < tokens; first += wave) {
+    const auto run = [&](size_t part) {
+      const Scan& scan = scans[part];
+      if (outcome.failed() || (first > 0 && first >= scan.tokens)) return;
+      Blocks blocks(scan.d, scan.e, block);
+      const bool empty = first == 0 && !scan.has_state;
+      const size_t last = std::min(scan.tokens, first + wave);
+      outcome.add(blocks.ok() ? blocks.run(scan, first, last, scan.state, empty, true, context)
+                              : Status::out_of_memory);
+    };
+    if (work >= kParallelWork) {
+      parallel_for(scans.size(), run);
+    } else {
+      for (size_t part = 0; part < scans.size(); part++) run(part);
+    }
+    if (outcome.failed()) break;
   }
   return outcome.get();
 }
