@@ -110,7 +110,7 @@ export function refuseSingular(at: Where, first: number, heads: number): void {
  *   divides by δ = ω − μᵀρ, which can round to 0 or below); inner products in f64 in place of bf16; no preconditioner
  * @example
  * const k = dense(3, 1, Float32Array.of(1, 2, 3));
- * localLinearAttention(dense(1, 1, Float32Array.of(0)), k, k, { lambda: 1e-9 }).out.data // 0
+ * localLinearAttention(dense(1, 1, Float32Array.of(4)), k, k, { lambda: 1e-9 }).out.data // 4
  */
 export function localLinearAttention(
   q: Matrix,
