@@ -36,7 +36,7 @@ describeEachIsa('lightningAttentionBackward', (isa) => {
         const expected = Float64Array.from(gradient.data, (_, i) => {
           const moved = (by: number) => {
             const copy = inputs.map((m) => ({ ...m, data: m.data.slice() })) as [Matrix, Matrix, Matrix, Matrix];
-            copy[which]!.data[i]! = by;
+            copy[which]!.data[i] = by;
             return loss(...copy);
           };
           return (moved(1) - moved(-1)) / 2;
