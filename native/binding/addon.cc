@@ -8,6 +8,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new lapidary::Instance);
   lapidary::add_core(env, exports);
   lapidary::add_attention(env, exports);
+  lapidary::add_attention_linear(env, exports);
   lapidary::add_gemm(env, exports);
   lapidary::add_graph(env, exports);
   lapidary::add_io(env, exports);
