@@ -93,7 +93,7 @@ function bounds(at: Where, window: readonly unknown[]): [number, number] {
  * const q = dense(1, 2, Float32Array.of(1, 0));
  * const keys = dense(2, 2, Float32Array.of(Math.log(3), 5, 0, 7));
  * const values = dense(2, 1, Float32Array.of(4, 8));
- * attention.decodeAttention(q, keys, values, { scale: 1 }).out.data // 5
+ * decodeAttention(q, keys, values, { scale: 1 }).out.data // 5
  */
 export function decodeAttention(
   q: Dense<Float32Array>,

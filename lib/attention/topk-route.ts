@@ -40,7 +40,7 @@ export interface TopkRouteOptions {
  *   ERR_ABORTED, ERR_OUT_OF_MEMORY
  * @source Raposo et al., Mixture-of-Depths (2024), sections 3.3 to 3.5: expert-choice routing, capacity k (12.5 % of the
  *   tokens in the paper), predictor or threshold for sampling
- * @example attention.topkRoute(dense(1, 4, Float32Array.of(0.2, 0.9, 0.1, 0.5)), { k: 2 }).indices // 1, 3
+ * @example topkRoute(dense(1, 4, Float32Array.of(0.2, 0.9, 0.1, 0.5)), { k: 2 }).indices // 1, 3
  */
 export function topkRoute(scores: Dense<Float32Array>, options: TopkRouteOptions): Route {
   const at = where('topkRoute');
@@ -103,8 +103,8 @@ function matrixOf(at: Where, argument: string, x: unknown, rows: number): Dense<
  * @param out takes the result: number of chosen tokens × n
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_FORMAT (a route that is none), ERR_ALIAS, ERR_DETACHED, ERR_ABORTED
  * @example
- * const route = attention.topkRoute(dense(1, 3, Float32Array.of(1, 3, 2)), { k: 2 });
- * attention.gatherRoute(dense(3, 1, Float32Array.of(10, 20, 30)), route).data // 20, 30
+ * const route = topkRoute(dense(1, 3, Float32Array.of(1, 3, 2)), { k: 2 });
+ * gatherRoute(dense(3, 1, Float32Array.of(10, 20, 30)), route).data // 20, 30
  */
 export function gatherRoute(x: Dense<Float32Array>, route: Route, out?: Dense<Float32Array>): Dense<Float32Array> {
   const at = where('gatherRoute');
@@ -125,8 +125,8 @@ export function gatherRoute(x: Dense<Float32Array>, route: Route, out?: Dense<Fl
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_FORMAT (a route that is none), ERR_ALIAS, ERR_DETACHED, ERR_ABORTED
  * @source Raposo et al., Mixture-of-Depths (2024), equation 1
  * @example
- * const route = attention.topkRoute(dense(1, 3, Float32Array.of(1, 3, 2)), { k: 1 });
- * attention.combineRoute(dense(3, 1, Float32Array.of(10, 20, 30)), dense(1, 1, Float32Array.of(5)), route).data // 10, 35, 30
+ * const route = topkRoute(dense(1, 3, Float32Array.of(1, 3, 2)), { k: 1 });
+ * combineRoute(dense(3, 1, Float32Array.of(10, 20, 30)), dense(1, 1, Float32Array.of(5)), route).data // 10, 35, 30
  */
 export function combineRoute(
   x: Dense<Float32Array>,
