@@ -213,6 +213,61 @@ describeEachIsa('softmax', (isa) => {
     ));
 });
 
+describeEachIsa('softmax', (isa) => {
+  it('of columns has the bits of the rows of the transpose', () =>
+    withIsa(isa, () => {
+      const before = getThreads();
+      for (const [rows, cols] of [
+        [1, 5],
+        [300, 1],
+        [70, 35],
+      ] as const)
+        for (const type of [Float32Array, Float64Array]) {
+          const x = dense(rows, cols, type.from(uniform(rows * cols, rows, -9, 9)));
+          const turned = dense(
+            cols,
+            rows,
+            x.data.map((_, i) => x.data[(i % rows) * cols + Math.floor(i / rows)]!),
+          );
+          const want = softmax<Float32Array | Float64Array>(turned).data;
+          for (const threads of [1, 3]) {
+            setThreads(threads);
+            const y = softmax<Float32Array | Float64Array>(x, { axis: 0 }).data;
+            for (let i = 0; i < y.length; i++) expect(y[i]).toBe(want[(i % cols) * rows + Math.floor(i / cols)]);
+          }
+          setThreads(before);
+          softmax<Float32Array | Float64Array>(x, { axis: 0, out: x });
+          for (let i = 0; i < want.length; i++) expect(x.data[i]).toBe(want[(i % cols) * rows + Math.floor(i / cols)]);
+        }
+    }));
+});
+
+describe('softmax of f64', () => {
+  const of64 = (...x: number[]) => [...softmax(dense(1, x.length, Float64Array.from(x))).data];
+
+  it('is within a few ulp of the definition, and knows −∞, NaN and +∞', () => {
+    for (const n of [1, 2, 100, 200_000]) {
+      const x = uniform(n, n, -30, 30).map((v) => v + 5000);
+      const max = x.reduce((a, b) => Math.max(a, b));
+      const sum = x.reduce((a, v) => a + Math.exp(v - max), 0);
+      softmax(dense(1, n, x)).data.forEach((v, i) => {
+        const want = Math.exp(x[i]! - max) / sum;
+        expect(Math.abs(v - want)).toBeLessThanOrEqual(1e-13 * want);
+      });
+    }
+    expect(of64(-Infinity, 3, -1e308)).toEqual([0, 1, 0]);
+    expect(of64(-Infinity, -Infinity)).toEqual([0, 0]);
+    expect(of64(1, NaN)).toEqual([NaN, NaN]);
+    expect(of64(Infinity, 1)).toEqual([NaN, NaN]);
+  });
+
+  it('has one algorithm', () => {
+    const x = dense(1, 1);
+    expect(() => softmax(x, { algorithm: 'online' })).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }));
+    expect(() => softmax(x, { axis: 2 as never })).toThrow(expect.objectContaining({ argument: 'options.axis' }));
+  });
+});
+
 describe('softmax refuses', () => {
   const refuse = (call: () => unknown, code: string, argument?: string) => {
     try {
