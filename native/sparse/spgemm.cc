@@ -16,6 +16,13 @@ namespace {
 
 constexpr size_t kMostPlaces = 4096;  // products of a row whose places are kept for the rows that repeat it
 
+// A new row is written in any order: its lines are asked for while its pattern is made.
+template <class T>
+[[gnu::always_inline]] inline void prefetch_for_write(T* row, size_t n) {
+  constexpr size_t kMost = 8192 / sizeof(T);
+  for (size_t e = 0; e < std::min(n, kMost); e += 64 / sizeof(T)) __builtin_prefetch(row + e, 1);
+}
+
 // A product and where its rows lie.
 struct Product {
   const CsrPattern& a;
@@ -192,6 +199,8 @@ class Writer {
     const bool may_repeat = !mask.given && !window.slice;
     if (may_repeat && repeats(product, i)) return fill_by_place(row, semiring, work, indices, values, count);
 
+    prefetch_for_write(indices, count);
+    prefetch_for_write(values, count);
     dense_.mark(row, blocks, base, words, mask);
     const bool head = may_repeat && i + 1 < window.last && products <= kMostPlaces &&
                       product.plan.work[i + 1].repeat != static_cast<uint64_t>(Repeat::no);
@@ -231,8 +240,7 @@ class Writer {
 
   void add_placed(const RowInput<T>& row, Semiring semiring, T* values, size_t count) {
     placed_count_ = count;
-    rows_.add_by_place(row, semiring, places_, count, placed_);
-    std::copy_n(placed_, count, values);
+    rows_.add_by_place(row, semiring, places_, count, nothing_, placed_, values);
   }
 
   bool fill_by_place(const RowInput<T>& row, Semiring semiring, const RowWork& work, uint32_t* indices, T* values,

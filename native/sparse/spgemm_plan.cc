@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "core/checked.h"
@@ -91,9 +92,12 @@ Accumulator choose(const Window& window, uint64_t products, uint64_t entries) {
   return products <= 512 * rows ? Accumulator::sort : Accumulator::hash;
 }
 
-// Rows of B in words of 64 columns; nothing if that saves less than half of its entries.
-Status compress(const CsrPattern& b, ArenaFrame& scratch, BlockRows& blocks) {
+// Rows of B in words of 64 columns; nothing if that saves less than half of all products.
+Status compress(const CsrPattern& a, const CsrPattern& b, uint64_t products, ArenaFrame& scratch, BlockRows& blocks) {
   blocks = {};
+  if (products < 2 * b.nnz) return Status::ok;
+  uint32_t* indptr = scratch.take<uint32_t>(b.rows + 1);
+  if (indptr == nullptr) return Status::out_of_memory;
   const RowParts parts(b, kGrain);
   uint64_t sums[RowParts::kMost];
   const auto count_row = [&](size_t k) {
@@ -104,18 +108,25 @@ Status compress(const CsrPattern& b, ArenaFrame& scratch, BlockRows& blocks) {
   };
   parallel_for(parts.count(), [&](size_t part) {
     sums[part] = 0;
-    for (size_t k = parts.begin(part); k < parts.begin(part + 1); k++) sums[part] += count_row(k);
+    for (size_t k = parts.begin(part), last = parts.begin(part + 1); k < last; k++)
+      sums[part] += indptr[k] = count_row(k);
   });
   uint64_t total = 0;
   for (size_t part = 0; part < parts.count(); part++) total += std::exchange(sums[part], total);
-  if (total > b.nnz / 2) return Status::ok;
-  uint32_t* indptr = scratch.take<uint32_t>(b.rows + 1);
+  uint64_t used[RowParts::kMost];
+  const RowParts a_parts(a, kGrain);
+  parallel_for(a_parts.count(), [&](size_t part) {
+    used[part] = 0;
+    const size_t last = a.indptr[a_parts.begin(part + 1)];
+    for (size_t p = a.indptr[a_parts.begin(part)]; p < last; p++) used[part] += indptr[a.indices[p]];
+  });
+  if (std::accumulate(used, used + a_parts.count(), uint64_t{0}) > products / 2) return Status::ok;
   uint32_t* block = scratch.take<uint32_t>(total);
   uint64_t* mask = scratch.take<uint64_t>(total);
-  if (indptr == nullptr || block == nullptr || mask == nullptr) return Status::out_of_memory;
+  if (block == nullptr || mask == nullptr) return Status::out_of_memory;
   parallel_for(parts.count(), [&](size_t part) {
     uint32_t next = static_cast<uint32_t>(sums[part]);
-    for (size_t k = parts.begin(part); k < parts.begin(part + 1); k++) {
+    for (size_t k = parts.begin(part), last = parts.begin(part + 1); k < last; k++) {
       indptr[k] = next;
       for (size_t p = b.indptr[k]; p < b.indptr[k + 1];) {
         block[next] = b.indices[p] / 64;
@@ -162,7 +173,8 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
       row_work[i] = {products, static_cast<uint64_t>(repeat_of(a, i, shifted)), low, high};
     }
   });
-  const Status compressed = compress(b, scratch, blocks);
+  const uint64_t total = products_of(row_work, 0, a.rows);
+  const Status compressed = compress(a, b, total, scratch, blocks);
   if (compressed != Status::ok) return compressed;
   if (context.cancelled()) return Status::aborted;
 
@@ -173,7 +185,6 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
     i = window.last;
   }
   Window* window = scratch.take<Window>(count);
-  const uint64_t total = products_of(row_work, 0, a.rows);
   const uint64_t part_products = std::max(kPart, total / kMostParts);
   WindowPart* part = scratch.take<WindowPart>(std::min<uint64_t>(count, 2 * (total / part_products + 1)));
   if (window == nullptr || part == nullptr) return Status::out_of_memory;

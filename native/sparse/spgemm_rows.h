@@ -71,8 +71,10 @@ struct RowKernels {
                         const uint32_t* before, bool masked, uint32_t* indices, T* values);
   // sums[column − base] += product.
   void (*add_dense)(const RowInput<T>& row, Semiring semiring, uint32_t base, T* sums);
-  // sums[places[p]] = the sum of the products p there, of nnz places. sums has room for nnz + kRunSlack values.
-  void (*add_by_place)(const RowInput<T>& row, Semiring semiring, const uint32_t* places, size_t nnz, T* sums);
+  // values[place] = the sum of the products p with places[p] = place, for nnz places; sums has room for
+  // nnz + kRunSlack values.
+  void (*add_by_place)(const RowInput<T>& row, Semiring semiring, const uint32_t* places, size_t nnz, T nothing,
+                       T* sums, T* values);
   // Writes the sums at the bits of n words, ascending, with their columns; sums and bits are as new afterwards.
   size_t (*take_dense)(uint64_t* bits, size_t n, uint32_t base, T* sums, T nothing, uint32_t* indices, T* values);
 };

@@ -27,6 +27,11 @@ void add_run(size_t n, T a, const T* b, T* sums, size_t first) {
   for (size_t q = 0; q < n; q++) sums[first + q] = plus_of(sums[first + q], times_of(a, b[q]));
 }
 
+template <class T>
+void copy_values(size_t n, const T* from, T* to) {
+  for (size_t e = 0; e < n; e++) to[e] = from[e];
+}
+
 #include "sparse/spgemm_rows_lanes.h"
 
 }  // namespace

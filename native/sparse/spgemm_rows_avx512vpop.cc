@@ -42,6 +42,21 @@ void add_run(size_t n, T a, const T* b, T* sums, size_t first) {
   for (size_t q = 0; q < n; q++) sums[first + q] = plus_of(sums[first + q], times_of(a, b[q]));
 }
 
+// By masks: rows are short, and a call of memcpy costs more than the copy.
+template <class T>
+void copy_values(size_t n, const T* from, T* to) {
+  for (size_t e = 0; e < n; e += 64 / sizeof(T)) {
+    const size_t left = n - e;
+    if constexpr (sizeof(T) == 8) {
+      const __mmask8 mask = static_cast<__mmask8>(left < 8 ? 0xffu >> (8 - left) : 0xffu);
+      _mm512_mask_storeu_epi64(to + e, mask, _mm512_maskz_loadu_epi64(mask, from + e));
+    } else {
+      const __mmask16 mask = static_cast<__mmask16>(left < 16 ? 0xffffu >> (16 - left) : 0xffffu);
+      _mm512_mask_storeu_epi32(to + e, mask, _mm512_maskz_loadu_epi32(mask, from + e));
+    }
+  }
+}
+
 #include "sparse/spgemm_rows_lanes.h"
 
 // Eight words a step: population counts and their running sums in one register. Bound: a dozen instructions a step.

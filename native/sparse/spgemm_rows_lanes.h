@@ -183,8 +183,7 @@ void add_to_sums(const RowInput<T>& row, MultiplyOp op, uint32_t base, T* sums) 
 }
 
 template <class T, AddOp kAdd>
-void add_placed(const RowInput<T>& row, MultiplyOp op, const uint32_t* places, size_t nnz, T* values) {
-  for (size_t e = 0; e < nnz; e++) values[e] = nothing<kAdd, T>();
+void add_placed(const RowInput<T>& row, MultiplyOp op, const uint32_t* places, T* values) {
   PlaceSink<T, kAdd> sink{places, values};
   for_products<false>(row, op, sink);
 }
@@ -216,8 +215,7 @@ void add_dense_of(const RowInput<T>& row, Semiring s, uint32_t base, T* sums) {
 // scratch[places[p]] += a·b for plus-times, whose rows of B often fall on neighbouring places: then add_run(n, a, b, to),
 // which the including file defines, adds them together.
 template <class T>
-void add_times_placed(const RowInput<T>& row, const uint32_t* places, size_t nnz, T* sums) {
-  for (size_t e = 0; e < nnz; e++) sums[e] = nothing<AddOp::plus, T>();
+void add_times_placed(const RowInput<T>& row, const uint32_t* places, T* sums) {
   for (size_t e = 0; e < row.n; e++) {
     const RowExtent k = row.extents[row.columns[e]];
     const size_t n = k.end - k.begin;
@@ -233,11 +231,19 @@ void add_times_placed(const RowInput<T>& row, const uint32_t* places, size_t nnz
 }
 
 template <class T>
-void add_by_place_of(const RowInput<T>& row, Semiring s, const uint32_t* places, size_t nnz, T* sums) {
-  if (s.is_plus_times()) return add_times_placed(row, places, nnz, sums);
-#define LAPIDARY_CALL(kAdd) add_placed<T, kAdd>(row, s.multiply, places, nnz, sums)
+void add_at_places(const RowInput<T>& row, Semiring s, const uint32_t* places, T* sums) {
+  if (s.is_plus_times()) return add_times_placed(row, places, sums);
+#define LAPIDARY_CALL(kAdd) add_placed<T, kAdd>(row, s.multiply, places, sums)
   LAPIDARY_FOR_ADD(s.add, LAPIDARY_CALL);
 #undef LAPIDARY_CALL
+}
+
+template <class T>
+void add_by_place_of(const RowInput<T>& row, Semiring s, const uint32_t* places, size_t nnz, T nothing_yet, T* sums,
+                     T* values) {
+  for (size_t e = 0; e < nnz; e++) sums[e] = nothing_yet;
+  add_at_places(row, s, places, sums);
+  copy_values(nnz, sums, values);
 }
 
 template <class T>
