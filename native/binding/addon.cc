@@ -15,6 +15,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   lapidary::add_recurrence(env, exports);
   lapidary::add_softmax(env, exports);
   lapidary::add_sparse(env, exports);
+  lapidary::add_sparse_spgemm(env, exports);
   lapidary::add_special(env, exports);
   return exports;
 }

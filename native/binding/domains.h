@@ -14,6 +14,7 @@ void add_quant(Napi::Env env, Napi::Object exports);
 void add_recurrence(Napi::Env env, Napi::Object exports);
 void add_softmax(Napi::Env env, Napi::Object exports);
 void add_sparse(Napi::Env env, Napi::Object exports);
+void add_sparse_spgemm(Napi::Env env, Napi::Object exports);
 void add_special(Napi::Env env, Napi::Object exports);
 
 }  // namespace lapidary

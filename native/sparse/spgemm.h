@@ -43,8 +43,7 @@ struct SpgemmStats {
 };
 
 // Counts: indptr (a.rows + 1 entries) points to the rows of C if stats.nnz < 2^32, else it means nothing. a.cols must
-// be b.rows; all matrices must have been checked. value_bytes is only for the choice of accumulators. Scratch: 17 bytes
-// a row of A and of B, at most 6 bytes an entry of B, and for each thread a bitmap or a table.
+// be b.rows; all matrices must have been checked. Scratch: 17 bytes a row of A and of B, at most 12 bytes an entry of B, and for each thread a bitmap or a table.
 Status spgemm_count(const CsrPattern& a, const CsrPattern& b, const SpgemmOptions& options, uint32_t* indptr,
                     SpgemmStats& stats, Context context);
 
@@ -53,11 +52,5 @@ Status spgemm_count(const CsrPattern& a, const CsrPattern& b, const SpgemmOption
 template <class T>
 Status spgemm_fill(const CsrView<T>& a, const CsrView<T>& b, const SpgemmOptions& options, const CsrPattern& c,
                    uint32_t* indices, T* values, Context context);
-
-// Values for a pattern that is known: c, checked, from an earlier product of matrices with the patterns of a and b.
-// Status::bad_structure if a product falls outside c.
-template <class T>
-Status spgemm_refill(const CsrView<T>& a, const CsrView<T>& b, Semiring semiring, const CsrPattern& c, T* values,
-                     Context context);
 
 }  // namespace lapidary
