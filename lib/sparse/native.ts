@@ -4,13 +4,7 @@ import type { Real } from '../core/values.js';
 /** A Csr as the native side takes it. */
 export type CsrArguments = [rows: number, cols: number, indptr: Uint32Array, indices: Uint32Array, values: Real];
 
-type SpgemmMatrix = [
-  rows: number,
-  cols: number,
-  indptr: Uint32Array,
-  indices: Uint32Array,
-  values: Real | Int32Array,
-];
+type SpgemmMatrix = [rows: number, cols: number, indptr: Uint32Array, indices: Uint32Array, values: Real | Int32Array];
 
 /** What both phases of a sparse product take; absent mask arrays: no mask. */
 export type Factors = [

@@ -1,4 +1,4 @@
-import { where, type Where } from '../core/validate.js';
+import { typeOf, where, type Where } from '../core/validate.js';
 import type { Csr } from '../core/values.js';
 import { csrArguments, native, type Factors } from './native.js';
 
@@ -71,7 +71,7 @@ export function spgemmPlan(a: Csr<SpgemmValues>, b: Csr<SpgemmValues>, options?:
 /** Both factors of one type and of shapes that fit. */
 export function checkFactors(at: Where, a: Csr<SpgemmValues>, b: Csr<SpgemmValues>): void {
   at.csr('a', a, valueTypes);
-  at.csr('b', b, valueTypes.filter((type) => a.values instanceof type));
+  at.csr('b', b, [typeOf(a.values)]);
   if (b.rows !== a.cols) at.fail('ERR_SHAPE', 'b', `${a.cols} rows, as many as a has columns`, `${b.rows}`);
 }
 
@@ -84,7 +84,7 @@ export function count(
 ): SpgemmPlan {
   at.oneOf('options.accumulator', accumulator, accumulators);
   at.boolean('options.complement', complement);
-  if (mask !== undefined) checkMask(at, mask, a.rows, b.cols);
+  if (mask !== undefined) checkMask(at, 'options.mask', mask, a.rows, b.cols);
   const indptr = at.allocate(Uint32Array, a.rows + 1);
   const counts = new Float64Array(2 + accumulators.length);
   const plan = { rows: a.rows, cols: b.cols, indptr, mask: mask ?? null, complement, accumulator };
@@ -99,11 +99,11 @@ export function count(
   return { ...plan, stats };
 }
 
-function checkMask(at: Where, mask: Pattern, rows: number, cols: number): void {
+export function checkMask(at: Where, argument: string, mask: Pattern, rows: number, cols: number): void {
   const placed = typeof mask === 'object' && mask !== null ? { ...mask, values: mask.indices as never } : mask;
-  at.csr('options.mask', placed, [Uint32Array]);
+  at.csr(argument, placed, [Uint32Array]);
   if (mask.rows !== rows || mask.cols !== cols)
-    at.fail('ERR_SHAPE', 'options.mask', `${rows} × ${cols}`, `${mask.rows} × ${mask.cols}`);
+    at.fail('ERR_SHAPE', argument, `${rows} × ${cols}`, `${mask.rows} × ${mask.cols}`);
 }
 
 /** What both native phases take. */

@@ -5,6 +5,7 @@ import { semiringCodes, type Semiring, type semirings } from './semirings.js';
 import {
   accumulators,
   checkFactors,
+  checkMask,
   count,
   operands,
   type SpgemmPlan,
@@ -81,5 +82,6 @@ function checkedPlan(
   at.array('options.plan.indptr', plan.indptr, [Uint32Array], a.rows + 1);
   at.oneOf('options.plan.accumulator', plan.accumulator, accumulators);
   at.boolean('options.plan.complement', plan.complement);
+  if (plan.mask !== null) checkMask(at, 'options.plan.mask', plan.mask, a.rows, b.cols);
   return plan;
 }
