@@ -1,5 +1,6 @@
-// The two operators of a sparse product: C(i,j) = add over k of multiply(A(i,k), B(k,j)). Every pair of them is allowed.
-// On numbers or, and mean: not zero, giving 1 or 0. min and max give NaN if an operand is NaN. Whole numbers wrap.
+// The two operators of a sparse product: C(i,j) = add over k of multiply(A(i,k), B(k,j)). Every pair of them is
+// allowed. On numbers or, and mean: not zero, giving 1 or 0. min and max give NaN if an operand is NaN. Whole numbers
+// wrap.
 #pragma once
 
 #include <cstddef>

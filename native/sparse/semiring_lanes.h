@@ -61,12 +61,16 @@ inline T nothing() {
   if constexpr (kAdd == AddOp::plus) return IsWhole<T>::value ? T{0} : -T{0};
   if constexpr (kAdd == AddOp::times || kAdd == AddOp::logical_and) return T{1};
   if constexpr (kAdd == AddOp::min) {
-    if constexpr (IsWhole<T>::value) return INT32_MAX;
-    else return static_cast<T>(__builtin_inff());
+    if constexpr (IsWhole<T>::value)
+      return INT32_MAX;
+    else
+      return static_cast<T>(__builtin_inff());
   }
   if constexpr (kAdd == AddOp::max) {
-    if constexpr (IsWhole<T>::value) return INT32_MIN;
-    else return static_cast<T>(-__builtin_inff());
+    if constexpr (IsWhole<T>::value)
+      return INT32_MIN;
+    else
+      return static_cast<T>(-__builtin_inff());
   }
   return T{0};
 }
@@ -109,21 +113,21 @@ inline void multiply(MultiplyOp op, T a, const T* b, size_t n, T* out) {
 }
 
 // return call(operator), the operator as a constant.
-#define LAPIDARY_FOR_ADD(op, call)          \
-  switch (op) {                             \
-    case AddOp::plus:                       \
-      return call(AddOp::plus);             \
-    case AddOp::times:                      \
-      return call(AddOp::times);            \
-    case AddOp::min:                        \
-      return call(AddOp::min);              \
-    case AddOp::max:                        \
-      return call(AddOp::max);              \
-    case AddOp::logical_or:                 \
-      return call(AddOp::logical_or);       \
-    case AddOp::logical_and:                \
-      return call(AddOp::logical_and);      \
-    case AddOp::any:                        \
-      break;                                \
-  }                                         \
+#define LAPIDARY_FOR_ADD(op, call)     \
+  switch (op) {                        \
+    case AddOp::plus:                  \
+      return call(AddOp::plus);        \
+    case AddOp::times:                 \
+      return call(AddOp::times);       \
+    case AddOp::min:                   \
+      return call(AddOp::min);         \
+    case AddOp::max:                   \
+      return call(AddOp::max);         \
+    case AddOp::logical_or:            \
+      return call(AddOp::logical_or);  \
+    case AddOp::logical_and:           \
+      return call(AddOp::logical_and); \
+    case AddOp::any:                   \
+      break;                           \
+  }                                    \
   return call(AddOp::any)

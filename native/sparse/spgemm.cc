@@ -324,8 +324,8 @@ Status spgemm_count(const CsrPattern& a, const CsrPattern& b, const SpgemmOption
   const Status planned = plan.build(a, b, options.accumulator, plan_scratch, context);
   if (planned != Status::ok) return planned;
   const Product product{a, b, options, plan};
-  const Status status =
-      count_windows(product, false, [&](size_t i, uint32_t count) { indptr[i + 1] = count; }, context);
+  const Status status = count_windows(
+      product, false, [&](size_t i, uint32_t count) { indptr[i + 1] = count; }, context);
   stats = plan.stats;
   if (status != Status::ok) return status;
   for (size_t w = 0; w < plan.window_count; w++) {
@@ -347,7 +347,8 @@ Status spgemm_fill(const CsrView<T>& a, const CsrView<T>& b, const SpgemmOptions
   if (planned != Status::ok) return planned;
   const Product product{a, b, options, plan};
   if (plan.has_slices) {
-    const Status counted = count_windows(product, true, [](size_t, uint32_t) {}, context);
+    const Status counted = count_windows(
+        product, true, [](size_t, uint32_t) {}, context);
     if (counted != Status::ok) return counted;
     // From here on the count of a slice is where it ends in its row.
     for (size_t w = 1; w < plan.window_count; w++) {
@@ -387,9 +388,9 @@ Status spgemm_fill(const CsrView<T>& a, const CsrView<T>& b, const SpgemmOptions
   });
 }
 
-#define LAPIDARY_INSTANTIATE(T)                                                                                     \
-  template Status spgemm_fill(const CsrView<T>&, const CsrView<T>&, const SpgemmOptions&, const CsrPattern&, uint32_t*, \
-                              T*, Context)
+#define LAPIDARY_INSTANTIATE(T)                                                                              \
+  template Status spgemm_fill(const CsrView<T>&, const CsrView<T>&, const SpgemmOptions&, const CsrPattern&, \
+                              uint32_t*, T*, Context)
 LAPIDARY_INSTANTIATE(double);
 LAPIDARY_INSTANTIATE(float);
 LAPIDARY_INSTANTIATE(int32_t);

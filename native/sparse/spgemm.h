@@ -2,10 +2,11 @@
 // Two phases: the first counts the entries of each row, so that the caller can allocate C; the second fills it.
 //
 // Rows are grouped into windows of about equal work whose accumulators fit the cache (the windows of SMASH, Shivdikar
-// 2021, with one accumulator for each thread, so that nothing has to be atomic); windows into parts that threads take. A
-// row too long for one thread is cut by columns into several windows.
-// Each window has the accumulator that suits its width and its number of products:
-//   dense  a bitmap over the columns in reach and the rank of each of its words: sorted output for nothing. Crowded rows
+// 2021, with one accumulator for each thread, so that nothing has to be atomic); windows into parts that threads take.
+// A row too long for one thread is cut by columns into several windows. Each window has the accumulator that suits its
+// width and its number of products:
+//   dense  a bitmap over the columns in reach and the rank of each of its words: sorted output for nothing. Crowded
+//   rows
 //          sum into an array over the columns; rows that repeat the one before, at most shifted by one, as in grids and
 //          bands, take over its pattern and the place of each product
 //   hash   a table of at most half load, linear probing (Nagasaka et al. 2018); columns are sorted at the end
@@ -31,19 +32,20 @@ inline constexpr size_t kAccumulators = 5;
 struct SpgemmOptions {
   Semiring semiring;
   Accumulator accumulator = Accumulator::automatic;
-  bool sorted = true;               // else rows of hash windows keep their columns in the order of their first product
+  bool sorted = true;                // else rows of hash windows keep their columns in the order of their first product
   const CsrPattern* mask = nullptr;  // of the shape of C: only its entries are computed, or all others
   bool complement = false;
 };
 
 struct SpgemmStats {
-  uint64_t nnz = 0;       // entries of C
-  uint64_t products = 0;  // multiply-adds, those that a mask leaves out included
+  uint64_t nnz = 0;                   // entries of C
+  uint64_t products = 0;              // multiply-adds, those that a mask leaves out included
   uint64_t rows[kAccumulators] = {};  // by accumulator; [automatic]: rows without a product
 };
 
 // Counts: indptr (a.rows + 1 entries) points to the rows of C if stats.nnz < 2^32, else it means nothing. a.cols must
-// be b.rows; all matrices must have been checked. Scratch: 17 bytes a row of A and of B, at most 12 bytes an entry of B, and for each thread a bitmap or a table.
+// be b.rows; all matrices must have been checked. Scratch: 17 bytes a row of A and of B, at most 12 bytes an entry of
+// B, and for each thread a bitmap or a table.
 Status spgemm_count(const CsrPattern& a, const CsrPattern& b, const SpgemmOptions& options, uint32_t* indptr,
                     SpgemmStats& stats, Context context);
 

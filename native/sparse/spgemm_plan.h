@@ -41,10 +41,10 @@ struct Window {
 struct WindowPart {
   size_t first;
   size_t last;
-  size_t words;    // bitmap of a dense row; 0 if there is none
-  size_t bound;    // most entries that a row outside dense windows can have; 0 if there is none
+  size_t words;     // bitmap of a dense row; 0 if there is none
+  size_t bound;     // most entries that a row outside dense windows can have; 0 if there is none
   size_t products;  // most products of a row of a sort window
-  size_t entries;  // most entries of A in a row of a heap window or in a slice
+  size_t entries;   // most entries of A in a row of a heap window or in a slice
 };
 
 struct SpgemmPlan {
@@ -59,8 +59,7 @@ struct SpgemmPlan {
   SpgemmStats stats;  // all but nnz
 
   // All arrays come from `scratch` and live as long as it.
-  Status build(const CsrPattern& a, const CsrPattern& b, Accumulator accumulator, ArenaFrame& scratch,
-               Context context);
+  Status build(const CsrPattern& a, const CsrPattern& b, Accumulator accumulator, ArenaFrame& scratch, Context context);
 };
 
 }  // namespace lapidary

@@ -6,10 +6,19 @@ namespace lapidary {
 namespace {
 
 #if LAPIDARY_X86
-#define LAPIDARY_ROW_TABLE(name) \
-  {{{Isa::portable, &name##__portable}, {Isa::avx2, &name##__avx2}, {Isa::avx512vpop, &name##__avx512vpop}}}
+#define LAPIDARY_ROW_TABLE(name)                                                                               \
+  {                                                                                                            \
+    {                                                                                                          \
+      {Isa::portable, &name##__portable}, {Isa::avx2, &name##__avx2}, { Isa::avx512vpop, &name##__avx512vpop } \
+    }                                                                                                          \
+  }
 #else
-#define LAPIDARY_ROW_TABLE(name) {{{Isa::portable, &name##__portable}}}
+#define LAPIDARY_ROW_TABLE(name)           \
+  {                                        \
+    {                                      \
+      { Isa::portable, &name##__portable } \
+    }                                      \
+  }
 #endif
 template <class Kernels>
 using Table = KernelTable<const Kernels*, 1 + 2 * LAPIDARY_X86>;

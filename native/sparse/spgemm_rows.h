@@ -84,10 +84,10 @@ const PatternKernels& pattern_kernels();
 template <class T>
 const RowKernels<T>& row_kernels();
 
-#define LAPIDARY_DECLARE_ROW_KERNELS(isa)                      \
-  extern const PatternKernels spgemm_pattern__##isa;           \
-  extern const RowKernels<double> spgemm_rows_f64__##isa;      \
-  extern const RowKernels<float> spgemm_rows_f32__##isa;       \
+#define LAPIDARY_DECLARE_ROW_KERNELS(isa)                 \
+  extern const PatternKernels spgemm_pattern__##isa;      \
+  extern const RowKernels<double> spgemm_rows_f64__##isa; \
+  extern const RowKernels<float> spgemm_rows_f32__##isa;  \
   extern const RowKernels<int32_t> spgemm_rows_i32__##isa
 LAPIDARY_DECLARE_ROW_KERNELS(portable);
 LAPIDARY_DECLARE_ROW_KERNELS(avx2);

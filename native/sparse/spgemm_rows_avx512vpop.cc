@@ -77,8 +77,8 @@ size_t rank_words(const uint64_t* bits, size_t n, uint32_t* before) {
   return static_cast<size_t>(_mm_cvtsi128_si64(_mm512_castsi512_si128(sum)));
 }
 
-// A word with many bits goes by vectors: its sums and columns are compressed in registers (compressing to memory is slow
-// on Zen 4) and stored under a mask, so that nothing past the row is touched.
+// A word with many bits goes by vectors: its sums and columns are compressed in registers (compressing to memory is
+// slow on Zen 4) and stored under a mask, so that nothing past the row is touched.
 template <class T>
 size_t take_words(uint64_t* bits, size_t n, uint32_t base, T* sums, T nothing_yet, uint32_t* indices, T* values) {
   constexpr int kLanes = 64 / sizeof(T);
@@ -124,11 +124,14 @@ size_t take_words(uint64_t* bits, size_t n, uint32_t base, T* sums, T nothing_ye
 
 }  // namespace
 
-const PatternKernels spgemm_pattern__avx512vpop = {mark_bits, mark_bits_of_blocks, count_few_columns, count_bits_and_clear,
-                                              rank_words, find_places};
-const RowKernels<double> spgemm_rows_f64__avx512vpop = {add_by_rank_of<double>, add_dense_of<double>, add_by_place_of<double>, take_words<double>};
-const RowKernels<float> spgemm_rows_f32__avx512vpop = {add_by_rank_of<float>, add_dense_of<float>, add_by_place_of<float>, take_words<float>};
-const RowKernels<int32_t> spgemm_rows_i32__avx512vpop = {add_by_rank_of<int32_t>, add_dense_of<int32_t>, add_by_place_of<int32_t>, take_words<int32_t>};
+const PatternKernels spgemm_pattern__avx512vpop = {
+    mark_bits, mark_bits_of_blocks, count_few_columns, count_bits_and_clear, rank_words, find_places};
+const RowKernels<double> spgemm_rows_f64__avx512vpop = {add_by_rank_of<double>, add_dense_of<double>,
+                                                        add_by_place_of<double>, take_words<double>};
+const RowKernels<float> spgemm_rows_f32__avx512vpop = {add_by_rank_of<float>, add_dense_of<float>,
+                                                       add_by_place_of<float>, take_words<float>};
+const RowKernels<int32_t> spgemm_rows_i32__avx512vpop = {add_by_rank_of<int32_t>, add_dense_of<int32_t>,
+                                                         add_by_place_of<int32_t>, take_words<int32_t>};
 
 LAPIDARY_END_ISA
 

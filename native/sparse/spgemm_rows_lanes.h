@@ -89,8 +89,7 @@ size_t count_bits_and_clear(uint64_t* bits, size_t n) {
   return sum;
 }
 
-void find_places(const RowPattern& row, uint32_t base, const uint64_t* bits, const uint32_t* before,
-                 uint32_t* places) {
+void find_places(const RowPattern& row, uint32_t base, const uint64_t* bits, const uint32_t* before, uint32_t* places) {
   for (size_t e = 0; e < row.n; e++) {
     const RowExtent k = row.extents[row.columns[e]];
     for (size_t q = k.begin; q < k.end; q++) {
@@ -129,7 +128,7 @@ struct RankSink {
   uint32_t* indices;
   T* values;
   size_t outside = 0;
-  T spare = T{};           // where products outside the pattern go
+  T spare = T{};  // where products outside the pattern go
   uint32_t spare_index = 0;
 
   [[gnu::always_inline]] inline void operator()(uint32_t column, T x) {
@@ -197,7 +196,7 @@ size_t add_by_rank_of(const RowInput<T>& row, Semiring s, uint32_t base, const u
                                          : add_ranked<T, AddOp::plus, true, false, true>;
     return loop(row, s.multiply, base, bits, before, indices, values);
   }
-#define LAPIDARY_CALL(kAdd)                                                                                     \
+#define LAPIDARY_CALL(kAdd)                                                                                          \
   indices == nullptr ? add_ranked<T, kAdd, false, true, false>(row, s.multiply, base, bits, before, indices, values) \
                      : add_ranked<T, kAdd, false, true, true>(row, s.multiply, base, bits, before, indices, values)
   LAPIDARY_FOR_ADD(s.add, LAPIDARY_CALL);
@@ -212,8 +211,8 @@ void add_dense_of(const RowInput<T>& row, Semiring s, uint32_t base, T* sums) {
 #undef LAPIDARY_CALL
 }
 
-// scratch[places[p]] += a·b for plus-times, whose rows of B often fall on neighbouring places: then add_run(n, a, b, to),
-// which the including file defines, adds them together.
+// scratch[places[p]] += a·b for plus-times, whose rows of B often fall on neighbouring places: then add_run(n, a, b,
+// to), which the including file defines, adds them together.
 template <class T>
 void add_times_placed(const RowInput<T>& row, const uint32_t* places, T* sums) {
   for (size_t e = 0; e < row.n; e++) {

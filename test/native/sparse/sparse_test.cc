@@ -95,8 +95,8 @@ TEST(sparse_out_of_memory) {
   CHECK(nnz == row.size() && indices == a.indices && values == a.values);
 
   const CsrPattern all = view;
-  for (const auto accumulator : {Accumulator::automatic, Accumulator::hash, Accumulator::dense, Accumulator::heap,
-                                 Accumulator::sort}) {
+  for (const auto accumulator :
+       {Accumulator::automatic, Accumulator::hash, Accumulator::dense, Accumulator::heap, Accumulator::sort}) {
     SpgemmStats stats;
     SpgemmOptions options;
     options.accumulator = accumulator;
@@ -104,9 +104,7 @@ TEST(sparse_out_of_memory) {
     std::vector<uint32_t> c_indices(stats.nnz);
     std::vector<double> c_values(stats.nnz);
     const CsrPattern c{3000, 3000, stats.nnz, indptr.data(), nullptr};
-    CHECK(failures_of([&] {
-            return spgemm_fill(view, view, options, c, c_indices.data(), c_values.data(), {});
-          }) > 0);
+    CHECK(failures_of([&] { return spgemm_fill(view, view, options, c, c_indices.data(), c_values.data(), {}); }) > 0);
     double total = 0, by_vectors = 0;
     for (const double v : c_values) total += v;
     spmv(view, x.data(), y.data(), fault, {});
