@@ -62,7 +62,8 @@ function fromEdges(n: number, row: Uint32Array, col: Uint32Array): Csr {
 function stencil(sides: readonly number[], reach: number): Csr {
   return once(`stencil ${sides.join(' ')} ${reach}`, () => {
     const n = sides.reduce((a, b) => a * b, 1);
-    const steps = sides.reduce<number[][]>((list, _) => list.flatMap((s) => [-1, 0, 1].map((d) => [...s, d])), [[]]);
+    let steps: number[][] = [[]];
+    for (let axis = 0; axis < sides.length; axis++) steps = steps.flatMap((s) => [-1, 0, 1].map((d) => [...s, d]));
     const [row, col]: [number[], number[]] = [[], []];
     for (const step of steps.filter((s) => s.filter((d) => d !== 0).length <= reach))
       for (let i = 0; i < n; i++) {

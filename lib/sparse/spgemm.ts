@@ -77,8 +77,9 @@ function checkedPlan(
   for (const key of Object.keys(counted))
     at.fail('ERR_OPTION', `options.${key}`, 'no such option beside a plan, which has its own', key);
   if (typeof plan !== 'object' || plan === null) at.fail('ERR_DTYPE', 'options.plan', 'a plan from spgemmPlan');
-  if (plan.rows !== a.rows || plan.cols !== b.cols)
-    at.fail('ERR_SHAPE', 'options.plan', `a plan for ${a.rows} × ${b.cols}`, `${plan.rows} × ${plan.cols}`);
+  const [rows, cols] = [at.integer('options.plan.rows', plan.rows), at.integer('options.plan.cols', plan.cols)];
+  if (rows !== a.rows || cols !== b.cols)
+    at.fail('ERR_SHAPE', 'options.plan', `a plan for ${a.rows} × ${b.cols}`, `${rows} × ${cols}`);
   at.array('options.plan.indptr', plan.indptr, [Uint32Array], a.rows + 1);
   at.oneOf('options.plan.accumulator', plan.accumulator, accumulators);
   at.boolean('options.plan.complement', plan.complement);

@@ -161,7 +161,15 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
   });
   const RowParts row_parts(a, kGrain);
   parallel_for(row_parts.count(), [&](size_t part) {
-    for (size_t i = row_parts.begin(part), last = row_parts.begin(part + 1); i < last; i++) {
+    const size_t first = row_parts.begin(part), last = row_parts.begin(part + 1);
+    for (size_t i = first; i < last; i++) {
+      const Repeat repeat = repeat_of(a, i, shifted);
+      if (repeat != Repeat::no && i > first) {
+        const RowWork& before = row_work[i - 1];
+        const bool moves = repeat == Repeat::shifted;
+        row_work[i] = {before.products, static_cast<uint64_t>(repeat), before.low + moves, before.high + moves};
+        continue;
+      }
       uint64_t products = 0;
       uint32_t low = kNoColumn, high = 0;
       for (size_t p = a.indptr[i]; p < a.indptr[i + 1]; p++) {
@@ -170,7 +178,7 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
         low = std::min(low, k.low);
         high = std::max(high, k.high);
       }
-      row_work[i] = {products, static_cast<uint64_t>(repeat_of(a, i, shifted)), low, high};
+      row_work[i] = {products, static_cast<uint64_t>(repeat), low, high};
     }
   });
   const uint64_t total = products_of(row_work, 0, a.rows);
