@@ -76,6 +76,11 @@
       "native/sparse/csr_avx512.cc",
       "native/sparse/spgemm.cc",
       "native/sparse/spgemm_plan.cc",
+      "native/sparse/spgemm_rows.cc",
+      "native/sparse/spgemm_rows_avx2.cc",
+      "native/sparse/spgemm_rows_avx512vpop.cc",
+      "native/sparse/spgemm_rows_portable.cc",
+      "native/sparse/spgemm_wide.cc",
       "native/sparse/spmm.cc",
       "native/sparse/spmm_avx2.cc",
       "native/sparse/spmm_avx512.cc",
@@ -108,6 +113,7 @@
       "native/binding/recurrence_scan.cc",
       "native/binding/softmax.cc",
       "native/binding/sparse.cc",
+      "native/binding/sparse_spgemm.cc",
       "native/binding/special.cc",
       "native/binding/special_vmf.cc"
     ]

@@ -18,6 +18,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   lapidary::add_recurrence_scan(env, exports);
   lapidary::add_softmax(env, exports);
   lapidary::add_sparse(env, exports);
+  lapidary::add_sparse_spgemm(env, exports);
   lapidary::add_special(env, exports);
   lapidary::add_special_vmf(env, exports);
   return exports;

@@ -17,6 +17,7 @@ void add_recurrence(Napi::Env env, Napi::Object exports);
 void add_recurrence_scan(Napi::Env env, Napi::Object exports);
 void add_softmax(Napi::Env env, Napi::Object exports);
 void add_sparse(Napi::Env env, Napi::Object exports);
+void add_sparse_spgemm(Napi::Env env, Napi::Object exports);
 void add_special(Napi::Env env, Napi::Object exports);
 void add_special_vmf(Napi::Env env, Napi::Object exports);
 
