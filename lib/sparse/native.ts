@@ -16,6 +16,21 @@ export type Out = [indptr: Uint32Array, indices: Uint32Array | undefined, values
 type Picks = [list: Uint32Array | undefined, from: number, count: number];
 
 /** What native/binding/sparse.cc offers. Every function that takes a Csr refuses a malformed one with ERR_FORMAT. */
+type SpgemmMatrix = [rows: number, cols: number, indptr: Uint32Array, indices: Uint32Array, values: Real | Int32Array];
+
+/** What both phases of a sparse product take; absent mask arrays: no mask. */
+export type Factors = [
+  ...a: SpgemmMatrix,
+  ...b: SpgemmMatrix,
+  maskIndptr: Uint32Array | undefined,
+  maskIndices: Uint32Array | undefined,
+  complement: boolean,
+  accumulator: number,
+  add: number,
+  multiply: number,
+];
+
+/** What native/binding/sparse*.cc offer. Every function that takes a Csr refuses a malformed one with ERR_FORMAT. */
 interface SparseNative {
   /** The number of entries once duplicates are summed; they fill the front of `indices` and `values`. */
   fromCoo(
@@ -41,20 +56,16 @@ interface SparseNative {
   toDense(...args: [...a: NumberCsr, data: Real | Int32Array]): void;
   transpose(...args: [...a: NumberCsr, indptr: Uint32Array, indices: Uint32Array, values: Real | Int32Array]): void;
   spmv(...args: [...a: CsrArguments, x: Real, out: Real, transposed: boolean]): void;
-  /** First phase, under the name that errors carry: writes row pointers to `indptr` and [entries, products, empty rows, hash rows, dense rows] to `stats`. */
-  spgemm(
-    ...args: [...a: CsrArguments, ...b: CsrArguments, accumulator: number, indptr: Uint32Array, stats: Float64Array]
-  ): void;
-  /** Fills what spgemm counted with the same accumulator. */
+  /** First phase, under the name that errors carry: writes row pointers to `indptr` and [entries, products, empty rows, rows by hash, dense, heap, sort] to `stats`. */
+  spgemm(...args: [...operands: Factors, indptr: Uint32Array, stats: Float64Array]): void;
+  /** Fills what spgemm counted with the same operands, the semiring excepted. */
   spgemmFill(
     ...args: [
-      ...a: CsrArguments,
-      ...b: CsrArguments,
-      accumulator: number,
+      ...operands: Factors,
       sorted: boolean,
       indptr: Uint32Array,
       indices: Uint32Array,
-      values: Real,
+      values: Real | Int32Array,
     ]
   ): void;
   spmm(...args: [...a: CsrArguments, b: Real, out: Real, cols: number]): void;

@@ -7,7 +7,6 @@
 #include "sparse/convert.h"
 #include "sparse/csr.h"
 #include "sparse/from_coo.h"
-#include "sparse/spgemm.h"
 #include "sparse/spmm.h"
 #include "sparse/spmv.h"
 
@@ -104,51 +103,6 @@ void Spmm(Args& args) {
   done(args, spmm(a, b.data(), c.data(), cols, fault, args.context()), "a", fault);
 }
 
-// The two factors of a product, checked; `b` may be the very same arrays as `a`.
-template <class T>
-struct Factors {
-  CsrView<T> a, b;
-
-  explicit Factors(Args& args) : a(checked_csr<T>(args, 0, "a")), b(csr<T>(args, 5)) {
-    if (a.cols != b.rows) args.refuse("b", "ERR_SHAPE", std::to_string(a.cols) + " rows", std::to_string(b.rows));
-    const bool same = a.indptr == b.indptr && a.indices == b.indices && a.rows == b.rows && a.cols == b.cols;
-    CsrFault fault;
-    if (!same) done(args, check_csr(b, fault), "b", fault);
-  }
-};
-
-// (a ×5, b ×5, accumulator, indptr, stats [nnz, products, empty rows, hash rows, dense rows])
-template <class T>
-void SpgemmCount(Args& args) {
-  const Factors<T> factors(args);
-  const auto accumulator = args.code<Accumulator>(10, kAccumulators);
-  const auto indptr = args.out<uint32_t>(11, factors.a.rows + 1);
-  const auto out = args.out<double>(12, 5);
-  SpgemmStats stats;
-  args.done(spgemm_count(factors.a, factors.b, sizeof(T), accumulator, indptr.data(), stats, args.context()));
-  out[0] = static_cast<double>(stats.nnz);
-  out[1] = static_cast<double>(stats.products);
-  out[2] = static_cast<double>(stats.empty_rows);
-  out[3] = static_cast<double>(stats.hash_rows);
-  out[4] = static_cast<double>(stats.dense_rows);
-}
-
-// (a ×5, b ×5, accumulator, sorted, indptr, indices, values)
-template <class T>
-void SpgemmFill(Args& args) {
-  const Factors<T> factors(args);
-  const auto accumulator = args.code<Accumulator>(10, kAccumulators);
-  const bool sorted = args.boolean(11);
-  const size_t nnz = args.length(13);
-  const auto indptr = args.in<uint32_t>(12, factors.a.rows + 1);
-  const auto indices = args.out<uint32_t>(13, nnz);
-  const auto values = args.out<T>(14, nnz);
-  const CsrPattern c{factors.a.rows, factors.b.cols, nnz, indptr.data(), nullptr};
-  const CsrFault fault = check_indptr(c);
-  if (fault) refuse_csr(args, "indptr", fault);
-  args.done(spgemm_fill(factors.a, factors.b, accumulator, sorted, c, indices.data(), values.data(), args.context()));
-}
-
 constexpr Method kMethods[] = {
     {"fromCoo", by_number<FromCoo<float>, FromCoo<double>, FromCoo<int32_t>>},
     {"countNonzeros", by_number<CountNonzeros<float>, CountNonzeros<double>, CountNonzeros<int32_t>, 2>},
@@ -156,8 +110,6 @@ constexpr Method kMethods[] = {
     {"toDense", by_number<ToDense<float>, ToDense<double>, ToDense<int32_t>>},
     {"transpose", by_number<Transpose<float>, Transpose<double>, Transpose<int32_t>>},
     {"spmv", by_number<Spmv<float>, Spmv<double>>},
-    {"spgemm", by_number<SpgemmCount<float>, SpgemmCount<double>>},
-    {"spgemmFill", by_number<SpgemmFill<float>, SpgemmFill<double>>},
     {"spmm", by_number<Spmm<float>, Spmm<double>>},
 };
 
