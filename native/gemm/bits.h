@@ -73,7 +73,7 @@ void bits_4x8__portable(const BitTile&);
 #if LAPIDARY_X86
 void bits_2x16__avx2(const BitTile&);
 void bits_2x32__avx512(const BitTile&);
-void bits_12x32__avx512vpop(const BitTile&);
+void bits_8x32__avx512vpop(const BitTile&);
 #endif
 
 inline constexpr KernelTable<BitKernel, 1 + 3 * LAPIDARY_X86> kBits = {{
@@ -81,7 +81,7 @@ inline constexpr KernelTable<BitKernel, 1 + 3 * LAPIDARY_X86> kBits = {{
 #if LAPIDARY_X86
     {Isa::avx2, {2, 16, bits_2x16__avx2}},
     {Isa::avx512, {2, 32, bits_2x32__avx512}},
-    {Isa::avx512vpop, {12, 32, bits_12x32__avx512vpop}},
+    {Isa::avx512vpop, {8, 32, bits_8x32__avx512vpop}},
 #endif
 }};
 

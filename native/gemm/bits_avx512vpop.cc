@@ -1,4 +1,5 @@
-// With VPOPCNTDQ: and, vpopcntd, add for 512 bits. 12 × 2 of the 32 registers hold the tile.
+// With VPOPCNTDQ: and, vpopcntd, add for 512 bits. 8 × 2 of the 32 registers hold the tile; with 12 × 2
+// GCC runs out of them.
 #include "gemm/bits.h"
 
 #if LAPIDARY_X86
@@ -26,6 +27,12 @@ struct Bits {
 
   template <int kRows, int kVecs, bool kXor, bool kMinus, int kWidth>
   static void accumulate(V (&sum)[kRows][kVecs], const int32_t* a, size_t a_row, const int32_t* b, size_t words) {
+    // Sums of their own: those of the tile may wait in memory, where the loops around this one would send these too.
+    V count[kRows][kVecs];
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; i++)
+#pragma GCC unroll 2
+      for (int v = 0; v < kVecs; v++) count[i][v] = zero();
     for (size_t w = 0; w < words; w++, b += kWidth) {
       V bv[kVecs];
 #pragma GCC unroll 2
@@ -34,12 +41,16 @@ struct Bits {
       for (int i = 0; i < kRows; i++) {
         const V av = all(a[static_cast<size_t>(i) * a_row + w]);
 #pragma GCC unroll 2
-        for (int v = 0; v < kVecs; v++) {
-          const V count = _mm512_popcnt_epi32(kXor ? _mm512_xor_si512(av, bv[v]) : _mm512_and_si512(av, bv[v]));
-          sum[i][v] = kMinus ? _mm512_sub_epi32(sum[i][v], count) : _mm512_add_epi32(sum[i][v], count);
-        }
+        for (int v = 0; v < kVecs; v++)
+          count[i][v] = _mm512_add_epi32(
+              count[i][v], _mm512_popcnt_epi32(kXor ? _mm512_xor_si512(av, bv[v]) : _mm512_and_si512(av, bv[v])));
       }
     }
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; i++)
+#pragma GCC unroll 2
+      for (int v = 0; v < kVecs; v++)
+        sum[i][v] = kMinus ? _mm512_sub_epi32(sum[i][v], count[i][v]) : _mm512_add_epi32(sum[i][v], count[i][v]);
   }
 };
 
@@ -47,7 +58,7 @@ struct Bits {
 
 }  // namespace
 
-void bits_12x32__avx512vpop(const BitTile& t) { bits_rows<Bits, 12>(t); }
+void bits_8x32__avx512vpop(const BitTile& t) { bits_rows<Bits, 8>(t); }
 
 }  // namespace lapidary
 LAPIDARY_END_ISA
