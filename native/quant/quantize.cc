@@ -87,7 +87,8 @@ class RowQuantizer {
       case Scheme::ternary:
         return {layout_.tensor_scale > 0 ? layout_.tensor_scale : mean(x, n), -1, 1, 1};
       case Scheme::bipolar:
-        return {2 * (bits == 1 ? mean(x, n) : capped(most, all)), -half, half - 1, 1 << (bits - 1)};
+        return {2 * (bits == 1 ? std::min(mean(x, n), kAlmostAll / 2) : capped(most, all)), -half, half - 1,
+                1 << (bits - 1)};
       case Scheme::e4m3:
         return {capped(most, 448), 0, 0, 0};
       case Scheme::e5m2:
