@@ -1,2 +1,3 @@
+export { bitMatmul, type BitMatmulOptions } from './bit-matmul.js';
 export { matmul, type Bytes, type MatmulOptions } from './matmul.js';
 export { matvec, type MatvecOptions } from './matvec.js';

@@ -5,6 +5,19 @@ type Bytes = Int8Array | Uint8Array;
 
 /** What native/binding/gemm.cc offers. The arrays of one call have one type. */
 interface GemmNative {
+  /** c ← a·bᵀ of bit planes; encodings by their place in the list of bit-matmul.ts */
+  bitMatmul(
+    a: BigUint64Array,
+    b: BigUint64Array,
+    c: Int32Array,
+    k: number,
+    aRows: number,
+    aBits: number,
+    aEncoding: number,
+    bRows: number,
+    bBits: number,
+    bEncoding: number,
+  ): void;
   /** c ← alpha·op(a)·op(b) + beta·c */
   matmul(
     a: Real,
