@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { asynchronous, synchronous } from './contender.js';
 import type { Task } from './external.js';
 import { onnxModel, type Initializer, type TensorShape } from './onnx.js';
-import { openblasProcess, scipyProcess } from './programs.js';
+import { besselProcess, openblasProcess, scipyProcess } from './programs.js';
 import { MissingPeer, type Peer } from './row.js';
 
 const require = createRequire(new URL('../peers/package.json', import.meta.url));
@@ -82,10 +82,24 @@ export function scipy(task: Task, check: Check = {}): Peer {
   };
 }
 
+/** The logarithm of a Bessel function of Boost.Math or libstdc++. */
+export function cppBessel(library: 'boost' | 'std', task: Task, check: Check = {}): Peer {
+  return {
+    name: library === 'boost' ? 'Boost.Math' : 'libstdc++',
+    threads: 1,
+    tolerance: 1e-9,
+    ...check,
+    async open(_, minTime) {
+      const process = await besselProcess(`${task.operation} ${library}`);
+      return process.contender({ ...task, parameters: { ...task.parameters, library } }, minTime);
+    },
+  };
+}
+
 /** One operator in ONNX Runtime's Node binding, into a tensor made before. */
 export function onnxRuntime(
-  model: { operator: string; weights?: Initializer[]; output: TensorShape },
-  input: Initializer,
+  model: { operator: string; weights?: Initializer[]; output: TensorShape; attributes?: Record<string, number> },
+  input: Initializer | readonly Initializer[],
   check: Check = {},
 ): Peer {
   return {
@@ -95,12 +109,15 @@ export function onnxRuntime(
     ...check,
     async open(threads, minTime) {
       const { module: ort, version } = load<OnnxRuntime>('onnxruntime-node');
+      const inputs = 'name' in input ? [input] : input;
       const session = await ort.InferenceSession.create(
-        onnxModel(model.operator, [input], model.output, model.weights),
+        onnxModel(model.operator, inputs, model.output, model.weights, model.attributes),
         { intraOpNumThreads: threads, interOpNumThreads: 1, executionProviders: ['cpu'] },
       );
       const size = model.output.dims.reduce((a, b) => a * b, 1);
-      const feeds = { [input.name]: new ort.Tensor('float32', input.data, input.dims) };
+      const feeds = Object.fromEntries(
+        inputs.map(({ name, data, dims }) => [name, new ort.Tensor('float32', data, dims)]),
+      );
       const fetches = { [model.output.name]: new ort.Tensor('float32', new Float32Array(size), model.output.dims) };
       const contender = asynchronous(
         () => session.run(feeds, fetches),

@@ -53,6 +53,11 @@ export function openblasProcess(operation: string, threads: number): Promise<Ext
   return processFor(`openblas ${operation} ${threads}`, () => External.start(path, [], threads));
 }
 
+export function besselProcess(operation: string): Promise<External> {
+  const path = program('bessel', 'install cmake and a C++ compiler; apt-get install libboost-math-dev for Boost');
+  return processFor(`bessel ${operation}`, () => External.start(path, [], 1));
+}
+
 export function scipyProcess(operation: string, threads: number): Promise<External> {
   const script = `${root}bench/peers/scipy_peer.py`;
   return processFor(`scipy ${operation} ${threads}`, async () => {

@@ -38,9 +38,12 @@ def spmm(arrays, p):
 
 def spgemm(arrays, p):
     a = csr(arrays, p, "a")
+    b = csr(arrays, p, "b") if "brows" in p else a
+    if p.get("sorted") == "false":
+        return lambda: a @ b
 
     def call():
-        c = a @ a
+        c = a @ b
         c.sort_indices()  # the result of lapidary is sorted too
         return c
 
@@ -77,6 +80,26 @@ def log_k(arrays, p):
 def bessel_i_ratio(arrays, p):
     v, x = arrays["v"], arrays["x"]
     return lambda: special.ive(v + 1, x) / special.ive(v, x)
+
+
+def log_i_derivative(arrays, p):
+    v, x = arrays["v"], arrays["x"]
+    return lambda: special.ive(v + 1, x) / special.ive(v, x) + v / x
+
+
+def log_k_derivative(arrays, p):
+    v, x = arrays["v"], arrays["x"]
+    return lambda: -special.kve(np.abs(v - 1), x) / special.kve(v, x) - v / x
+
+
+def scaled_i(arrays, p):
+    v, x = arrays["v"], arrays["x"]
+    return lambda: special.ive(v, x)
+
+
+def scaled_k(arrays, p):
+    v, x = arrays["v"], arrays["x"]
+    return lambda: special.kve(v, x)
 
 
 def power_iteration(p, a, restart):
@@ -147,6 +170,61 @@ def vmf_fit(arrays, p):
     return call
 
 
+def vmf_sample(arrays, p):
+    """The mean of mu.x, the one number in which two samples agree."""
+    from scipy.stats import vonmises_fisher
+
+    mu = arrays["mu"]
+    frozen = vonmises_fisher(mu, float(p["kappa"]), seed=1)
+    rows = int(p["rows"])
+    return lambda: np.array([(frozen.rvs(rows) @ mu).mean()])
+
+
+def vmf_entropy(arrays, p):
+    from scipy.stats import vonmises_fisher
+
+    mu = np.zeros(int(p["p"]))
+    mu[0] = 1
+    return lambda: np.array([vonmises_fisher(mu, kappa).entropy() for kappa in arrays["kappa"]])
+
+
+def vmf_mixture_fit(arrays, p):
+    """Soft EM in NumPy from farthest-point seeds: its log-likelihood after a number of steps."""
+    raw = arrays["x"].reshape(int(p["rows"]), -1)
+    k, steps, dim = int(p["k"]), int(p["steps"]), raw.shape[1]
+    v = dim / 2 - 1
+
+    def log_peak(kappa):
+        return v * np.log(kappa) - (v + 1) * np.log(2 * np.pi) - np.log(special.ive(v, kappa))
+
+    def solve(mean):
+        kappa = mean * (dim - mean**2) / (1 - mean**2)
+        for _ in range(5):
+            a = special.ive(v + 1, kappa) / special.ive(v, kappa)
+            kappa = kappa - (a - mean) / (1 - a * a - (dim - 1) / kappa * a)
+        return kappa
+
+    def call():
+        u = raw / np.linalg.norm(raw, axis=1, keepdims=True)
+        seeds, nearest = [0], u @ u[0]
+        for _ in range(k - 1):
+            seeds.append(int(nearest.argmin()))
+            nearest = np.maximum(nearest, u @ u[seeds[-1]])
+        parts = np.eye(k)[(u @ u[seeds].T).argmax(axis=1)]
+        for _ in range(steps + 1):
+            mass, sums = parts.sum(axis=0), parts.T @ u
+            lengths = np.linalg.norm(sums, axis=1)
+            mu, kappa = sums / lengths[:, None], solve(lengths / mass)
+            a = np.log(mass / len(u)) + log_peak(kappa) + kappa * (u @ mu.T - 1)
+            top = a.max(axis=1, keepdims=True)
+            e = np.exp(a - top)
+            total = e.sum(axis=1, keepdims=True)
+            parts = e / total
+        return np.array([(top + np.log(total)).sum()])
+
+    return call
+
+
 def read_matrix_market(arrays, p):
     import io
 
@@ -170,10 +248,17 @@ TASKS = {
     "logBesselI": log_i,
     "logBesselK": log_k,
     "besselIRatio": bessel_i_ratio,
+    "logBesselIDerivative": log_i_derivative,
+    "logBesselKDerivative": log_k_derivative,
+    "besselIe": scaled_i,
+    "besselKe": scaled_k,
     "pageRank": page_rank,
     "personalizedPageRank": personalized_page_rank,
     "fastRP": fast_rp,
     "vmfFit": vmf_fit,
+    "vmfSample": vmf_sample,
+    "vmfEntropy": vmf_entropy,
+    "vmfMixtureFit": vmf_mixture_fit,
     "readMatrixMarket": read_matrix_market,
     "readNpy": read_npy,
 }

@@ -1,2 +1,2 @@
-export { matmul, type MatmulOptions } from './matmul.js';
+export { matmul, type Bytes, type MatmulOptions } from './matmul.js';
 export { matvec, type MatvecOptions } from './matvec.js';

@@ -1,4 +1,4 @@
-import { where, type Where } from '../core/validate.js';
+import { describe, where, type Where } from '../core/validate.js';
 import type { Dense } from '../core/values.js';
 import { native } from './native.js';
 import { groupsOf, isFormat, rowBytes, schemeOf, type QuantFormat, type Quantized } from './quantized.js';
@@ -130,7 +130,7 @@ function groupSizeOf(at: Where, format: QuantFormat, value: unknown): number | '
   const fixed = schemeOf(format).groupSize;
   if (fixed !== undefined) {
     if (value !== undefined && value !== fixed)
-      at.fail('ERR_OPTION', argument, `${fixed}, which ${format} has`, String(value));
+      at.fail('ERR_OPTION', argument, `${fixed}, which ${format} has`, describe(value));
     return fixed;
   }
   if (value === undefined) {

@@ -1,47 +1,70 @@
 /** What the Bessel functions share: broadcasting, the domain, and the one native call. */
 import type { Where } from '../core/validate.js';
+import { typeOf } from '../core/validate.js';
+import type { Real } from '../core/values.js';
 import { native } from './native.js';
 
-export interface BesselOptions {
-  /** takes the result of an array call, same length; may be `x` itself */
-  out?: Float64Array;
-  /** `'paper'` is the published dispatch, `'auto'` (default) ours, accurate to the last places everywhere */
+export interface BesselOutput<A extends Real = Float64Array> {
+  /** takes the result of an array call, same type and length; may be `x` itself */
+  out?: A;
+}
+
+export interface BesselOptions<A extends Real = Float64Array> extends BesselOutput<A> {
+  /** `'paper'` is the published dispatch (f64 only), `'auto'` (default) ours, accurate to the last places everywhere */
   method?: 'auto' | 'paper';
 }
 
 /** An order or argument: one number for all elements, or an array. */
-export type BesselArgument = number | Float64Array;
+export type BesselArgument<A extends Real = Float64Array> = number | A;
 
-export const functionCodes = { logI: 0, logK: 1, ratio: 2 };
+export const functionCodes = {
+  logI: 0,
+  logK: 1,
+  ratio: 2,
+  logISlope: 3,
+  logKSlope: 4,
+  scaledI: 5,
+  scaledK: 6,
+};
 export const methods = ['auto', 'paper'] as const;
 
-function operand(at: Where, name: string, value: unknown): Float64Array {
-  if (typeof value === 'number') return Float64Array.of(value);
-  return at.array(name, value, [Float64Array]);
-}
-
-/** Evaluates element by element; two numbers give a number, anything else an array. */
-export function evaluate(
+/**
+ * Evaluates element by element; two numbers give a number, anything else an array. Arrays are both f64 or both f32, and so
+ * is the result; a number beside a Float32Array is rounded to f32.
+ */
+export function evaluate<A extends Real>(
   at: Where,
   fn: keyof typeof functionCodes,
-  method: number,
-  v: BesselArgument,
-  x: BesselArgument,
-  out: Float64Array | undefined,
-): number | Float64Array {
-  const orders = operand(at, 'v', v);
-  const points = operand(at, 'x', x);
+  v: BesselArgument<A>,
+  x: BesselArgument<A>,
+  options: BesselOptions<A> | undefined,
+): number | A {
+  const withMethod = fn === 'logI' || fn === 'logK';
+  const { out, method = 'auto' } = at.options<BesselOptions<A>>(options, withMethod ? ['out', 'method'] : ['out']);
+  const code = at.oneOf('options.method', method, methods);
   const scalar = typeof v === 'number' && typeof x === 'number';
   if (scalar && out !== undefined) at.fail('ERR_OPTION', 'options.out', 'v or x to be an array when out is given');
-  if (typeof v !== 'number' && typeof x !== 'number') at.array('x', x, [Float64Array], orders.length);
-  const length = typeof v === 'number' ? points.length : orders.length;
-  const result = at.outArray('options.out', out, Float64Array, length);
-  const outside = native.bessel(functionCodes[fn], method, orders, points, result);
+  const types = [Float64Array, Float32Array] as const;
+  const given =
+    typeof v === 'number' ? (typeof x === 'number' ? undefined : at.array('x', x, types)) : at.array('v', v, types);
+  const type = given === undefined ? Float64Array : typeOf<Real>(given);
+  const operand = (name: string, value: BesselArgument<A>): Real => {
+    if (typeof value !== 'number') return at.array(name, value, [type], given!.length);
+    const one = new type(1);
+    one[0] = value;
+    return one;
+  };
+  const orders = operand('v', v);
+  const points = operand('x', x);
+  if (code !== 0 && type.BYTES_PER_ELEMENT === 4)
+    at.fail('ERR_OPTION', 'options.method', "'auto' for a Float32Array", `'${method}'`);
+  const result = at.outArray<Real>('options.out', out, type, given?.length ?? 1);
+  const outside = native.bessel(functionCodes[fn], code, orders, points, result);
   if (outside >= 0) {
-    const pick = (name: string, given: BesselArgument): [string, number] =>
-      typeof given === 'number' ? [name, given] : [`${name}[${outside}]`, given[outside]!];
+    const pick = (name: string, from: BesselArgument<A>): [string, number] =>
+      typeof from === 'number' ? [name, from] : [`${name}[${outside}]`, from[outside]!];
     const [name, value] = [pick('x', x), pick('v', v)].find(([, a]) => a < 0)!;
     at.fail('ERR_RANGE', name, 'a number from 0 up', String(value));
   }
-  return scalar ? result[0]! : result;
+  return scalar ? result[0]! : (result as A);
 }

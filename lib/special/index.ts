@@ -1,6 +1,14 @@
-export type { BesselArgument, BesselOptions } from './bessel.js';
+export type { BesselArgument, BesselOptions, BesselOutput } from './bessel.js';
 export { logBesselI } from './log-bessel-i.js';
 export { logBesselK } from './log-bessel-k.js';
 export { besselIRatio } from './bessel-i-ratio.js';
+export { logBesselIDerivative } from './log-bessel-i-derivative.js';
+export { logBesselKDerivative } from './log-bessel-k-derivative.js';
+export { besselIe } from './bessel-ie.js';
+export { besselKe } from './bessel-ke.js';
 export { vmfFit, type VmfFit, type VmfFitOptions } from './vmf-fit.js';
 export { vmfLogPdf } from './vmf-log-pdf.js';
+export { vmfSample, type VmfSampleOptions } from './vmf-sample.js';
+export { vmfMixtureFit, type VmfMixture, type VmfMixtureOptions } from './vmf-mixture-fit.js';
+export { vmfEntropy } from './vmf-entropy.js';
+export { vmfKl } from './vmf-kl.js';

@@ -1,15 +1,15 @@
 import { where } from '../core/validate.js';
-import { dense, type Dense } from '../core/values.js';
+import type { Dense } from '../core/values.js';
 import { native } from './native.js';
-import { directionSum, logNormalizer, noDirection, points } from './von-mises-fisher.js';
+import { concentration, logPeak, meanDirection, noDirection, points } from './von-mises-fisher.js';
 
 /**
  * Log density of the von Mises-Fisher distribution at the direction of each row of x:
  * `(p/2 − 1) log κ − (p/2) log 2π − log I_{p/2−1}(κ) + κ μᵀx_i / ‖x_i‖`, with respect to the surface of the unit sphere.
  *
- * @param x n × p, 2 ≤ p ≤ 32768; rows of any length but 0
+ * @param x n × p, p ≥ 2; rows of any length but 0
  * @param mu mean direction, p numbers of any length but 0
- * @param kappa concentration, ≥ 0 and finite
+ * @param kappa concentration, logPeak, ≥ 0 and finite
  * @returns n numbers; one pass over x
  * @throws LapidaryError ERR_RANGE (a row or mu that is zero or not finite, kappa out of range), ERR_DTYPE, ERR_SHAPE
  * @source Mardia & Jupp, Directional Statistics (2000), section 9.3.2
@@ -18,12 +18,12 @@ import { directionSum, logNormalizer, noDirection, points } from './von-mises-fi
 export function vmfLogPdf(x: Dense, mu: Float64Array, kappa: number): Float64Array {
   const at = where('vmfLogPdf');
   const { rows, cols, data } = points(at, x, 0);
-  at.array('mu', mu, [Float64Array], cols);
-  at.number('kappa', kappa, { min: 0, max: Number.MAX_VALUE });
+  const direction = meanDirection(at, 'mu', mu, cols);
+  concentration(at, 'kappa', kappa);
   const out = at.allocate(Float64Array, rows);
-  const bad = native.directionDots(data, rows, cols, directionSum(at, 'mu', dense(1, cols, mu)), out);
+  const bad = native.directionDots(data, rows, cols, direction, out);
   if (bad >= 0) noDirection(at, `x row ${bad}`);
-  const constant = logNormalizer(cols, kappa);
-  for (let i = 0; i < rows; i++) out[i] = constant + kappa * out[i]!;
+  const peak = logPeak(cols, kappa);
+  for (let i = 0; i < rows; i++) out[i] = peak - kappa * (1 - out[i]!);
   return out;
 }

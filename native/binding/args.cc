@@ -93,6 +93,13 @@ size_t Args::size(int i) {
   return static_cast<size_t>(value);
 }
 
+int32_t Args::int32(int i) {
+  const double value = number(i);
+  if (!(value >= -2147483648.0 && value <= 2147483647.0) || value != static_cast<int32_t>(value))
+    refuse(i, "ERR_RANGE", "a whole number of 32 bits");
+  return static_cast<int32_t>(value);
+}
+
 bool Args::boolean(int i) {
   bool value;
   if (raw(i) == nullptr || napi_get_value_bool(env_, raw(i), &value) != napi_ok) refuse(i, "ERR_DTYPE", "a boolean");

@@ -83,6 +83,8 @@ class Args {
   // A whole number in [0, 2^53].
   size_t size(int i);
   double number(int i);
+  // A whole number in [−2^31, 2^31).
+  int32_t int32(int i);
   bool boolean(int i);
   // An enumerator below `count`.
   template <class Enum>

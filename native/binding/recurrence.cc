@@ -1,8 +1,107 @@
+#include <cmath>
+#include <vector>
+
 #include "binding/args.h"
 #include "binding/domains.h"
+#include "recurrence/rnn.h"
 
 namespace lapidary {
+namespace {
 
-void add_recurrence(Napi::Env env, Napi::Object exports) { add_domain(env, exports, "recurrence", {}); }
+// What both functions begin with: (cell, heads, d, input, projected, lengths, tokens, …). The lengths are copied:
+// another thread may write to them meanwhile.
+struct Sequences {
+  RnnShape shape;
+  std::vector<uint32_t> lengths;
+  size_t tokens, hidden, gates, states;
+
+  explicit Sequences(Args& args) {
+    const auto cell = args.code<RnnCell>(0, kRnnCells);
+    const size_t heads = args.size(1), d = args.size(2), input = args.size(3);
+    const bool projected = args.boolean(4);
+    const auto given = args.in<uint32_t>(5, args.length(5));
+    lengths.assign(given.begin(), given.end());
+    tokens = args.size(6);
+    size_t left = tokens;
+    for (const uint32_t length : lengths) {
+      if (length > left) args.refuse(5, "ERR_SHAPE", "lengths whose sum is the number of tokens");
+      left -= length;
+    }
+    if (left != 0) args.refuse(5, "ERR_SHAPE", "lengths whose sum is the number of tokens");
+    if (heads == 0 || d == 0) args.refuse(1, "ERR_RANGE", "at least one head of at least one unit");
+    hidden = args.product(heads, d);
+    gates = args.product(rnn_gates(cell), hidden);
+    states = rnn_states(cell) * hidden;
+    shape = {cell, heads, d, lengths, projected, input};
+  }
+};
+
+template <class T>
+const T* optional(Args& args, int i, size_t length) {
+  return args.absent(i) ? nullptr : args.in<T>(i, length).data();
+}
+
+// (cell, heads, d, input, projected, lengths, tokens, x, w?, r, bias?, hiddenBias?, state?, h, stateOut, saved?)
+template <class T>
+void ForwardOf(Args& args) {
+  const Sequences s(args);
+  const size_t states = args.product(s.lengths.size(), s.states),
+               saved = args.product(rnn_saved(s.shape.cell), s.hidden);
+  RnnForward<T> run{};
+  run.x = args.in<T>(7, args.product(s.tokens, s.shape.projected ? s.gates : s.shape.input)).data();
+  if (!s.shape.projected) run.w = args.in<T>(8, args.product(s.gates, s.shape.input)).data();
+  run.r = args.in<T>(9, args.product(s.gates, s.shape.d)).data();
+  run.bias = optional<T>(args, 10, s.gates);
+  run.hidden_bias = optional<T>(args, 11, s.gates);
+  run.state = optional<T>(args, 12, states);
+  run.h = args.out<T>(13, args.product(s.tokens, s.hidden)).data();
+  run.state_out = args.out<T>(14, states).data();
+  if (!args.absent(15)) run.saved = args.out<T>(15, args.product(s.tokens, saved)).data();
+  args.done(rnn_forward<T>(s.shape, run, args.context()));
+}
+
+void Forward(Args& args) {
+  if (args.type(13) == napi_float32_array)
+    ForwardOf<float>(args);
+  else
+    ForwardOf<double>(args);
+}
+
+// (cell, heads, d, input, projected, lengths, tokens, r, state?, h, saved, dh, dstate?, clip, dx, dr, dbias,
+// dhiddenBias, dstateOut)
+template <class T>
+void BackwardOf(Args& args) {
+  const Sequences s(args);
+  const size_t states = args.product(s.lengths.size(), s.states),
+               saved = args.product(rnn_saved(s.shape.cell), s.hidden);
+  RnnBackward<T> run{};
+  run.r = args.in<T>(7, args.product(s.gates, s.shape.d)).data();
+  run.state = optional<T>(args, 8, states);
+  run.h = args.in<T>(9, args.product(s.tokens, s.hidden)).data();
+  run.saved = args.in<T>(10, args.product(s.tokens, saved)).data();
+  run.dh = args.in<T>(11, args.product(s.tokens, s.hidden)).data();
+  run.dstate = optional<T>(args, 12, states);
+  run.clip = static_cast<T>(args.number(13));
+  if (!(run.clip >= 0)) args.refuse(13, "ERR_RANGE", "a number from 0 to infinity");
+  run.dx = args.out<T>(14, args.product(s.tokens, s.gates)).data();
+  run.dr = args.out<T>(15, args.product(s.gates, s.shape.d)).data();
+  run.dbias = args.out<T>(16, s.gates).data();
+  run.dhidden_bias = args.out<T>(17, s.gates).data();
+  run.dstate_out = args.out<T>(18, states).data();
+  args.done(rnn_backward<T>(s.shape, run, args.context()));
+}
+
+void Backward(Args& args) {
+  if (args.type(11) == napi_float32_array)
+    BackwardOf<float>(args);
+  else
+    BackwardOf<double>(args);
+}
+
+constexpr Method kMethods[] = {{"rnnForward", Forward}, {"rnnBackward", Backward}};
+
+}  // namespace
+
+void add_recurrence(Napi::Env env, Napi::Object exports) { add_domain(env, exports, "recurrence", kMethods); }
 
 }  // namespace lapidary

@@ -1,11 +1,10 @@
 #include "gemm/flat.h"
 
 #include <algorithm>
-#include <atomic>
 
 #include "core/arena.h"
 #include "core/checked.h"
-#include "core/thread_pool.h"
+#include "core/each_part.h"
 #include "gemm/pack.h"
 
 namespace lapidary {
@@ -22,22 +21,6 @@ constexpr size_t kMostBytes = 4096, kLeastBytes = 1024;
 // The rows of B that a flat product reads side by side. Each is a stream of its own, which the hardware reads ahead for
 // a few only; but between blocks the rows of C are read and written. On Zen 4 the best of 16, 32 and 64.
 size_t rows_side_by_side(size_t m) { return m <= 8 ? 16 : 32; }
-
-// body(part) → Status for every part; the first that is not ok stops the rest.
-template <class Body>
-Status each_part(size_t parts, bool parallel, const Context& context, Body&& body) {
-  std::atomic<Status> result{Status::ok};
-  const auto one = [&](size_t part) {
-    if (result.load(std::memory_order_relaxed) != Status::ok) return;
-    const Status status = context.cancelled() ? Status::aborted : body(part);
-    if (status != Status::ok) result.store(status, std::memory_order_relaxed);
-  };
-  if (parallel)
-    parallel_for(parts, one);
-  else
-    for (size_t part = 0; part < parts; part++) one(part);
-  return result;
-}
 
 // Values from row to row of a copied piece of A: an odd number of cache lines, so that they fall into different sets.
 template <class T>

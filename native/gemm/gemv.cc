@@ -1,10 +1,9 @@
 #include "gemm/gemv.h"
 
 #include <algorithm>
-#include <atomic>
 
 #include "core/checked.h"
-#include "core/thread_pool.h"
+#include "core/each_part.h"
 
 namespace lapidary {
 namespace {
@@ -22,21 +21,6 @@ void store(T alpha, const T* sum, T beta, T* y, size_t n) {
   for (size_t i = 0; i < n; i++) y[i] = beta == 0 ? alpha * sum[i] : alpha * sum[i] + beta * y[i];
 }
 
-// The parts of one product: `body(part)` until somebody sees the cancel flag.
-template <class Body>
-Status each_part(size_t parts, bool parallel, const Context& context, Body&& body) {
-  std::atomic<bool> stopped{false};
-  const auto one = [&](size_t part) {
-    if (!stopped.load(std::memory_order_relaxed) && !body(part)) stopped.store(true, std::memory_order_relaxed);
-  };
-  if (context.cancelled()) return Status::aborted;
-  if (parallel)
-    parallel_for(parts, one);
-  else
-    for (size_t part = 0; part < parts; part++) one(part);
-  return stopped ? Status::aborted : Status::ok;
-}
-
 // y = A·x: parts are groups of rows; long rows are read in pieces, whose sums are added in order.
 template <class T>
 Status times_rows(size_t m, size_t k, T alpha, Operand<T> a, const T* x, T beta, T* y, const Context& context) {
@@ -46,11 +30,11 @@ Status times_rows(size_t m, size_t k, T alpha, Operand<T> a, const T* x, T beta,
     const size_t first = part * rows, count = std::min(rows, m - first);
     T sum[kRows] = {};
     for (size_t j = 0; j < k; j += kChunk) {
-      if (context.cancelled()) return false;
+      if (context.cancelled()) return Status::aborted;
       dots(a.data + first * a.stride + j, a.stride, count, std::min(kChunk, k - j), x + j, sum);
     }
     store(alpha, sum, beta, y + first, count);
-    return true;
+    return Status::ok;
   });
 }
 
@@ -64,11 +48,11 @@ Status times_columns(size_t m, size_t k, T alpha, Operand<T> a, const T* x, T be
     T sum[kColumns];
     std::fill(sum, sum + count, T{0});
     for (size_t i = 0; i < k; i += rows) {
-      if (context.cancelled()) return false;
+      if (context.cancelled()) return Status::aborted;
       sums(a.data + i * a.stride + first, a.stride, std::min(rows, k - i), count, x + i, sum);
     }
     store(alpha, sum, beta, y + first, count);
-    return true;
+    return Status::ok;
   });
 }
 

@@ -35,7 +35,8 @@ struct GemmTile {
   std::size_t ldc;
   std::size_t m, n, k;
   T alpha, beta;
-  std::size_t prefetch = 0;  // values beyond the tile's first column at which to ask for what the next tile reads
+  std::size_t prefetch = 0;     // values beyond the tile's first column at which to ask for what the next tile reads
+  const T* row_term = nullptr;  // integers only: C ← alpha·(A·B + row_term[i]) + beta·C
 };
 
 template <class T>

@@ -4,6 +4,18 @@
 // Each number of rows and of vectors is a function of its own: an edge tile costs what it computes, and a tile's rows
 // and columns past the edge are neither read nor written.
 
+// One step of k. Integers have several products in a step, and S::step for them; their S::fma is for alpha and beta.
+template <class S>
+inline constexpr bool kHasRowTerm = requires(typename S::V v) { S::step(v, v, v); };
+
+template <class S>
+inline typename S::V step(typename S::V a, typename S::V b, typename S::V sum) {
+  if constexpr (kHasRowTerm<S>)
+    return S::step(a, b, sum);
+  else
+    return S::fma(a, b, sum);
+}
+
 // kMasked: the last vector of a row of B may not be read whole.
 template <class S, int kRows, int kVecs, bool kMasked>
 void tile(const GemmTile<typename S::T>& t) {
@@ -40,7 +52,7 @@ void tile(const GemmTile<typename S::T>& t) {
     for (int i = 0; i < kRows; i++) {
       const V ai = S::broadcast(x + (i % 3) * row);
 #pragma GCC unroll 2
-      for (int v = 0; v < kVecs; v++) sum[i][v] = S::fma(ai, bv[v], sum[i][v]);
+      for (int v = 0; v < kVecs; v++) sum[i][v] = step<S>(ai, bv[v], sum[i][v]);
       if (i % 3 == 2) {
         x += 3 * row;
         __asm__("" : "+r"(x));
@@ -54,6 +66,10 @@ void tile(const GemmTile<typename S::T>& t) {
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; i++) {
     T* c = t.c + i * t.ldc;
+    if constexpr (kHasRowTerm<S>)
+      if (t.row_term != nullptr)
+#pragma GCC unroll 2
+        for (int v = 0; v < kVecs; v++) sum[i][v] = S::add(sum[i][v], S::broadcast(t.row_term + i));
     if constexpr (kVecs == 2) {
       const V x = S::mul(alpha, sum[i][0]);
       S::store(c, overwrite ? x : S::fma(beta, S::load(c), x));

@@ -47,8 +47,8 @@ void lower(std::atomic<size_t>& least, size_t value) {
 
 }  // namespace
 
-Status direction_sum(std::span<const double> x, size_t rows, size_t cols, std::span<double> sum, size_t* bad,
-                     Context context) {
+Status direction_sum(std::span<const double> x, size_t rows, size_t cols, const double* weights, std::span<double> sum,
+                     size_t* bad, Context context) {
   ArenaFrame frame;
   Unit* units = frame.take<Unit>(rows);
   if (units == nullptr) return Status::out_of_memory;
@@ -57,6 +57,11 @@ Status direction_sum(std::span<const double> x, size_t rows, size_t cols, std::s
   parallel_for(ceil_div(rows, step), [&](size_t part) {
     if (context.cancelled()) return;
     for (size_t i = part * step; i < std::min(rows, (part + 1) * step); i++) {
+      const double weight = weights == nullptr ? 1 : weights[i];
+      if (weight == 0) {
+        units[i] = {0, 0};
+        continue;
+      }
       units[i] = unit(&x[i * cols], cols);
       if (units[i].inverse == 0) lower(first_bad, i);
     }
@@ -72,8 +77,10 @@ Status direction_sum(std::span<const double> x, size_t rows, size_t cols, std::s
       if (i % kRowsPerLook == 0 && context.cancelled()) return stopped.store(true);
       const double* row = &x[i * cols + first];
       const auto [scale, inverse] = units[i];
+      if (inverse == 0) continue;
+      const double weight = weights == nullptr ? 1 : weights[i];
       for (size_t j = 0; j < n; j++) {  // Knuth's TwoSum
-        const double a = row[j] * scale * inverse, next = total[j] + a, part_of_a = next - total[j];
+        const double a = row[j] * scale * inverse * weight, next = total[j] + a, part_of_a = next - total[j];
         lost[j] += (total[j] - (next - part_of_a)) + (a - part_of_a);
         total[j] = next;
       }
@@ -102,6 +109,23 @@ Status direction_dots(std::span<const double> x, size_t rows, size_t cols, std::
   });
   *bad = first_bad;
   return stopped ? Status::aborted : Status::ok;
+}
+
+Status unit_rows(std::span<const double> x, size_t rows, size_t cols, std::span<double> out, size_t* bad,
+                 Context context) {
+  std::atomic<size_t> first_bad{kAllHaveDirections};
+  const size_t step = std::max<size_t>(1, kValuesPerPart / std::max<size_t>(1, cols));
+  parallel_for(ceil_div(rows, step), [&](size_t part) {
+    if (context.cancelled()) return;
+    for (size_t i = part * step; i < std::min(rows, (part + 1) * step); i++) {
+      const double* row = &x[i * cols];
+      const auto [scale, inverse] = unit(row, cols);
+      if (inverse == 0) lower(first_bad, i);
+      for (size_t j = 0; j < cols; j++) out[i * cols + j] = row[j] * scale * inverse;
+    }
+  });
+  *bad = first_bad;
+  return context.cancelled() ? Status::aborted : Status::ok;
 }
 
 }  // namespace lapidary

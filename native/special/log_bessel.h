@@ -21,8 +21,9 @@
 
 namespace lapidary {
 
-enum class BesselFunction { log_i, log_k, i_ratio };
-inline constexpr std::size_t kBesselFunctions = 3;
+// slope: d/dx of the logarithm; scaled: e^−x I_v(x) and e^x K_v(x).
+enum class BesselFunction { log_i, log_k, i_ratio, log_i_slope, log_k_slope, i_scaled, k_scaled };
+inline constexpr std::size_t kBesselFunctions = 7;
 enum class BesselMethod { automatic, paper };
 inline constexpr std::size_t kBesselMethods = 2;
 
@@ -32,8 +33,14 @@ inline constexpr std::size_t kBesselMethods = 2;
 Status bessel(BesselFunction f, BesselMethod method, std::span<const double> v, std::span<const double> x,
               std::span<double> out, Context context);
 
+// The same in f32, with borders and numbers of terms of its own; one method.
+Status bessel(BesselFunction f, std::span<const float> v, std::span<const float> x, std::span<float> out,
+              Context context);
+
 // The first i with x[i] < 0, or v[i] < 0 for a function that is not even in v; nothing if there is none. NaN is inside.
 std::optional<std::size_t> bessel_first_outside(BesselFunction f, std::span<const double> v, std::span<const double> x,
+                                                std::size_t n);
+std::optional<std::size_t> bessel_first_outside(BesselFunction f, std::span<const float> v, std::span<const float> x,
                                                 std::size_t n);
 
 }  // namespace lapidary

@@ -1,10 +1,12 @@
-// The lane branches on 256-bit vectors; see log_bessel_lanes.h.
+// The branches of log_bessel_branches.h on 256-bit vectors; the code is in log_bessel_lanes.h and
+// log_bessel_small_lanes.h.
 #include "special/log_bessel_branches.h"
 
 #if LAPIDARY_X86
 #include <immintrin.h>
 
 #include <cstdint>
+#include <numbers>
 
 #include "core/dispatch.h"
 #include "special/coefficients.h"
@@ -13,29 +15,48 @@ LAPIDARY_BEGIN_AVX2
 namespace lapidary {
 namespace {
 
-constexpr size_t kWidth = 4;
-typedef double Lanes __attribute__((vector_size(32)));
-typedef uint64_t Words __attribute__((vector_size(32)));
+struct F64 {
+  using Real = double;
+  using Word = uint64_t;
+  typedef double V __attribute__((vector_size(32)));
+  typedef uint64_t U __attribute__((vector_size(32)));
+  typedef int64_t M __attribute__((vector_size(32)));
+  static constexpr int kLanes = 4;
+  static constexpr double one = 1;
+  static inline V all(double a) { return (V)_mm256_set1_pd(a); }
+  static inline V load(const double* p) { return (V)_mm256_loadu_pd(p); }
+  static inline void store(double* p, V a) { _mm256_storeu_pd(p, (__m256d)a); }
+  static inline U bits(V a) { return (U)a; }
+  static inline V real(U a) { return (V)a; }
+  static inline V fma(V a, V b, V c) { return (V)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
+  static inline V root(V a) { return (V)_mm256_sqrt_pd((__m256d)a); }
+  static inline bool any(M m) { return _mm256_movemask_pd((__m256d)m) != 0; }
+};
 
-static inline Lanes all(double a) { return (Lanes)_mm256_set1_pd(a); }
-static inline Lanes load(const double* p) { return (Lanes)_mm256_loadu_pd(p); }
-static inline void store(double* p, Lanes a) { _mm256_storeu_pd(p, (__m256d)a); }
-static inline Lanes fma(Lanes a, Lanes b, Lanes c) {
-  return (Lanes)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
-}
-static inline Lanes root(Lanes a) { return (Lanes)_mm256_sqrt_pd((__m256d)a); }
+struct F32 {
+  using Real = float;
+  using Word = uint32_t;
+  typedef float V __attribute__((vector_size(32)));
+  typedef uint32_t U __attribute__((vector_size(32)));
+  typedef int32_t M __attribute__((vector_size(32)));
+  static constexpr int kLanes = 8;
+  static constexpr float one = 1;
+  static inline V all(float a) { return (V)_mm256_set1_ps(a); }
+  static inline V load(const float* p) { return (V)_mm256_loadu_ps(p); }
+  static inline void store(float* p, V a) { _mm256_storeu_ps(p, (__m256)a); }
+  static inline U bits(V a) { return (U)a; }
+  static inline V real(U a) { return (V)a; }
+  static inline V fma(V a, V b, V c) { return (V)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
+  static inline V root(V a) { return (V)_mm256_sqrt_ps((__m256)a); }
+  static inline bool any(M m) { return _mm256_movemask_ps((__m256)m) != 0; }
+};
 
 #include "special/log_bessel_lanes.h"
+#include "special/log_bessel_small_lanes.h"
 
 }  // namespace
 
-void bessel_mu_f64_4__avx2(BesselFunction f, int terms, const double* v, const double* x, double* out, size_t n) {
-  mu_lanes(f, terms, v, x, out, n);
-}
-
-void bessel_debye_f64_4__avx2(BesselFunction f, int terms, const double* v, const double* x, double* out, size_t n) {
-  debye_lanes(f, terms, v, x, out, n);
-}
+LAPIDARY_BESSEL_DEFINE_ALL(_4__avx2, _8__avx2)
 
 }  // namespace lapidary
 LAPIDARY_END_ISA

@@ -40,6 +40,11 @@ double log_gamma1p(double v) {
 // log(x/2); halving a denormal would round.
 double log_half(double x) { return x > 1e-300 ? std::log(0.5 * x) : std::log(x) - kLn2; }
 
+struct Recurred {
+  double log_k, slope;
+};
+Recurred k_recurrence(double v, double x);
+
 struct Pair {
   double k0, k1;  // K_m and (x/2) K_{m+1}, up to a common factor e^log_scale
   double log_scale;
@@ -134,7 +139,70 @@ Pair steed_fraction(double m, double x) {
   return {1 / sum, (m + x + 0.5 - a1 * h) / (2 * sum), 0.5 * std::log(kPi / (2 * x)) - x};
 }
 
+// asinh(v/x); vs, xs and r carry a common scale. The difference of the logarithms would lose digits where it is small
+// against them, so it is left for v/x beyond the largest number, where it is above 709.
+double asinh_ratio(double v, double x, double vs, double xs, double r) {
+  if (v > 0x1p60 * x) {
+    const double z = v / x;
+    return (z < INFINITY ? std::log(z) : std::log(v) - std::log(x)) + std::numbers::ln2;
+  }
+  return std::log1p(vs / xs * (1 + vs / (xs + r)));
+}
+
+// Debye's expansion for r > 20 where r² may overflow, to the terms that f64 sees there (v or x beyond 1e100, or x so
+// small that t = 1): everything is homogeneous of degree 1 but the corrections, which then are 1 or depend on v alone.
+double debye_extreme(BesselFunction f, double v, double x) {
+  const double big = std::max(v, x), scale = big > 1e100 ? 0x1p-600 : 1;
+  const double vs = v * scale, xs = x * scale;
+  const double r = std::sqrt(vs * vs + xs * xs), inverse = scale / r, t = vs / r, t2 = t * t;
+  const bool first = f != BesselFunction::log_k && f != BesselFunction::log_k_slope && f != BesselFunction::k_scaled;
+  const double sign = first ? 1 : -1;
+  double sum = 0, derived = 0;
+  for (int k = kDebyeTerms; k >= 1; k--) {
+    const double* c = kDebye[k - 1];
+    double u = c[k], du = 0;
+    for (int j = k - 1; j >= 0; j--) {
+      du = du * t2 + u;
+      u = u * t2 + c[j];
+    }
+    sum = (sum + u) * (sign * inverse);
+    derived = (derived + (0.5 + k) * u + 2 * t2 * du) * (sign * inverse);
+  }
+  // x / … · scale and not xs / …: where v > 1e150, xs may be denormal
+  const double less = x / r * scale * ((0.5 + derived) / (1 + sum)) * inverse;
+  if (f == BesselFunction::i_ratio) return x / (r + vs) * scale - less;
+  if (f == BesselFunction::log_i_slope || f == BesselFunction::log_k_slope)
+    return sign * ((scale < 1 ? r / x / scale : r / x) - sign * less);
+  const double arc = asinh_ratio(v, x, vs, xs, r);
+  const double log_scale = first ? -kHalfLogTwoPi[0] : kHalfLogHalfPi[0];
+  const double rest = std::log1p(sum) + log_scale - 0.5 * (std::log(r) - std::log(scale));
+  if (f == BesselFunction::log_i || f == BesselFunction::log_k) return sign * ((r - vs * arc) / scale) + rest;
+  // h − x = v (v/(r + x) − arc)
+  return std::exp(sign * v * (vs / (r + xs) - arc) + rest);
+}
+
 }  // namespace
+
+double bessel_extreme(BesselFunction f, double v, double x) {
+  if (v > 20 || x > 20) return debye_extreme(f, v, x);
+  switch (f) {
+    case BesselFunction::log_i:
+      return log_i_series(v, x);
+    case BesselFunction::i_scaled:
+      return std::exp(log_i_series(v, x) - x);
+    case BesselFunction::i_ratio:
+      return i_ratio_fraction(v, x);
+    case BesselFunction::log_i_slope:
+      return i_ratio_fraction(v, x) + v / x;
+    case BesselFunction::log_k:
+      return k_recurrence(v, x).log_k;
+    case BesselFunction::k_scaled:
+      return std::exp(k_recurrence(v, x).log_k + x);
+    case BesselFunction::log_k_slope:
+      return k_recurrence(v, x).slope;
+  }
+  return 0;
+}
 
 double log_i_series(double v, double x) {
   // Σ_{k≥1} (x²/4)^k / (k! (v+1)_k), all positive; below 1e13 here.
@@ -153,12 +221,12 @@ double log_i_series(double v, double x) {
   return leading + std::log((1 + rest) * (1 + g) / rising(m, n));
 }
 
-double log_k_recurrence(double v, double x) {
+namespace {
+Recurred k_recurrence(double v, double x) {
   const double n = std::floor(v + 0.5), m = v - n;
   const Pair start = x <= kTemmeLimit   ? temme_series(m, x)
                      : x <= kSteedLimit ? trapezoidal_sum(m, x)
                                         : steed_fraction(m, x);
-  if (n == 0) return start.log_scale + std::log(start.k0);
   // k_j = (x/2)^j K_{m+j}: k_{j+1} = (m+j) k_j + (x/2)² k_{j−1}. Positive terms; no overflow at denormal x.
   const double quarter = 0.25 * x * x;
   double before = start.k0, k = start.k1;
@@ -167,8 +235,14 @@ double log_k_recurrence(double v, double x) {
     before = k;
     k = next;
   }
-  return start.log_scale + std::log(k) - n * log_half(x);
+  const double log_k = n == 0 ? start.log_scale + std::log(start.k0) : start.log_scale + std::log(k) - n * log_half(x);
+  // −(K_{v−1} / K_v + v/x); for n = 0 K_{v−1} = K_{v+1} − (2v/x) K_v
+  const double slope = n == 0 ? -(2 * start.k1 / start.k0 - m) / x : -(0.5 * x * before / k + v / x);
+  return {log_k, slope};
 }
+}  // namespace
+
+double log_k_recurrence(double v, double x) { return k_recurrence(v, x).log_k; }
 
 double log_k_integral(double v, double x) {
   constexpr int kPanels = 600;

@@ -1,8 +1,15 @@
-// Small arguments, one element at a time: where neither expansion of log_bessel_branches.h converges (v and x both
-// below about 20). All take v ≥ 0 and 0 < x < ∞, denormal x included.
+// Methods for one element at a time with the libm: what the published method needs for small arguments (v and x below
+// about 20), and the whole plane where powers of v and x do not fit into f64. They share no code with the lanes: tests
+// compare the two. All take v ≥ 0 and 0 < x < ∞, denormal x included.
 #pragma once
 
+#include "special/log_bessel.h"
+
 namespace lapidary {
+
+// Any function where x < 1e-100, x > 1e100 or v > 1e100; for the scaled functions a relative error of up to 2^-52 of
+// the exponent, |v log x|.
+double bessel_extreme(BesselFunction f, double v, double x);
 
 // log I_v(x) by its power series (DLMF 10.25.2), for x up to about 40.
 double log_i_series(double v, double x);

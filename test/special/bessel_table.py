@@ -7,7 +7,8 @@ transform of the integrand at 2 pi / h; the ratio from Gauss's continued fractio
 Wronskian I_v K_{v+1} + I_{v+1} K_v = 1/x, or below 1 from its power series with 720 digits. Every 10th point with
 moderate arguments is compared with mpmath's own functions.
 
-Each row: v, x, log I, log K, ratio, S_I, S_K with S = |L| + |x dL/dx| + |v dL/dv|.
+Each row: v, x, log I, log K, ratio, S_I, S_K with S = |L| + |x dL/dx| + |v dL/dv|, and from these to 25 digits
+(log I)', (log K)', exp(-x) I, exp(x) K.
 """
 import json
 import math
@@ -65,7 +66,10 @@ def row(v, x):
     slope_k = (above0 - k0) / h
     s_i = fabs(i) + fabs(a + b * rho) + fabs(a * slope_i)
     s_k = fabs(k0) + fabs(a - b * exp(k1 - k0)) + fabs(a * slope_k)
-    return [repr(float(v)), repr(float(x)), nstr(i, 40), nstr(k0, 40), nstr(rho, 40), nstr(s_i, 8), nstr(s_k, 8)]
+    more = [rho + a / b, a / b - exp(k1 - k0), exp(i - b), exp(k0 + b)]
+    return [repr(float(v)), repr(float(x)), nstr(i, 40), nstr(k0, 40), nstr(rho, 40), nstr(s_i, 8), nstr(s_k, 8)] + [
+        nstr(value, 25) for value in more
+    ]
 
 
 def near(value):
@@ -91,14 +95,21 @@ def points():
     for x in (1e-3, 1.0, 100.0, 1e6):
         yield 1e15, x
         yield 1e6, x
-    for r in (19.0, 27.0, 47.0, 116.0, 400.0):  # borders of 'auto'
+    for r2 in (24, 112, 208, 512, 1232, 9722, 2318310):  # borders of 'auto'
         for angle in (0.0, 0.2, 0.7, 1.1, 1.5):
-            x = r * math.cos(angle)
-            for v in near(r * math.sin(angle)):
+            x = math.sqrt(r2) * math.cos(angle)
+            for v in near(math.sqrt(r2) * math.sin(angle)):
                 yield v, x
-    for x in near(2.0):
-        for v in (0.0, 0.3, 1.4, 6.0, 15.0):
+    for border in (0.25, 1.0, 3.0, 6.0, 10.0, 16.0):
+        for x in near(border):
+            for v in (0.0, 0.3, 1.4, 6.0, 15.0):
+                yield v, x
+    for v in (0.2, 3.0, 15.0, 1e4):
+        for x in near(1e-100):
             yield v, x
+    for v in (100.0, 1e3, 1e5, 1e6):  # near the zero of log I
+        for ratio_ in (0.6627, 0.66274, 0.6628, 0.663):
+            yield v, v * ratio_
     for x in near(30.0) + near(1400.0) + [200.0, 1e3, 1e4, 1e6]:
         for v in near(math.sqrt(2 * x)) + near(math.sqrt(0.002 * x)) + [0.0, 0.2]:
             yield v, x

@@ -2,11 +2,40 @@ import { expect, test } from 'vitest';
 import { logBesselI } from 'lapidary/special';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { errorOf } from './exact.js';
-import { arguments_, beyond, orders, table, type Row } from './table.js';
+import { arguments_, beyond, orders, singles, table, ulp, type Row } from './table.js';
 
 const eps = 2 ** -52;
 
 describeEachIsa('against 40 digits', (isa) => {
+  test('within 1 unit in the last place of the logarithm and 2^-61 · S where v² + x² ≥ 512', () => {
+    const got = withIsa(isa, () => logBesselI(orders, arguments_));
+    expect(
+      beyond(
+        got,
+        (r) => r.logI,
+        (r) => (r.v ** 2 + r.x ** 2 < 513 || r.x < 1e-99 ? Infinity : ulp(Number(r.logI)) + 2 ** -61 * r.scaleI),
+      ),
+    ).toEqual([]);
+  });
+
+  test('f32: within 4 · 2^-23 · S, and 1 unit in the last place + 2^-31 · S where v² + x² ≥ 96', () => {
+    const v = Float32Array.from(singles, (r) => r.v);
+    const x = Float32Array.from(singles, (r) => r.x);
+    const got = withIsa(isa, () => logBesselI(v, x));
+    expect(singles.length).toBeGreaterThan(80);
+    expect(
+      beyond(
+        got,
+        (r) => r.logI,
+        (r) => {
+          const far = r.v ** 2 + r.x ** 2 > 97;
+          return far ? ulp(Number(r.logI), 24) + 2 ** -31 * r.scaleI : 4 * 2 ** -23 * r.scaleI + 2 ** -149;
+        },
+        singles,
+      ),
+    ).toEqual([]);
+  });
+
   test("'auto' within 4 · 2^-52 · S", () => {
     const got = withIsa(isa, () => logBesselI(orders, arguments_));
     // below 2^-1022 the spacing of numbers is the bound

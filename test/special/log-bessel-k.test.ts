@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { logBesselK } from 'lapidary/special';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { errorOf } from './exact.js';
-import { arguments_, beyond, orders, type Row } from './table.js';
+import { arguments_, beyond, orders, singles, ulp, type Row } from './table.js';
 
 const eps = 2 ** -52;
 
@@ -16,6 +16,35 @@ const rothwell = JSON.parse(readFileSync(new URL('./rothwell_table.json', import
 ][];
 
 describeEachIsa('against 40 digits', (isa) => {
+  test('within 1 unit in the last place of the logarithm and 2^-61 · S where v² + x² ≥ 512', () => {
+    const got = withIsa(isa, () => logBesselK(orders, arguments_));
+    expect(
+      beyond(
+        got,
+        (r) => r.logK,
+        (r) => (r.v ** 2 + r.x ** 2 < 513 || r.x < 1e-99 ? Infinity : ulp(Number(r.logK)) + 2 ** -61 * r.scaleK),
+      ),
+    ).toEqual([]);
+  });
+
+  test('f32: within 4 · 2^-23 · S, and 1 unit in the last place + 2^-31 · S where v² + x² ≥ 96', () => {
+    const v = Float32Array.from(singles, (r) => r.v);
+    const x = Float32Array.from(singles, (r) => r.x);
+    const got = withIsa(isa, () => logBesselK(v, x));
+    expect(singles.length).toBeGreaterThan(80);
+    expect(
+      beyond(
+        got,
+        (r) => r.logK,
+        (r) => {
+          const far = r.v ** 2 + r.x ** 2 > 97;
+          return far ? ulp(Number(r.logK), 24) + 2 ** -31 * r.scaleK : 4 * 2 ** -23 * r.scaleK + 2 ** -149;
+        },
+        singles,
+      ),
+    ).toEqual([]);
+  });
+
   test("'auto' within 4 · 2^-52 · S", () => {
     const got = withIsa(isa, () => logBesselK(orders, arguments_));
     // below 2^-1022 the spacing of numbers is the bound

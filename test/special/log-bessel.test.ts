@@ -1,8 +1,16 @@
 /** What holds for logBesselI and logBesselK together; the values of each are in its own file. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { getThreads, setThreads } from 'lapidary';
-import { besselIRatio, logBesselI, logBesselK } from 'lapidary/special';
+import { cpuInfo, getThreads, setThreads } from 'lapidary';
+import {
+  besselIe,
+  besselIRatio,
+  besselKe,
+  logBesselI,
+  logBesselIDerivative,
+  logBesselK,
+  logBesselKDerivative,
+} from 'lapidary/special';
 import { native } from '../../dist/core/native.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
@@ -10,6 +18,15 @@ import { errorOf } from './exact.js';
 import { arguments_, orders, table } from './table.js';
 
 const eps = 2 ** -52;
+const functions = [
+  logBesselI,
+  logBesselK,
+  besselIRatio,
+  logBesselIDerivative,
+  logBesselKDerivative,
+  besselIe,
+  besselKe,
+];
 const code = (name: string): unknown => expect.objectContaining({ code: name });
 describeEachIsa('every instruction set', (isa) => {
   test('an element depends on nothing but its v and x', () => {
@@ -21,19 +38,26 @@ describeEachIsa('every instruction set', (isa) => {
         const shifted = logBesselI(orders.subarray(3), arguments_.subarray(3), { method });
         expect(shifted).toEqual(whole.subarray(3));
       }
-      const ratios = besselIRatio(orders, arguments_);
-      for (let i = 0; i < table.length; i += 7) expect(besselIRatio(orders[i]!, arguments_[i]!)).toBe(ratios[i]);
+      const [v32, x32] = [Float32Array.from(orders), Float32Array.from(arguments_)];
+      for (const f of functions) {
+        const whole = f(orders, arguments_);
+        const single = f(v32, x32);
+        for (let i = 0; i < table.length; i += 7) {
+          expect(f(orders[i]!, arguments_[i]!)).toBe(whole[i]);
+          expect(f(v32.subarray(i, i + 1), x32.subarray(i, i + 1))[0]).toBe(single[i]);
+        }
+      }
     });
   });
 
   test('the same bits for 1, 2, 3 and 7 threads', () => {
-    const n = 20_001;
+    const n = 5001;
     const v = uniform(n, 1, 0, 60);
     const x = uniform(n, 2, 0, 120);
     const threads = getThreads();
     const results = [1, 2, 3, 7].map((count) => {
       setThreads(count);
-      return withIsa(isa, () => [logBesselI(v, x), logBesselK(v, x), besselIRatio(v, x)]);
+      return withIsa(isa, () => functions.flatMap((f) => [f(v, x), f(Float32Array.from(v), Float32Array.from(x))]));
     });
     setThreads(threads);
     for (const result of results) expect(result).toEqual(results[0]);
@@ -43,9 +67,9 @@ describeEachIsa('every instruction set', (isa) => {
     withIsa(isa, () => {
       const step = (a: number, ulps: number): number => a * (1 + ulps * eps);
       const borders: [v: number, x: number][] = [];
-      for (const r of [19, 27, 47, 116, 400])
+      for (const r of [24, 112, 208, 512, 1232, 9722, 2318310].map(Math.sqrt))
         for (const angle of [0.05, 0.4, 0.8, 1.2, 1.5]) borders.push([r * Math.sin(angle), r * Math.cos(angle)]);
-      for (const x of [0.25, 2]) for (const v of [0.1, 0.5, 3.3, 12]) borders.push([v, x]);
+      for (const x of [0.25, 1, 3, 6, 10, 16, 1e-100]) for (const v of [0.1, 0.5, 3.3, 12]) borders.push([v, x]);
       for (const v of [0.5, 1.5, 7.5, 15.5]) for (const x of [0.1, 1.1, 9]) borders.push([v, x]);
       for (const x of [30, 31, 200, 1400, 1500, 1e5]) borders.push([Math.sqrt(2 * x), x], [Math.sqrt(0.002 * x), x]);
       for (const [v, x] of borders) {
@@ -101,6 +125,17 @@ test("'paper' and 'auto' agree away from the known losses", () => {
   for (const f of [logBesselI, logBesselK]) {
     const paper = f(v, x, { method: 'paper' });
     f(v, x).forEach((a, i) => expect(Math.abs(a - paper[i]!)).toBeLessThan(2e-9));
+  }
+});
+
+test('all instruction sets give the same bits', () => {
+  const n = 6000;
+  const v = uniform(n, 11, -8, 8).map(Math.exp);
+  const x = uniform(n, 12, -8, 8).map(Math.exp);
+  const [v32, x32] = [Float32Array.from(v), Float32Array.from(x)];
+  for (const f of functions) {
+    const results = cpuInfo().supported.map((isa) => withIsa(isa, () => [f(v, x), f(v32, x32)]));
+    for (const result of results) expect(result).toEqual(results[0]);
   }
 });
 
@@ -188,7 +223,7 @@ test('numbers and arrays broadcast; out', () => {
   expect(inPlace).toEqual(out);
   const shared = new Float64Array(new SharedArrayBuffer(24));
   shared.set(x);
-  expect(logBesselI(v, shared)).toEqual(out);
+  expect(logBesselI<Float64Array>(v, shared)).toEqual(out);
 });
 
 test('bad input', () => {
@@ -202,7 +237,16 @@ test('bad input', () => {
   expect(() => logBesselI(new Float64Array(1), x)).toThrow(code('ERR_SHAPE'));
   expect(() => logBesselI(1, [1] as never)).toThrow(code('ERR_DTYPE'));
   expect(() => logBesselI('1' as never, 1)).toThrow(code('ERR_DTYPE'));
-  expect(() => logBesselI(1, new Float32Array(1) as never)).toThrow(code('ERR_DTYPE'));
+  expect(() => logBesselI(x, new Float32Array(3) as never)).toThrow(code('ERR_DTYPE'));
+  expect(() => logBesselI(1, new Float32Array(3), { out: x as never })).toThrow(code('ERR_DTYPE'));
+  expect(() => logBesselI(1, new Float32Array(1), { method: 'paper' })).toThrow(code('ERR_OPTION'));
+  expect(() => besselIe(1, x, { method: 'auto' } as never)).toThrow(code('ERR_OPTION'));
+  expect(() => besselIe(-1, x)).toThrow(code('ERR_RANGE'));
+  expect(() => logBesselIDerivative(-1, x)).toThrow(code('ERR_RANGE'));
+  for (const f of [logBesselKDerivative, besselKe]) {
+    expect(f(-1.5, x)).toEqual(f(1.5, x));
+    expect(() => f(1, -x[0]!)).toThrow(code('ERR_RANGE'));
+  }
   expect(() => logBesselI(1, x, { out: new Float64Array(2) })).toThrow(code('ERR_SHAPE'));
   expect(() => logBesselI(1, 1, { out: x })).toThrow(code('ERR_OPTION'));
   expect(() => logBesselI(1, x, { method: 'fast' as never })).toThrow(code('ERR_OPTION'));

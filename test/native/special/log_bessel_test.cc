@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <span>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "check.h"
@@ -25,48 +27,128 @@ std::vector<double> spread(size_t n, uint64_t seed, double low, double high) {
   return out;
 }
 
-[[maybe_unused]] void compare(BesselBranch reference, BesselBranch kernel, int terms, double low_v, double high_v) {
-  constexpr size_t n = 4096;
-  const auto v = spread(n, 1, low_v, high_v), x = spread(n, 2, std::log(1500.0), std::log(1e100));
-  for (const auto f : {BesselFunction::log_i, BesselFunction::log_k, BesselFunction::i_ratio}) {
-    if (f == BesselFunction::i_ratio && low_v < 0) continue;  // mu has no ratio
-    std::vector<double> expected(n), got(n);
-    reference(f, terms, v.data(), x.data(), expected.data(), n);
-    kernel(f, terms, v.data(), x.data(), got.data(), n);
-    for (size_t i = 0; i < n; i++) {
-      const double r = std::hypot(v[i], x[i]), scale = r + v[i] * std::asinh(v[i] / x[i]);
-      CHECK_NEAR(got[i], expected[i], f == BesselFunction::i_ratio ? 4 * 0x1p-52 * expected[i] : 2 * 0x1p-52 * scale);
-    }
+constexpr BesselFunction kFirst[] = {BesselFunction::log_i, BesselFunction::i_ratio, BesselFunction::log_i_slope,
+                                     BesselFunction::i_scaled};
+constexpr BesselFunction kSecond[] = {BesselFunction::log_k, BesselFunction::log_k_slope, BesselFunction::k_scaled};
+
+// Arguments with v² + x² from `least` to `most`, x ≥ low_x.
+template <class Real>
+void points(double least, double most, double low_x, std::vector<Real>& v, std::vector<Real>& x) {
+  constexpr size_t n = 2048;
+  v.resize(n), x.resize(n);
+  for (size_t i = 0; i < n; i++) {
+    const double r = std::sqrt(least + (most - least) * philox_uniform(5, 0, i));
+    const double angle = std::acos(std::min(low_x / r, 1.0)) * philox_uniform(6, 0, i);
+    v[i] = static_cast<Real>(r * std::sin(angle));
+    x[i] = static_cast<Real>(r * std::cos(angle));
   }
+}
+
+// Two kernels on the same arguments: the same bits.
+template <class Real>
+[[maybe_unused]] void compare(BesselBranch<Real> reference, BesselBranch<Real> kernel, BesselFunction f, int terms,
+                              const std::vector<Real>& v, const std::vector<Real>& x) {
+  std::vector<Real> expected(v.size()), got(v.size());
+  reference(f, terms, v.data(), x.data(), expected.data(), v.size());
+  kernel(f, terms, v.data(), x.data(), got.data(), v.size());
+  for (size_t i = 0; i < v.size(); i++) CHECK(got[i] == expected[i] || (std::isnan(got[i]) && std::isnan(expected[i])));
 }
 
 }  // namespace
 
 #if LAPIDARY_X86
 TEST(bessel_lanes_agree_with_their_references) {
-  for (const int terms : {3, 20}) {
-    if (isa_supported(Isa::avx2)) compare(bessel_mu_f64__portable, bessel_mu_f64_4__avx2, terms, -10, 2);
-    if (isa_supported(Isa::avx512)) compare(bessel_mu_f64__portable, bessel_mu_f64_8__avx512, terms, -10, 2);
-  }
-  for (const int terms : {4, 6, 9, 13, 20}) {
-    if (isa_supported(Isa::avx2)) compare(bessel_debye_f64__portable, bessel_debye_f64_4__avx2, terms, 3, 300);
-    if (isa_supported(Isa::avx512)) compare(bessel_debye_f64__portable, bessel_debye_f64_8__avx512, terms, 3, 300);
+  std::vector<double> v, x;
+  std::vector<float> v32, x32;
+  for (const bool wide : {false, true}) {
+    if (!isa_supported(wide ? Isa::avx512 : Isa::avx2)) continue;
+    const auto pick = [&](auto narrow, auto broad) { return wide ? broad : narrow; };
+    points(1e4, 1e8, 50.0, v, x);
+    for (const auto f : {BesselFunction::log_i, BesselFunction::log_k})
+      for (const int terms : {3, 20}) {
+        const std::vector<double> low(v.size(), 2.5);
+        compare(bessel_mu_f64__portable, pick(bessel_mu_f64_4__avx2, bessel_mu_f64_8__avx512), f, terms, low, x);
+      }
+    for (const auto kind : {0, 1})
+      for (const auto f :
+           kind == 0 ? std::span<const BesselFunction>(kFirst) : std::span<const BesselFunction>(kSecond)) {
+        points(600, 4e4, 0.01, v, x);
+        points(600, 4e4, 0.01, v32, x32);
+        for (const int terms : {4, 6, 8, 9, 13, 20})
+          compare(bessel_debye_f64__portable, pick(bessel_debye_f64_4__avx2, bessel_debye_f64_8__avx512), f, terms, v,
+                  x);
+        for (const int terms : {2, 4, 9})
+          compare(bessel_debye_f32__portable, pick(bessel_debye_f32_8__avx2, bessel_debye_f32_16__avx512), f, terms,
+                  v32, x32);
+      }
+    for (const auto f : kFirst) {
+      points(0.01, 512, 0.01, v, x);
+      points(0.01, 96, 0.01, v32, x32);
+      compare(bessel_series_f64__portable, pick(bessel_series_f64_4__avx2, bessel_series_f64_8__avx512), f, 40, v, x);
+      compare(bessel_series_f32__portable, pick(bessel_series_f32_8__avx2, bessel_series_f32_16__avx512), f, 19, v32,
+              x32);
+    }
+    for (const auto f : kSecond) {
+      points(1.01, 512, 1, v, x);
+      points(1.01, 96, 1, v32, x32);
+      compare(bessel_trapezoid_f64__portable, pick(bessel_trapezoid_f64_4__avx2, bessel_trapezoid_f64_8__avx512), f, 3,
+              v, x);
+      compare(bessel_trapezoid_f32__portable, pick(bessel_trapezoid_f32_8__avx2, bessel_trapezoid_f32_16__avx512), f, 4,
+              v32, x32);
+      for (auto& a : x) a = std::min(a / 25, 1.0);
+      for (auto& a : x32) a = std::min(a / 12, 1.0f);
+      compare(bessel_temme_f64__portable, pick(bessel_temme_f64_4__avx2, bessel_temme_f64_8__avx512), f, 10, v, x);
+      compare(bessel_temme_f32__portable, pick(bessel_temme_f32_8__avx2, bessel_temme_f32_16__avx512), f, 6, v32, x32);
+    }
   }
 }
 #endif
 
-TEST(bessel_small_methods_meet_the_expansions) {
+TEST(bessel_references_agree_with_other_methods_and_the_libm) {
+  std::vector<double> v, x, out(2048);
+  points(0.01, 512, 0.01, v, x);
+  bessel_series_f64__portable(BesselFunction::log_i, 40, v.data(), x.data(), out.data(), v.size());
+  for (size_t i = 0; i < v.size(); i++) CHECK_NEAR(out[i], log_i_series(v[i], x[i]), 1e-13);
+  bessel_series_f64__portable(BesselFunction::i_ratio, 40, v.data(), x.data(), out.data(), v.size());
+  for (size_t i = 0; i < v.size(); i++) CHECK_NEAR(out[i], i_ratio_fraction(v[i], x[i]), 4e-15 * out[i]);
+  points(1.01, 512, 1, v, x);
+  bessel_trapezoid_f64__portable(BesselFunction::log_k, 3, v.data(), x.data(), out.data(), v.size());
+  for (size_t i = 0; i < v.size(); i++) CHECK_NEAR(out[i], log_k_recurrence(v[i], x[i]), 1e-13);
+  for (auto& a : x) a = std::min(a / 25, 1.0);
+  bessel_temme_f64__portable(BesselFunction::log_k, 10, v.data(), x.data(), out.data(), v.size());
+  for (size_t i = 0; i < v.size(); i++) CHECK_NEAR(out[i], log_k_recurrence(v[i], x[i]), 2e-13);
   for (const double angle : {0.05, 0.4, 0.9, 1.3}) {
-    const double v = 20 * std::sin(angle), x = 20 * std::cos(angle);
-    double i, k, ratio;
-    bessel_debye_f64__portable(BesselFunction::log_i, 20, &v, &x, &i, 1);
-    bessel_debye_f64__portable(BesselFunction::log_k, 20, &v, &x, &k, 1);
-    bessel_debye_f64__portable(BesselFunction::i_ratio, 20, &v, &x, &ratio, 1);
-    CHECK_NEAR(log_i_series(v, x), i, 2e-14);
-    CHECK_NEAR(log_k_recurrence(v, x), k, 2e-14);
-    CHECK_NEAR(i_ratio_fraction(v, x), ratio, 2e-15);
-    if (v < 12) CHECK_NEAR(log_k_integral(v, x), k, 1e-9);
+    const double a = 23 * std::sin(angle), b = 23 * std::cos(angle);
+    double i, k;
+    bessel_debye_f64__portable(BesselFunction::log_i, 20, &a, &b, &i, 1);
+    bessel_debye_f64__portable(BesselFunction::log_k, 20, &a, &b, &k, 1);
+    CHECK_NEAR(log_i_series(a, b), i, 2e-14);
+    CHECK_NEAR(log_k_recurrence(a, b), k, 2e-14);
+    if (a < 12) CHECK_NEAR(log_k_integral(a, b), k, 1e-9);
   }
+}
+
+TEST(bessel_extreme_arguments_meet_the_ordinary_ones) {
+  // at x = 1e-100 and v, x = 1e100 two codes meet
+  constexpr BesselFunction all[] = {BesselFunction::log_i,       BesselFunction::log_k,       BesselFunction::i_ratio,
+                                    BesselFunction::log_i_slope, BesselFunction::log_k_slope, BesselFunction::i_scaled,
+                                    BesselFunction::k_scaled};
+  for (const auto f : all)
+    for (const auto& [v, x] : {std::pair{0.0, 1e-100},
+                               {0.3, 1e-100},
+                               {2.2, 1e-100},
+                               {30.0, 1e-100},
+                               {1.0, 1e100},
+                               {1e100, 1e100},
+                               {1e100, 1.0}}) {
+      double out = 0;
+      CHECK(bessel(f, BesselMethod::automatic, {&v, 1}, {&x, 1}, {&out, 1}, {}) == Status::ok);
+      const double expected = bessel_extreme(f, v, x);
+      if (std::isinf(expected))
+        CHECK(out == expected);
+      else
+        CHECK_NEAR(out, expected, 1e-12 * std::abs(expected));
+    }
 }
 
 TEST(bessel_every_length_and_every_mix_of_branches) {
@@ -95,7 +177,7 @@ TEST(bessel_and_directions_stop_when_cancelled) {
   std::vector<double> out(4096), sum(2);
   CHECK(bessel(BesselFunction::log_i, BesselMethod::paper, x, x, out, {&raised}) == Status::aborted);
   size_t bad = 0;
-  CHECK(direction_sum(x, 2048, 2, sum, &bad, {&raised}) == Status::aborted);
+  CHECK(direction_sum(x, 2048, 2, nullptr, sum, &bad, {&raised}) == Status::aborted);
   CHECK(direction_dots(x, 2048, 2, sum, std::span(out).first(2048), &bad, {&raised}) == Status::aborted);
 }
 
@@ -112,7 +194,7 @@ TEST(bessel_survives_failing_allocations) {
       size_t bad;
       fail_allocation(nth);
       status = bessel(BesselFunction::log_i, BesselMethod::automatic, x, x, out, {});
-      if (status == Status::ok) status = direction_sum(x, 1000, 3, sum, &bad, {});
+      if (status == Status::ok) status = direction_sum(x, 1000, 3, nullptr, sum, &bad, {});
       fail_allocation(-1);
     }).join();
     if (status == Status::ok) break;

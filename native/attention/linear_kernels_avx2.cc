@@ -1,0 +1,25 @@
+#include "attention/linear_kernels.h"
+
+#if LAPIDARY_X86
+#include <immintrin.h>
+
+LAPIDARY_BEGIN_AVX2
+namespace lapidary {
+namespace {
+
+#include "attention/linear_lanes.h"
+#include "core/avx2_lanes.h"
+
+}  // namespace
+
+float max_f32_u32__avx2(const float* x, std::size_t n) { return max_of<F32>(x, n); }
+
+double exp_row_f32_u16__avx2(float* x, std::size_t n, float max) { return exp_minus<F32>(x, n, max); }
+
+void center_f32_u8__avx2(float* a, const float* w, float c, std::size_t n) { center_by<F32>(a, w, c, n); }
+
+void complement_f32_u8__avx2(float* a, const float* w, float c, std::size_t n) { complement_by<F32>(a, w, c, n); }
+
+}  // namespace lapidary
+LAPIDARY_END_ISA
+#endif

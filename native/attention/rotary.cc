@@ -1,0 +1,109 @@
+#include "attention/rotary.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+
+#include "core/arena.h"
+#include "core/checked.h"
+#include "core/thread_pool.h"
+
+namespace lapidary {
+namespace {
+
+constexpr size_t kPartValues = size_t{1} << 16;  // of one part: 256 KiB, tens of microseconds
+
+class Turner {
+ public:
+  Turner(const RotaryShape& shape) : shape_(shape), kernels_(kRotate.pick()) {
+    const size_t length = values();
+    rotation_ = {frame_.take<float>(length), frame_.take<float>(length), frame_.take<float>(length),
+                 frame_.take<float>(length)};
+  }
+
+  bool ok() const { return rotation_.cos && rotation_.cos_low && rotation_.sin && rotation_.sin_low; }
+
+  void set(double position) {
+    const bool twice = shape_.layout == RotaryLayout::interleaved;
+    for (size_t i = 0; i < shape_.frequencies.size(); i++) {
+      const double angle = position * shape_.frequencies[i], c = std::cos(angle), s = std::sin(angle);
+      if (twice) {
+        put(2 * i, c, -s);
+        put(2 * i + 1, c, s);
+      } else {
+        put(i, c, s);
+      }
+    }
+  }
+
+  void row(const float* x, float* y) const {
+    const size_t d = shape_.d, turned = 2 * shape_.frequencies.size();
+    if (x != y && turned < d)
+      for (size_t h = 0; h < shape_.heads; h++)
+        std::memcpy(y + h * d + turned, x + h * d + turned, (d - turned) * sizeof(float));
+    const RotateFn rotate = shape_.layout == RotaryLayout::half ? kernels_.halves : kernels_.neighbours;
+    rotate(x, y, shape_.heads, d, shape_.frequencies.size(), rotation_);
+  }
+
+ private:
+  size_t values() const { return shape_.frequencies.size() * (shape_.layout == RotaryLayout::interleaved ? 2 : 1); }
+
+  void put(size_t i, double c, double s) {
+    rotation_.cos[i] = static_cast<float>(c);
+    rotation_.cos_low[i] = static_cast<float>(c - static_cast<double>(rotation_.cos[i]));
+    rotation_.sin[i] = static_cast<float>(s);
+    rotation_.sin_low[i] = static_cast<float>(s - static_cast<double>(rotation_.sin[i]));
+  }
+
+  const RotaryShape& shape_;
+  const RotateKernels kernels_;
+  ArenaFrame frame_;
+  Rotation rotation_;
+};
+
+// Rows in parts; body(first, last) takes rows of one part.
+template <class Body>
+Status each_part(const RotaryShape& shape, const Context& context, Body&& body) {
+  const size_t step = std::max<size_t>(1, kPartValues / std::max<size_t>(1, shape.heads * shape.d));
+  parallel_for(ceil_div(shape.rows, step), [&](size_t part) {
+    if (!context.cancelled()) body(part * step, std::min(shape.rows, (part + 1) * step));
+  });
+  return context.cancelled() ? Status::aborted : Status::ok;
+}
+
+}  // namespace
+
+Status rotate_range(const RotaryShape& shape, const float* x, double delta, size_t from, size_t to, float* out,
+                    const Context& context) {
+  Turner turner(shape);
+  if (!turner.ok()) return Status::out_of_memory;
+  turner.set(delta);
+  const size_t width = shape.heads * shape.d;
+  if (delta == 0) from = to;  // nothing turns, not even the sign of a zero
+  return each_part(shape, context, [&](size_t first, size_t last) {
+    for (size_t i = first; i < last; i++) {
+      if (i >= from && i < to)
+        turner.row(x + i * width, out + i * width);
+      else if (x != out)
+        std::memcpy(out + i * width, x + i * width, width * sizeof(float));
+    }
+  });
+}
+
+Status rotate_positions(const RotaryShape& shape, const float* x, std::span<const double> positions, float* out,
+                        const Context& context) {
+  const size_t width = shape.heads * shape.d;
+  std::atomic<bool> no_memory{false};
+  const Status status = each_part(shape, context, [&](size_t first, size_t last) {
+    Turner turner(shape);
+    if (!turner.ok()) return no_memory.store(true);
+    for (size_t i = first; i < last; i++) {
+      turner.set(positions[i]);
+      turner.row(x + i * width, out + i * width);
+    }
+  });
+  return no_memory ? Status::out_of_memory : status;
+}
+
+}  // namespace lapidary

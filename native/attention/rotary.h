@@ -1,0 +1,71 @@
+// Rotary position embedding (RoPE): pair i of each head turned by the angle position·frequency[i].
+//
+// Angles, their sines and cosines are f64, so positions beyond 2^24 lose nothing; the tables hold cos and sin as a sum
+// of two f32. Rotations compose: turning by Δ moves keys that were turned for position p to p + Δ, with one table for
+// all rows.
+//
+// Bound: memory bandwidth, each value read once and written once.
+//
+// Source: Su, Lu, Pan, Murtadha, Wen & Liu, RoFormer (2021), equation 34; He et al., Let the Code LLM Edit Itself When
+// You Edit the Code (2024), equation 4 (positional integrity encoding).
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "core/context.h"
+#include "core/dispatch.h"
+#include "core/status.h"
+
+namespace lapidary {
+
+enum class RotaryLayout {
+  half,         // pair i is (x[i], x[i + pairs])
+  interleaved,  // pair i is (x[2i], x[2i + 1])
+};
+inline constexpr std::size_t kRotaryLayouts = 2;
+
+struct RotaryShape {
+  std::size_t rows, heads, d;           // x is rows × heads·d
+  std::span<const double> frequencies;  // of the pairs; 2·frequencies.size() ≤ d, the other values of a head stay
+  RotaryLayout layout;
+};
+
+// Rows [from, to) turned by delta, the others copied; out may be x.
+Status rotate_range(const RotaryShape& shape, const float* x, double delta, std::size_t from, std::size_t to,
+                    float* out, const Context& context);
+// Row i turned for positions[i]; out may be x.
+Status rotate_positions(const RotaryShape& shape, const float* x, std::span<const double> positions, float* out,
+                        const Context& context);
+
+// cos and sin of each pair, in two parts each. For `neighbours` each stands twice, and sin with the signs −, +.
+struct Rotation {
+  float *cos, *cos_low, *sin, *sin_low;
+};
+
+// y ← turned x for `heads` heads of d values, the first 2·pairs of each; others are neither read nor written. y may be
+// x. Tails by mask. Error: 1 ulp of the result and 2^−46 of the pair's length.
+using RotateFn = void (*)(const float* x, float* y, std::size_t heads, std::size_t d, std::size_t pairs,
+                          const Rotation& rotation);
+struct RotateKernels {
+  RotateFn halves, neighbours;
+};
+
+void rotate_halves_f32__portable(const float*, float*, std::size_t, std::size_t, std::size_t, const Rotation&);
+void rotate_neighbours_f32__portable(const float*, float*, std::size_t, std::size_t, std::size_t, const Rotation&);
+#if LAPIDARY_X86
+void rotate_halves_f32_u8__avx2(const float*, float*, std::size_t, std::size_t, std::size_t, const Rotation&);
+void rotate_neighbours_f32_u8__avx2(const float*, float*, std::size_t, std::size_t, std::size_t, const Rotation&);
+void rotate_halves_f32_u16__avx512(const float*, float*, std::size_t, std::size_t, std::size_t, const Rotation&);
+void rotate_neighbours_f32_u16__avx512(const float*, float*, std::size_t, std::size_t, std::size_t, const Rotation&);
+#endif
+
+inline constexpr KernelTable<RotateKernels, 1 + 2 * LAPIDARY_X86> kRotate = {{
+    {Isa::portable, {rotate_halves_f32__portable, rotate_neighbours_f32__portable}},
+#if LAPIDARY_X86
+    {Isa::avx2, {rotate_halves_f32_u8__avx2, rotate_neighbours_f32_u8__avx2}},
+    {Isa::avx512, {rotate_halves_f32_u16__avx512, rotate_neighbours_f32_u16__avx512}},
+#endif
+}};
+
+}  // namespace lapidary

@@ -1,0 +1,29 @@
+#include "attention/rotary.h"
+
+#if LAPIDARY_X86
+#include <immintrin.h>
+
+LAPIDARY_BEGIN_AVX512
+namespace lapidary {
+namespace {
+
+inline __m512 swap_neighbours(__m512 v) { return _mm512_permute_ps(v, 0xB1); }
+
+#include "attention/rotary_lanes.h"
+#include "core/avx512_lanes.h"
+
+}  // namespace
+
+void rotate_halves_f32_u16__avx512(const float* x, float* y, std::size_t heads, std::size_t d, std::size_t pairs,
+                                   const Rotation& r) {
+  rotate_halves<F32>(x, y, heads, d, pairs, r);
+}
+
+void rotate_neighbours_f32_u16__avx512(const float* x, float* y, std::size_t heads, std::size_t d, std::size_t pairs,
+                                       const Rotation& r) {
+  rotate_neighbours<F32>(x, y, heads, d, pairs, r);
+}
+
+}  // namespace lapidary
+LAPIDARY_END_ISA
+#endif

@@ -1,0 +1,228 @@
+#include <algorithm>
+#include <numeric>
+
+#include "attention/lightning.h"
+#include "attention/local_linear.h"
+#include "attention/rotary.h"
+#include "attention/tensor.h"
+#include "binding/args.h"
+#include "binding/domains.h"
+
+namespace lapidary {
+namespace {
+
+// A size of which none may be 0: then the lengths of the arrays bound all loops.
+size_t positive(Args& args, int i) {
+  const size_t value = args.size(i);
+  if (value == 0) args.refuse(i, "ERR_RANGE", "a whole number from 1");
+  return value;
+}
+
+// (…, lengths, decay, tokens, heads, d, e, block) from argument i
+LightningShape lightning_shape(Args& args, int i) {
+  const size_t tokens = args.size(i + 2), heads = positive(args, i + 3), d = positive(args, i + 4);
+  const size_t e = positive(args, i + 5), block = positive(args, i + 6);
+  if (block > 1024) args.refuse(i + 6, "ERR_RANGE", "a block of at most 1024");
+  const auto lengths = args.in<uint32_t>(i, args.length(i));
+  if (std::accumulate(lengths.begin(), lengths.end(), size_t{0}) != tokens)
+    args.refuse(i, "ERR_SHAPE", "lengths that add up to the tokens");
+  return {heads, d, e, block, args.in<double>(i + 1, heads), lengths};
+}
+
+struct LightningSizes {
+  LightningSizes(Args& args, const LightningShape& s, size_t tokens)
+      : keys(args.product(tokens, args.product(s.heads, s.d))),
+        values(args.product(tokens, args.product(s.heads, s.e))),
+        states(args.product(args.product(s.lengths.size(), s.heads), args.product(s.d, s.e))) {}
+  size_t keys, values, states;
+};
+
+// (q, k, v, state or undefined, out, last, lengths, decay, tokens, heads, d, e, block)
+void LightningAttention(Args& args) {
+  const LightningShape shape = lightning_shape(args, 6);
+  const LightningSizes n(args, shape, args.size(8));
+  const auto q = args.in<float>(0, n.keys), k = args.in<float>(1, n.keys), v = args.in<float>(2, n.values);
+  const bool has_state = !args.absent(3);
+  const float* const state = has_state ? args.in<float>(3, n.states).data() : nullptr;
+  const auto out = args.out<float>(4, n.values);
+  const auto last = args.out<float>(5, n.states, MayEqual(3));
+  if (has_state && state != last.data()) std::copy_n(state, n.states, last.data());
+  args.done(
+      lightning_attention(shape, q.data(), k.data(), v.data(), out.data(), last.data(), has_state, args.context()));
+}
+
+// (q, k, v, dOut, state or undefined, dLast or undefined, dq, dk, dv, dState, lengths, decay, tokens, heads, d, e,
+// block)
+void LightningAttentionBackward(Args& args) {
+  const LightningShape shape = lightning_shape(args, 10);
+  const LightningSizes n(args, shape, args.size(12));
+  const auto q = args.in<float>(0, n.keys), k = args.in<float>(1, n.keys), v = args.in<float>(2, n.values);
+  const auto d_out = args.in<float>(3, n.values);
+  const float* const state = args.absent(4) ? nullptr : args.in<float>(4, n.states).data();
+  const float* const d_last = args.absent(5) ? nullptr : args.in<float>(5, n.states).data();
+  const auto dq = args.out<float>(6, n.keys), dk = args.out<float>(7, n.keys), dv = args.out<float>(8, n.values);
+  const auto d_state = args.out<float>(9, n.states);
+  if (d_last != nullptr) std::copy_n(d_last, n.states, d_state.data());
+  args.done(lightning_attention_backward(shape, q.data(), k.data(), v.data(), d_out.data(), state, dq.data(), dk.data(),
+                                         dv.data(), d_state.data(), d_last != nullptr, args.context()));
+}
+
+// (…, queries, keys, heads, d, e, scale, lambda, causal, solver, maxIterations, tolerance) from argument i
+LocalLinearShape local_linear_shape(Args& args, int i) {
+  return {.queries = args.size(i),
+          .keys = args.size(i + 1),
+          .heads = positive(args, i + 2),
+          .d = positive(args, i + 3),
+          .e = positive(args, i + 4),
+          .scale = args.number(i + 5),
+          .lambda = args.number(i + 6),
+          .causal = args.boolean(i + 7),
+          .solver = args.code<LocalLinearSolver>(i + 8, kLocalLinearSolvers),
+          .max_iterations = args.size(i + 9),
+          .tolerance = args.number(i + 10)};
+}
+
+struct LocalLinearSizes {
+  LocalLinearSizes(Args& args, const LocalLinearShape& s)
+      : q(args.product(s.queries, args.product(s.heads, s.d))),
+        k(args.product(s.keys, args.product(s.heads, s.d))),
+        v(args.product(s.keys, args.product(s.heads, s.e))),
+        out(args.product(s.queries, args.product(s.heads, s.e))) {}
+  size_t q, k, v, out;
+};
+
+// iterations, converged, residual, and the first query·heads + head that is singular or −1
+void write_report(std::span<double> to, const LocalLinearReport& report) {
+  to[0] = static_cast<double>(report.iterations);
+  to[1] = report.converged ? 1 : 0;
+  to[2] = report.residual;
+  to[3] = report.singular == LocalLinearReport::kNone ? -1 : static_cast<double>(report.singular);
+}
+
+// (q, k, v, out, report, from, to, the shape's eleven)
+void LocalLinearAttention(Args& args) {
+  const size_t from = args.size(5), to = args.size(6);
+  const LocalLinearShape shape = local_linear_shape(args, 7);
+  if (from > to || to > shape.queries) args.refuse(6, "ERR_RANGE", "a range of queries");
+  const LocalLinearSizes n(args, shape);
+  const auto q = args.in<float>(0, n.q), k = args.in<float>(1, n.k), v = args.in<float>(2, n.v);
+  const auto out = args.out<float>(3, n.out);
+  const auto report = args.out<double>(4, 4);
+  LocalLinearReport told;
+  args.done(local_linear_attention(shape, q.data(), k.data(), v.data(), from, to, out.data(), told, args.context()));
+  write_report(report, told);
+}
+
+// (q, k, v, dOut, dq, dk, dv, report, the shape's eleven)
+void LocalLinearAttentionBackward(Args& args) {
+  const LocalLinearShape shape = local_linear_shape(args, 8);
+  const LocalLinearSizes n(args, shape);
+  const auto q = args.in<float>(0, n.q), k = args.in<float>(1, n.k), v = args.in<float>(2, n.v);
+  const auto d_out = args.in<float>(3, n.out);
+  const auto dq = args.out<float>(4, n.q), dk = args.out<float>(5, n.k), dv = args.out<float>(6, n.v);
+  const auto report = args.out<double>(7, 4);
+  LocalLinearReport told;
+  args.done(local_linear_attention_backward(shape, q.data(), k.data(), v.data(), d_out.data(), dq.data(), dk.data(),
+                                            dv.data(), told, args.context()));
+  write_report(report, told);
+}
+
+// (…, queries, first, second, heads, d, e, scale) from argument i
+TensorShape tensor_shape(Args& args, int i) {
+  return {.queries = args.size(i),
+          .first = args.size(i + 1),
+          .second = args.size(i + 2),
+          .heads = positive(args, i + 3),
+          .d = positive(args, i + 4),
+          .e = positive(args, i + 5),
+          .scale = args.number(i + 6)};
+}
+
+// q, k1, k2 and, if `values`, v1 and v2 in the first arguments
+TensorInputs tensor_inputs(Args& args, const TensorShape& s, bool values) {
+  const size_t wide_d = args.product(s.heads, s.d), wide_e = args.product(s.heads, s.e);
+  TensorInputs in{};
+  in.q = args.in<float>(0, args.product(s.queries, wide_d)).data();
+  in.k1 = args.in<float>(1, args.product(s.first, wide_d)).data();
+  in.k2 = args.in<float>(2, args.product(s.second, wide_d)).data();
+  if (!values) return in;
+  in.v1 = args.in<float>(3, args.product(s.first, wide_e)).data();
+  in.v2 = args.in<float>(4, args.product(s.second, wide_e)).data();
+  return in;
+}
+
+std::span<float> tensor_output(Args& args, const TensorShape& s) {
+  return args.out<float>(5, args.product(s.queries, args.product(s.heads, s.e)));
+}
+
+// (q, k1, k2, v1, v2, out, the shape's seven)
+void TensorAttention(Args& args) {
+  const TensorShape shape = tensor_shape(args, 6);
+  const TensorInputs in = tensor_inputs(args, shape, true);
+  args.done(tensor_attention(shape, in, tensor_output(args, shape).data(), args.context()));
+}
+
+// (q, k1, k2, the shape's seven) → no score is larger
+void TensorScoreBound(Args& args) {
+  const TensorShape shape = tensor_shape(args, 3);
+  args.done(tensor_score_bound(shape, tensor_inputs(args, shape, false)));
+}
+
+// (d, degree) → the number of monomials, 0 if there are too many
+void TensorFeatures(Args& args) { args.done(static_cast<double>(tensor_features(args.size(0), args.size(1)))); }
+
+// (q, k1, k2, v1, v2, out, the shape's seven, degree) → the number of denominators that are not above 0
+void TensorAttentionPolynomial(Args& args) {
+  const TensorShape shape = tensor_shape(args, 6);
+  const TensorInputs in = tensor_inputs(args, shape, true);
+  const auto out = tensor_output(args, shape);
+  size_t nonpositive = 0;
+  args.done(tensor_attention_polynomial(shape, in, args.size(13), out.data(), nonpositive, args.context()));
+  args.done(static_cast<double>(nonpositive));
+}
+
+// (…, frequencies, rows, heads, d, layout) from argument i
+RotaryShape rotary_shape(Args& args, int i) {
+  const size_t rows = args.size(i + 1), heads = positive(args, i + 2), d = positive(args, i + 3);
+  const auto frequencies = args.in<double>(i, args.length(i));
+  if (frequencies.size() > d / 2) args.refuse(i, "ERR_SHAPE", "at most a frequency for each two values of a head");
+  return {rows, heads, d, frequencies, args.code<RotaryLayout>(i + 4, kRotaryLayouts)};
+}
+
+// (x, out, delta, from, to, frequencies, rows, heads, d, layout)
+void RotateRange(Args& args) {
+  const RotaryShape shape = rotary_shape(args, 5);
+  const size_t n = args.product(shape.rows, args.product(shape.heads, shape.d));
+  const size_t from = args.size(3), to = args.size(4);
+  if (from > to || to > shape.rows) args.refuse(4, "ERR_RANGE", "a range of rows");
+  const auto x = args.in<float>(0, n);
+  const auto out = args.out<float>(1, n, MayEqual(0));
+  args.done(rotate_range(shape, x.data(), args.number(2), from, to, out.data(), args.context()));
+}
+
+// (x, out, positions, frequencies, rows, heads, d, layout)
+void RotatePositions(Args& args) {
+  const RotaryShape shape = rotary_shape(args, 3);
+  const size_t n = args.product(shape.rows, args.product(shape.heads, shape.d));
+  const auto x = args.in<float>(0, n);
+  const auto out = args.out<float>(1, n, MayEqual(0));
+  const auto positions = args.in<double>(2, shape.rows);
+  args.done(rotate_positions(shape, x.data(), positions, out.data(), args.context()));
+}
+
+constexpr Method kMethods[] = {{"lightningAttention", LightningAttention},
+                               {"lightningAttentionBackward", LightningAttentionBackward},
+                               {"localLinearAttention", LocalLinearAttention},
+                               {"localLinearAttentionBackward", LocalLinearAttentionBackward},
+                               {"tensorAttention", TensorAttention},
+                               {"tensorScoreBound", TensorScoreBound},
+                               {"tensorFeatures", TensorFeatures},
+                               {"tensorAttentionPolynomial", TensorAttentionPolynomial},
+                               {"rotateRange", RotateRange},
+                               {"rotatePositions", RotatePositions}};
+
+}  // namespace
+
+void add_attention_linear(Napi::Env env, Napi::Object exports) { add_domain(env, exports, "attention", kMethods); }
+
+}  // namespace lapidary

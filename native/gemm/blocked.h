@@ -1,0 +1,206 @@
+// The blocked product: blocks of A and B are packed once and read many times by the micro-kernels. Written once for
+// every kind of element; where the values come from, and in what form they lie in memory, is the sources' affair:
+//
+//   struct A {
+//     bool panels() const;   // packed as panels of mr columns (pack.h), or as rows `pitch` values apart
+//     void pack(size_t i, size_t rows, size_t p, size_t depth, T* to, size_t pitch, size_t mr) const;
+//   };
+//   struct B {
+//     void pack(size_t j, size_t cols, size_t p, size_t depth, T* to, size_t nr) const;   // panels of nr columns
+//   };
+//
+// Both pack the steps [p, p + depth) of k; a step is one T, which may hold several values (integer.h).
+//
+// Source: Goto & van de Geijn, Anatomy of High-Performance Matrix Multiplication (ACM TOMS 34(3), 2008), section 4.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+
+#include "core/arena.h"
+#include "core/checked.h"
+#include "core/context.h"
+#include "core/cpu.h"
+#include "core/status.h"
+#include "core/thread_pool.h"
+#include "gemm/microkernel.h"
+#include "gemm/pack.h"
+
+namespace lapidary {
+
+// C ← alpha·(A·B + row_term) + beta·C, A of m rows, B of n columns, k steps. row_term[i] is added to row i, where the
+// element type's micro-kernel knows it.
+template <class T>
+struct Target {
+  std::size_t m, n, k;
+  T alpha, beta;
+  T* c;
+  std::size_t ldc;
+  const T* row_term = nullptr;
+};
+
+namespace detail {
+
+// k is cut into blocks of at most this many bytes of a row of A: long enough that reading and writing C between blocks
+// costs little (1.5 KiB was up to 8 % slower on Zen 4), short enough that a panel of A stays near. A constant of the
+// design, not of the machine: it is the only block size that the bits of a result depend on.
+inline constexpr std::size_t kDepthBytes = 3072;
+// Below this many multiplications a second thread costs more to wake than it saves.
+inline constexpr double kParallelWork = 8e6;
+
+// Multiplications; a double, because three sizes may overflow.
+template <class G>
+double work(const G& g) {
+  return static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(g.k);
+}
+
+struct Blocking {
+  std::size_t kc;     // depth of a block
+  std::size_t mc;     // rows of A packed at a time
+  std::size_t nc;     // columns of B packed at a time
+  std::size_t pitch;  // values from row to row of packed A
+  std::size_t wide;   // columns of packed B that one part works on: they stay in its second-level cache
+};
+
+// `total` cut into the fewest pieces of at most `most`, all nearly equal and multiples of `step`.
+inline std::size_t even_piece(std::size_t total, std::size_t most, std::size_t step) {
+  const std::size_t pieces = ceil_div(total, std::max(most / step * step, step));
+  return ceil_div(ceil_div(total, pieces), step) * step;
+}
+
+template <class T>
+Blocking choose_blocking(const Target<T>& g, const MicroKernel<T>& kernel) {
+  const CacheSizes& cache = cache_sizes();
+  Blocking block;
+  block.kc = even_piece(g.k, kDepthBytes / sizeof(T), 1);
+  const std::size_t depth_bytes = block.kc * sizeof(T);
+  // An odd number of cache lines: the rows of a tile then fall into different sets of the cache.
+  const std::size_t pitch_bytes = (ceil_div(depth_bytes, kAlignment) | 1) * kAlignment;
+  block.pitch = pitch_bytes / sizeof(T);
+  const std::size_t limit = std::clamp<std::size_t>(cache.l3 / 4, std::size_t{1} << 20, std::size_t{8} << 20);
+  block.mc = even_piece(g.m, limit / pitch_bytes, kernel.mr);
+  block.nc = even_piece(g.n, limit / depth_bytes, kernel.nr);
+  block.wide = even_piece(block.nc, cache.l2 / 2 / depth_bytes, kernel.nr);
+  return block;
+}
+
+template <class T, class A, class B>
+class Blocked {
+ public:
+  Blocked(const Target<T>& target, const A& a, const B& b, const MicroKernel<T>& kernel, const Context& context)
+      : g_(target), left_(a), right_(b), kernel_(kernel), context_(context), block_(choose_blocking(target, kernel)) {}
+
+  Status run() {
+    ArenaFrame scratch;
+    a_ = scratch.take<T>(block_.mc * block_.pitch);
+    b_ = scratch.take<T>(block_.nc * block_.kc);
+    if (a_ == nullptr || b_ == nullptr) return Status::out_of_memory;
+
+    parallel_ = work(g_) >= kParallelWork;
+    for (std::size_t j = 0; j < g_.n; j += block_.nc)
+      for (std::size_t i = 0; i < g_.m; i += block_.mc)
+        for (std::size_t p = 0; p < g_.k; p += block_.kc) {
+          pack(i, j, p);
+          multiply(i, j, p);
+          if (stopped_.load(std::memory_order_relaxed)) return Status::aborted;
+        }
+    return Status::ok;
+  }
+
+ private:
+  template <class Body>
+  void each_part(std::size_t parts, Body&& body) {
+    if (parallel_)
+      parallel_for(parts, body);
+    else
+      for (std::size_t part = 0; part < parts; part++) body(part);
+  }
+
+  bool stop() {
+    if (context_.cancelled()) stopped_.store(true, std::memory_order_relaxed);
+    return stopped_.load(std::memory_order_relaxed);
+  }
+
+  // Values that a row takes in the packed block of A, k deep. Rows stay rows where they lie so in memory: the
+  // micro-kernel broadcasts and does not mind. Nothing is ever turned.
+  std::size_t a_depth(std::size_t k) const { return left_.panels() ? k : block_.pitch; }
+
+  // Packs the blocks at (i, p) of A and (p, j) of B, a few panels a part.
+  void pack(std::size_t i, std::size_t j, std::size_t p) {
+    const std::size_t m = std::min(block_.mc, g_.m - i), n = std::min(block_.nc, g_.n - j);
+    const std::size_t k = std::min(block_.kc, g_.k - p);
+    const std::size_t rows = kernel_.mr * ceil_div(64, kernel_.mr), cols = kernel_.nr * ceil_div(64, kernel_.nr);
+    const std::size_t a_parts = ceil_div(m, rows), b_parts = ceil_div(n, cols);
+    each_part(a_parts + b_parts, [&](std::size_t part) {
+      if (stop()) return;
+      if (part < b_parts) {
+        const std::size_t col = part * cols;
+        right_.pack(j + col, std::min(cols, n - col), p, k, b_ + col * k, kernel_.nr);
+        return;
+      }
+      const std::size_t row = (part - b_parts) * rows, count = std::min(rows, m - row);
+      left_.pack(i + row, count, p, k, a_ + row * a_depth(k), block_.pitch, kernel_.mr);
+    });
+  }
+
+  void multiply(std::size_t i, std::size_t j, std::size_t p) {
+    const std::size_t m = std::min(block_.mc, g_.m - i), n = std::min(block_.nc, g_.n - j);
+    const std::size_t panels = ceil_div(m, kernel_.mr), wide_parts = ceil_div(n, block_.wide);
+    const std::size_t tall = std::clamp<std::size_t>(panels * wide_parts / 32, 1, 8);  // panels of A in one part
+    const std::size_t tall_parts = ceil_div(panels, tall);
+    // Neighbouring parts share their columns of B.
+    each_part(tall_parts * wide_parts, [&](std::size_t part) {
+      const std::size_t col = part / tall_parts * block_.wide, first = part % tall_parts * tall;
+      for (std::size_t panel = first; panel < std::min(first + tall, panels); panel++) {
+        if (stop()) return;
+        sweep(i, j, p, panel, col, std::min(col + block_.wide, n));
+      }
+    });
+  }
+
+  // One panel of A times columns [col, end) of the packed block of B.
+  void sweep(std::size_t i, std::size_t j, std::size_t p, std::size_t panel, std::size_t col, std::size_t end) {
+    const std::size_t row = i + panel * kernel_.mr, k = std::min(block_.kc, g_.k - p);
+    const std::size_t n = std::min(block_.nc, g_.n - j);
+    GemmTile<T> t;
+    t.a = a_ + panel * kernel_.mr * a_depth(k);
+    t.a_row = left_.panels() ? 1 : block_.pitch;
+    t.a_step = left_.panels() ? kernel_.mr : 1;
+    t.b_step = kernel_.nr;
+    t.padded = true;
+    t.ldc = g_.ldc;
+    t.m = std::min(kernel_.mr, std::min(i + block_.mc, g_.m) - row);
+    t.k = k;
+    t.alpha = g_.alpha;
+    t.beta = p == 0 ? g_.beta : T{1};
+    t.row_term = p == 0 && g_.row_term != nullptr ? g_.row_term + row : nullptr;
+    for (; col < end; col += kernel_.nr) {
+      t.b = b_ + col * k;
+      t.c = g_.c + row * g_.ldc + j + col;
+      t.n = std::min(kernel_.nr, n - col);
+      kernel_.run(t);
+    }
+  }
+
+  const Target<T>& g_;
+  const A& left_;
+  const B& right_;
+  const MicroKernel<T> kernel_;
+  const Context& context_;
+  const Blocking block_;
+  T* a_ = nullptr;
+  T* b_ = nullptr;
+  bool parallel_ = false;
+  std::atomic<bool> stopped_{false};
+};
+
+}  // namespace detail
+
+template <class T, class A, class B>
+Status blocked_product(const Target<T>& target, const A& a, const B& b, const MicroKernel<T>& kernel,
+                       const Context& context) {
+  return detail::Blocked<T, A, B>(target, a, b, kernel, context).run();
+}
+
+}  // namespace lapidary

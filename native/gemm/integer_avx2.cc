@@ -1,0 +1,137 @@
+// Words on 256-bit registers: 16 products a vpmaddwd. The tile is that of the floats, 6 × 2 of the 16 registers.
+#include "gemm/integer.h"
+
+#if LAPIDARY_X86
+#include <immintrin.h>
+
+#include <cstring>
+
+LAPIDARY_BEGIN_AVX2
+namespace lapidary {
+namespace {
+
+using std::int32_t, std::size_t, std::uint8_t;
+
+struct I16 {
+  using T = int32_t;
+  using V = __m256i;
+  using Mask = __m256i;
+  static constexpr int kLanes = 8;
+  static V zero() { return _mm256_setzero_si256(); }
+  static V broadcast(const T* x) { return _mm256_set1_epi32(*x); }
+  static V load(const T* x) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)); }
+  static void store(T* x, V v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(x), v); }
+  static V step(V a, V b, V sum) { return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)); }
+  static V fma(V a, V b, V c) { return _mm256_add_epi32(_mm256_mullo_epi32(a, b), c); }
+  static V add(V a, V b) { return _mm256_add_epi32(a, b); }
+  static V mul(V a, V b) { return _mm256_mullo_epi32(a, b); }
+  static Mask mask(int n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+  static V load(Mask m, const T* x) { return _mm256_maskload_epi32(x, m); }
+  static void store(Mask m, T* x, V v) { _mm256_maskstore_epi32(x, m, v); }
+};
+
+// 16 bytes, or n of them and zeros.
+inline __m128i bytes(const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
+inline __m128i bytes(const uint8_t* p, int n) {
+  uint8_t copy[16] = {};
+  __builtin_memcpy(copy, p, static_cast<size_t>(n));
+  return bytes(copy);
+}
+
+template <bool kSigned>
+inline __m256i widen(__m128i x) {
+  return kSigned ? _mm256_cvtepi8_epi16(x) : _mm256_cvtepu8_epi16(x);
+}
+
+template <bool kXSigned, bool kWSigned>
+struct Dots {
+  using V = __m256i;
+  using X = __m256i;
+  using W = __m256i;
+  static constexpr int kBytes = 16, kRows = 2;
+  static V zero() { return _mm256_setzero_si256(); }
+  static X load_x(const uint8_t* p) { return widen<kXSigned>(bytes(p)); }
+  static X load_x(const uint8_t* p, int n) { return widen<kXSigned>(bytes(p, n)); }
+  static W load_w(const uint8_t* p) { return widen<kWSigned>(bytes(p)); }
+  static W load_w(const uint8_t* p, int n) { return widen<kWSigned>(bytes(p, n)); }
+  static V step(X x, W w, V sum) { return _mm256_add_epi32(sum, _mm256_madd_epi16(x, w)); }
+  static __m128i sum4(V a, V b, V c, V d) {
+    const __m256i all = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+    return _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
+  }
+};
+
+#include "gemm/integer_lanes.h"
+#include "gemm/tile_lanes.h"
+
+void gemm_i16_6x16__avx2(const GemmTile<int32_t>& t) { run_tile<I16, 6>(t); }
+
+template <bool kSigned>
+void pack_rows_of(const uint8_t* x, size_t stride, size_t count, size_t k, int32_t* out, size_t pitch) {
+  for (size_t i = 0; i < count; i++, x += stride, out += pitch) {
+    size_t p = 0;
+    for (; p + 16 <= k; p += 16) I16::store(out + p / 2, widen<kSigned>(bytes(x + p)));
+    if (p == k) continue;
+    int32_t last[8];
+    I16::store(last, widen<kSigned>(bytes(x + p, static_cast<int>(k - p))));
+    __builtin_memcpy(out + p / 2, last, (k - p + 1) / 2 * sizeof(int32_t));
+  }
+}
+
+void pack_rows(const uint8_t* x, size_t stride, size_t count, size_t k, uint8_t, bool is_signed, int32_t* out,
+               size_t pitch) {
+  (is_signed ? pack_rows_of<true> : pack_rows_of<false>)(x, stride, count, k, out, pitch);
+}
+
+// Two rows of 16 columns become 16 steps.
+template <bool kSigned>
+void pack_panels_of(const uint8_t* x, size_t stride, size_t k, size_t width, size_t panel, int32_t* out) {
+  const size_t steps = (k + 1) / 2;
+  for (size_t s = 0; s < steps; s++) {
+    const uint8_t* even = x + 2 * s * stride;
+    const bool both = 2 * s + 1 < k;
+    for (size_t j = 0; j < width; j += panel) {
+      const size_t w = width - j < panel ? width - j : panel;
+      const __m256i a = widen<kSigned>(w == 16 ? bytes(even + j) : bytes(even + j, static_cast<int>(w)));
+      __m256i b = _mm256_setzero_si256();
+      if (both) b = widen<kSigned>(w == 16 ? bytes(even + stride + j) : bytes(even + stride + j, static_cast<int>(w)));
+      const __m256i low = _mm256_unpacklo_epi16(a, b), high = _mm256_unpackhi_epi16(a, b);
+      const __m256i first = _mm256_permute2x128_si256(low, high, 0x20);
+      const __m256i second = _mm256_permute2x128_si256(low, high, 0x31);
+      int32_t* to = out + j * steps + s * panel;
+      if (panel == 16) {
+        I16::store(to, first);
+        I16::store(to + 8, second);
+      } else {
+        I16::store(I16::mask(static_cast<int>(panel)), to, first);
+      }
+    }
+  }
+}
+
+// panel is nr = 16 or mr = 6.
+void pack_panels(const uint8_t* x, size_t stride, size_t k, size_t width, size_t panel, uint8_t, bool is_signed,
+                 int32_t* out) {
+  (is_signed ? pack_panels_of<true> : pack_panels_of<false>)(x, stride, k, width, panel, out);
+}
+
+constexpr IntegerKernels kKernels = {
+    StepForm::words,
+    6,
+    16,
+    {gemm_i16_6x16__avx2, gemm_i16_6x16__avx2, gemm_i16_6x16__avx2},
+    {byte_dots<Dots<false, true>>, byte_dots<Dots<true, true>>, byte_dots<Dots<true, false>>},
+    false,
+    pack_rows,
+    pack_panels,
+};
+
+}  // namespace
+
+const IntegerKernels& integer_kernels__avx2() { return kKernels; }
+
+}  // namespace lapidary
+LAPIDARY_END_ISA
+#endif

@@ -1,0 +1,109 @@
+#include "recurrence/rnn_plan.h"
+
+#include <cstring>
+
+namespace lapidary {
+
+bool RnnPlan::make(std::span<const uint32_t> given, ArenaFrame& scratch) {
+  batch = given.size();
+  tiles = ceil_div(batch, kRnnTile);
+  order = scratch.take<uint32_t>(batch);
+  offsets = scratch.take<size_t>(batch);
+  lengths = scratch.take<size_t>(batch);
+  size_t* starts = scratch.take<size_t>(batch);
+  if (order == nullptr || offsets == nullptr || lengths == nullptr || starts == nullptr) return false;
+  tokens = 0;
+  for (size_t i = 0; i < batch; i++) {
+    order[i] = static_cast<uint32_t>(i);
+    starts[i] = tokens;
+    tokens += given[i];
+  }
+  std::sort(order, order + batch,
+            [&](uint32_t a, uint32_t b) { return given[a] != given[b] ? given[a] > given[b] : a < b; });
+  for (size_t i = 0; i < batch; i++) {
+    offsets[i] = starts[order[i]];
+    lengths[i] = given[order[i]];
+  }
+  return true;
+}
+
+namespace {
+
+// Rows turned together, as squares of which every line is read and written once.
+constexpr size_t kSquare = 4;
+
+// Row l of one register of a panel, for l < lanes: out[p·width + l] = row_l[p], rows `stride` apart; those from `count`
+// on are zeros.
+template <class T>
+void pack_register(const T* rows, size_t stride, size_t count, size_t lanes, size_t k, size_t width, T* out) {
+  size_t l = 0;
+  for (; l + kSquare <= std::min(count, lanes); l += kSquare) {
+    const T* from = rows + l * stride;
+    size_t p = 0;
+    for (; p + kSquare <= k; p += kSquare) {
+      T square[kSquare][kSquare];
+      for (size_t i = 0; i < kSquare; i++)
+        for (size_t j = 0; j < kSquare; j++) square[j][i] = from[i * stride + p + j];
+      for (size_t j = 0; j < kSquare; j++) std::memcpy(out + (p + j) * width + l, square[j], sizeof square[j]);
+    }
+    for (; p < k; p++)
+      for (size_t i = 0; i < kSquare; i++) out[p * width + l + i] = from[i * stride + p];
+  }
+  for (; l < lanes; l++)
+    for (size_t p = 0; p < k; p++) out[p * width + l] = l < count ? rows[l * stride + p] : T{0};
+}
+
+// Steps of k that are turned together: their panel stays in the first-level cache meanwhile.
+constexpr size_t kTurned = 64;
+
+template <class T>
+void pack_panel(const RnnPanels& panels, const T* weights, size_t heads, size_t head, size_t d, size_t panel, T* out) {
+  const size_t width = panels.width(), lanes = panels.lanes;
+  for (size_t p = 0; p < panels.k; p += kTurned)
+    for (size_t v = 0; v < panels.vectors; v++) {
+      const size_t gate = panels.gates == 1 ? 0 : v;
+      const size_t unit = std::min(d, panel * panels.units + (panels.gates == 1 ? v * lanes : 0));
+      pack_register(weights + ((gate * heads + head) * d + unit) * panels.k + p, panels.k, d - unit, lanes,
+                    std::min(kTurned, panels.k - p), width, out + p * width + v * lanes);
+    }
+}
+
+// body(i) for i < count, side by side where there is enough to copy.
+template <class Body>
+void each_panel(size_t count, size_t values, Body&& body) {
+  if (values >= size_t{1} << 18)
+    parallel_for(count, body);
+  else
+    for (size_t i = 0; i < count; i++) body(i);
+}
+
+}  // namespace
+
+template <class T>
+void pack_rnn_rows(const RnnPanels& panels, const T* weights, size_t heads, size_t d, T* out) {
+  each_panel(heads * panels.count, heads * panels.head_size(), [&](size_t i) {
+    pack_panel(panels, weights, heads, i / panels.count, d, i % panels.count, out + i * panels.panel_size());
+  });
+}
+
+template <class T>
+void pack_rnn_columns(const RnnPanels& panels, const T* r, size_t gates, size_t heads, size_t d, T* out) {
+  const size_t width = panels.width();
+  each_panel(heads * panels.count, heads * panels.head_size(), [&](size_t i) {
+    const size_t head = i / panels.count, first = i % panels.count * width;
+    const size_t n = std::min(width, d - first);
+    T* to = out + i * panels.panel_size();
+    for (size_t g = 0; g < gates; g++)
+      for (size_t j = 0; j < d; j++, to += width) {
+        std::copy_n(r + ((g * heads + head) * d + j) * d + first, n, to);
+        std::fill(to + n, to + width, T{0});
+      }
+  });
+}
+
+template void pack_rnn_rows(const RnnPanels&, const float*, size_t, size_t, float*);
+template void pack_rnn_rows(const RnnPanels&, const double*, size_t, size_t, double*);
+template void pack_rnn_columns(const RnnPanels&, const float*, size_t, size_t, size_t, float*);
+template void pack_rnn_columns(const RnnPanels&, const double*, size_t, size_t, size_t, double*);
+
+}  // namespace lapidary

@@ -1,0 +1,124 @@
+// What the forward and the backward pass share: which sequences run together, and weights in panels.
+#pragma once
+
+#include <algorithm>
+#include <span>
+
+#include "core/arena.h"
+#include "core/checked.h"
+#include "core/thread_pool.h"
+#include "recurrence/rnn.h"
+#include "recurrence/team.h"
+
+namespace lapidary {
+
+// Sequences that run together: enough that a panel of R, once in the first-level cache, serves several rows.
+inline constexpr size_t kRnnTile = 32;
+// Multiplications of a step that one block of it has at least: some µs, against the fraction of one it takes to meet.
+inline constexpr size_t kRnnBlockWork = size_t{1} << 15;
+// From this many multiplications of a whole call on, a second thread saves more than it costs to wake.
+inline constexpr double kRnnParallelWork = 4e6;
+
+// The sequences of a call, longest first, so that those still running at any step come first in their tile.
+struct RnnPlan {
+  size_t batch, tiles, tokens;
+  uint32_t* order;  // sequences by descending length
+  size_t* offsets;  // the first token of order[i]
+  size_t* lengths;  // the length of order[i]
+
+  // False if there is no memory.
+  bool make(std::span<const uint32_t> given, ArenaFrame& scratch);
+  size_t first(size_t tile) const { return tile * batch / tiles; }
+  size_t end(size_t tile) const { return (tile + 1) * batch / tiles; }
+};
+
+// One head of one tile: rows [0, count), and how many of them are still running at a step.
+struct RnnTile {
+  size_t head, count, steps;
+  const uint32_t* order;
+  const size_t* offsets;
+  const size_t* lengths;
+
+  RnnTile(const RnnPlan& plan, size_t tile, size_t head_of)
+      : head(head_of),
+        count(plan.end(tile) - plan.first(tile)),
+        order(plan.order + plan.first(tile)),
+        offsets(plan.offsets + plan.first(tile)),
+        lengths(plan.lengths + plan.first(tile)) {
+    steps = count == 0 ? 0 : lengths[0];
+  }
+  size_t running(size_t t) const {
+    size_t n = count;
+    while (n > 0 && lengths[n - 1] <= t) n--;
+    return n;
+  }
+};
+
+// The panels of one weight matrix for the kernels in use.
+struct RnnPanels {
+  size_t gates, lanes, vectors, units, k, count;  // units in a panel; panels of a head
+
+  RnnPanels(size_t gates_of, size_t lanes_of, size_t d, size_t k_of)
+      : gates(gates_of),
+        lanes(lanes_of),
+        vectors(rnn_vectors(gates_of)),
+        units(rnn_across(gates_of) * lanes_of),
+        k(k_of),
+        count(ceil_div(d, units)) {}
+  size_t width() const { return vectors * lanes; }
+  size_t panel_size() const { return k * width(); }
+  size_t head_size() const { return count * panel_size(); }
+};
+
+// Panels of the rows of `weights` [gates, heads, d; k]: what a step of k multiplies with value p of x or h.
+template <class T>
+void pack_rnn_rows(const RnnPanels& panels, const T* weights, size_t heads, size_t d, T* out);
+// Panels of the columns of r, for products with Rᵀ: k runs over the gates and units of the head.
+template <class T>
+void pack_rnn_columns(const RnnPanels& panels, const T* r, size_t gates, size_t heads, size_t d, T* out);
+
+// Values from row to row of working memory: an odd number of cache lines, so that rows fall into different sets of the
+// caches, which those of the caller's matrices, often a power of two apart, do not.
+template <class T>
+size_t rnn_pitch(size_t values) {
+  return (ceil_div(values * sizeof(T), kAlignment) | 1) * kAlignment / sizeof(T);
+}
+
+// Asks for the beginning of the panel that is multiplied next, while the gates of this one are computed: reading must
+// not pause meanwhile.
+template <class T>
+void prefetch_panel(const T* panel) {
+  for (size_t line = 0; line < 32; line++) __builtin_prefetch(panel + line * kAlignment / sizeof(T));
+}
+
+// m rows in groups of at most `most`, all nearly equal: the rows of one.
+inline size_t rnn_group(size_t m, size_t most) { return ceil_div(m, ceil_div(m, most)); }
+
+// Every head of every tile: body(tile, blocks of a step, whether the threads may meet) → Status. Tiles run side by side
+// if there are at least as many as threads; else one after the other, the blocks of their steps side by side.
+template <class Body>
+Status each_rnn_tile(const RnnPlan& plan, const RnnShape& shape, size_t panels, double work, Body&& body) {
+  const size_t parts = plan.tiles * shape.heads;
+  const auto one = [&](size_t part, size_t blocks) {
+    return body(RnnTile(plan, part / shape.heads, part % shape.heads), blocks);
+  };
+  if (work < kRnnParallelWork || parts < thread_count()) {
+    for (size_t part = 0; part < parts; part++) {
+      const size_t rows = plan.end(part / shape.heads) - plan.first(part / shape.heads);
+      const size_t step = rows * rnn_gates(shape.cell) * shape.d * shape.d;
+      const size_t blocks = work < kRnnParallelWork ? 1 : std::clamp<size_t>(step / kRnnBlockWork, 1, panels);
+      const Status status = one(part, blocks);
+      if (status != Status::ok) return status;
+    }
+    return Status::ok;
+  }
+  std::atomic<Status> result{Status::ok};
+  parallel_for(parts, [&](size_t part) {
+    if (result.load(std::memory_order_relaxed) != Status::ok) return;
+    const Status status = one(part, 1);
+    if (status != Status::ok) result.store(status, std::memory_order_relaxed);
+  });
+  return result;
+}
+
+}  // namespace lapidary

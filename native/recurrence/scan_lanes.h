@@ -1,0 +1,107 @@
+// The text of the scan kernels, written once over the lanes of core/*_lanes.h and included after core/exp_lanes.h.
+
+// Up to kVecs·kLanes channels with the state in registers; the last of the vectors is masked.
+template <class S, int kVecs>
+inline void scan_narrow(const typename S::T* a, const typename S::T* b, const typename S::T* before, typename S::T* out,
+                        std::ptrdiff_t step, std::size_t rows, std::size_t n) {
+  using V = typename S::V;
+  constexpr int kLast = (kVecs - 1) * S::kLanes;
+  const typename S::Mask mask = S::mask(static_cast<int>(n) - kLast);
+  V h[kVecs];
+#pragma GCC unroll 4
+  for (int v = 0; v < kVecs - 1; v++) h[v] = S::load(before + v * S::kLanes);
+  h[kVecs - 1] = S::load(mask, before + kLast);
+  for (; rows > 0; rows--, a += step, b += step, out += step) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVecs - 1; v++) {
+      h[v] = S::fma(S::load(a + v * S::kLanes), h[v], S::load(b + v * S::kLanes));
+      S::store(out + v * S::kLanes, h[v]);
+    }
+    h[kVecs - 1] = S::fma(S::load(mask, a + kLast), h[kVecs - 1], S::load(mask, b + kLast));
+    S::store(mask, out + kLast, h[kVecs - 1]);
+  }
+}
+
+// Row after row, so that memory is read in long runs; the row before is still in the first-level cache.
+template <class S>
+inline void scan_wide(const typename S::T* a, const typename S::T* b, const typename S::T* before, typename S::T* out,
+                      std::ptrdiff_t step, std::size_t rows, std::size_t n) {
+  for (; rows > 0; rows--, a += step, b += step, before = out, out += step) {
+    std::size_t j = 0;
+    for (; j + S::kLanes <= n; j += S::kLanes) {
+      __builtin_prefetch(a + 2 * step + j);
+      __builtin_prefetch(b + 2 * step + j);
+      S::store(out + j, S::fma(S::load(a + j), S::load(before + j), S::load(b + j)));
+    }
+    if (j == n) continue;
+    const typename S::Mask mask = S::mask(static_cast<int>(n - j));
+    S::store(mask, out + j, S::fma(S::load(mask, a + j), S::load(mask, before + j), S::load(mask, b + j)));
+  }
+}
+
+template <class S>
+inline void scan(const typename S::T* a, const typename S::T* b, const typename S::T* before, typename S::T* out,
+                 std::ptrdiff_t step, std::size_t rows, std::size_t n) {
+  constexpr std::size_t kLanes = S::kLanes;
+  if (n <= kLanes)
+    scan_narrow<S, 1>(a, b, before, out, step, rows, n);
+  else if (n <= 2 * kLanes)
+    scan_narrow<S, 2>(a, b, before, out, step, rows, n);
+  else if (n <= 3 * kLanes)
+    scan_narrow<S, 3>(a, b, before, out, step, rows, n);
+  else if (n <= 4 * kLanes)
+    scan_narrow<S, 4>(a, b, before, out, step, rows, n);
+  else
+    scan_wide<S>(a, b, before, out, step, rows, n);
+}
+
+template <class S>
+inline void scan_backward(const typename S::T* dout, const typename S::T* a, const typename S::T* previous,
+                          typename S::T* carry, typename S::T* da, typename S::T* db, std::ptrdiff_t step,
+                          std::size_t rows, std::size_t n) {
+  using V = typename S::V;
+  for (; rows > 0; rows--, dout += step, a += step, previous += step, da += step, db += step) {
+    std::size_t j = 0;
+    for (; j + S::kLanes <= n; j += S::kLanes) {
+      const V g = S::add(S::load(dout + j), S::load(carry + j));
+      S::store(carry + j, S::mul(S::load(a + j), g));
+      S::store(da + j, S::mul(g, S::load(previous + j)));
+      S::store(db + j, g);
+    }
+    if (j == n) continue;
+    const typename S::Mask mask = S::mask(static_cast<int>(n - j));
+    const V g = S::add(S::load(mask, dout + j), S::load(mask, carry + j));
+    S::store(mask, carry + j, S::mul(S::load(mask, a + j), g));
+    S::store(mask, da + j, S::mul(g, S::load(mask, previous + j)));
+    S::store(mask, db + j, g);
+  }
+}
+
+template <class S>
+inline void selective_scan(const SelectiveTile& t) {
+  using V = typename S::V;
+  const float *x = t.x, *delta = t.delta, *b = t.b, *c = t.c;
+  float* y = t.y;
+  const std::ptrdiff_t across = t.step < 0 ? -static_cast<std::ptrdiff_t>(t.states) : t.states;
+  for (std::size_t row = 0; row < t.rows; row++) {
+    for (std::size_t j = 0; j < t.n; j += S::kLanes) {
+      const std::size_t left = t.n - j;
+      const typename S::Mask mask = S::mask(left < S::kLanes ? static_cast<int>(left) : S::kLanes);
+      const V xj = S::load(mask, x + j), dj = S::load(mask, delta + j), dx = S::mul(dj, xj);
+      V sum = t.skip ? S::mul(S::load(mask, t.skip + j), xj) : S::zero();
+      for (std::size_t s = 0; s < t.states; s++) {
+        float* h = t.h + s * t.pitch + j;
+        const V decay = exp_lanes<S>(S::mul(dj, S::load(mask, t.a + s * t.pitch + j)));
+        const V next = S::fma(decay, S::load(mask, h), S::mul(dx, S::broadcast(b + s)));
+        S::store(mask, h, next);
+        sum = S::fma(next, S::broadcast(c + s), sum);
+      }
+      S::store(mask, y + j, sum);
+    }
+    x += t.step;
+    delta += t.step;
+    y += t.step;
+    b += across;
+    c += across;
+  }
+}

@@ -1,0 +1,27 @@
+// Mamba's selective scan: for channel d and state s,
+//   h_t[d, s] = exp(Δ_t[d]·A[d, s])·h_{t−1}[d, s] + Δ_t[d]·B_t[s]·x_t[d],   y_t[d] = Σ_s C_t[s]·h_t[d, s] + D[d]·x_t[d]
+//
+// A linear scan of channels · states columns whose coefficients are made as they are used: the expanded a, b and h,
+// which are `states` times as large as the data, never exist. Source: Gu & Dao, Mamba (2023), equation 2 with the
+// discretisation of section 2 (zero-order hold for A, Euler for B, as in the authors' implementation) and algorithm 2.
+#pragma once
+
+#include <cstddef>
+
+#include "core/context.h"
+#include "core/status.h"
+#include "recurrence/linear_scan.h"
+
+namespace lapidary {
+
+// x, delta, y: tokens × channels; a: channels × states; b, c: tokens × states; skip: channels values or null; before
+// (null for zeros) and after: sequences × (channels · states), states innermost.
+struct SelectiveScanArguments {
+  const float *x, *delta, *a, *b, *c, *skip, *before;
+  float *y, *after;
+  std::size_t states;
+};
+
+Status selective_scan(const SelectiveScanArguments& arguments, const Sequences& sequences, const Context& context);
+
+}  // namespace lapidary

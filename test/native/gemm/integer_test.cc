@@ -1,0 +1,52 @@
+#include "gemm/integer.h"
+
+#include <vector>
+
+#include "check.h"
+#include "core/philox.h"
+#include "guarded.h"
+
+using namespace lapidary;
+
+namespace {
+
+constexpr Isa kIsas[] = {Isa::portable, Isa::avx2, Isa::avx512vnni};
+
+int32_t value(uint8_t x, bool is_signed) { return is_signed ? static_cast<int8_t>(x) : x; }
+
+void fill(uint8_t* x, size_t n, uint64_t stream) {
+  for (size_t i = 0; i < n; i++) x[i] = static_cast<uint8_t>(256 * philox_uniform(5, stream, i));
+}
+
+// Every operand ends at a page that may not be touched.
+void check_product(IntegerKind kind, size_t m, size_t n, size_t k, bool ta, bool tb) {
+  Guarded<uint8_t> a(m * k), b(k * n);
+  Guarded<int32_t> c(m * n);
+  fill(a.data(), m * k, 1);
+  fill(b.data(), k * n, 2);
+  CHECK(integer_gemm(kind, m, n, k, 1, {a.data(), ta ? m : k, ta}, {b.data(), tb ? k : n, tb}, 0, c.data(), n, {}) ==
+        Status::ok);
+  for (size_t i = 0; i < m; i++)
+    for (size_t j = 0; j < n; j++) {
+      int32_t sum = 0;
+      for (size_t p = 0; p < k; p++)
+        sum += value(a[ta ? p * m + i : i * k + p], kind != IntegerKind::u8i8) *
+               value(b[tb ? j * k + p : p * n + j], kind != IntegerKind::i8u8);
+      CHECK(c[i * n + j] == sum);
+    }
+}
+
+}  // namespace
+
+TEST(integer_products_touch_nothing_beyond_their_operands) {
+  const Isa best = active_isa();
+  for (Isa isa : kIsas)
+    if (set_active_isa(isa))
+      for (const IntegerKind kind : {IntegerKind::u8i8, IntegerKind::i8i8, IntegerKind::i8u8})
+        for (const size_t m : {1, 5, 17, 30})
+          for (const size_t n : {1, 3, 33, 70})
+            for (const size_t k : {1, 2, 3, 63, 67, 130})
+              for (const bool ta : {false, true})
+                for (const bool tb : {false, true}) check_product(kind, m, n, k, ta, tb);
+  set_active_isa(best);
+}

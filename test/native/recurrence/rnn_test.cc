@@ -1,0 +1,142 @@
+#include "recurrence/rnn.h"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include "check.h"
+#include "core/memory.h"
+#include "core/philox.h"
+#include "core/thread_pool.h"
+#include "guarded.h"
+#include "recurrence/team.h"
+
+using namespace lapidary;
+
+namespace {
+
+constexpr Isa kIsas[] = {Isa::portable, Isa::avx2, Isa::avx512};
+constexpr float kInf = std::numeric_limits<float>::infinity();
+
+void fill(float* x, size_t n, uint64_t seed) {
+  for (size_t i = 0; i < n; i++) x[i] = static_cast<float>(2 * philox_uniform(seed, n, i) - 1);
+}
+
+// Every array of a call at the end (or beginning) of its pages: nothing is read or written beyond.
+template <bool kAtEnd>
+void check_pages(RnnCell cell, size_t heads, size_t d, size_t input, std::vector<uint32_t> lengths) {
+  using Array = Guarded<float, kAtEnd>;
+  size_t tokens = 0;
+  for (const uint32_t length : lengths) tokens += length;
+  const size_t hidden = heads * d, gates = rnn_gates(cell) * hidden,
+               states = lengths.size() * rnn_states(cell) * hidden;
+  Array x(tokens * input), w(gates * input), r(gates * d), bias(gates), hidden_bias(gates), state(states);
+  Array h(tokens * hidden), state_out(states), saved(tokens * rnn_saved(cell) * hidden);
+  Array dx(tokens * gates), dr(gates * d), dbias(gates), dhidden_bias(gates), dstate_out(states);
+  fill(x.data(), tokens * input, 1);
+  fill(w.data(), gates * input, 2);
+  fill(r.data(), gates * d, 3);
+  fill(bias.data(), gates, 4);
+  fill(hidden_bias.data(), gates, 5);
+  fill(state.data(), states, 6);
+  const Context context;
+  const RnnShape shape{cell, heads, d, lengths, false, input};
+  const RnnForward<float> forward{x.data(),     w.data(), r.data(),         bias.data(), hidden_bias.data(),
+                                  state.data(), h.data(), state_out.data(), saved.data()};
+  CHECK(rnn_forward(shape, forward, context) == Status::ok);
+  for (size_t i = 0; i < tokens * hidden; i++) CHECK(std::isfinite(h[i]));
+  const RnnBackward<float> backward{
+      r.data(),  state.data(), h.data(),     saved.data(),        h.data(),         nullptr, kInf,
+      dx.data(), dr.data(),    dbias.data(), dhidden_bias.data(), dstate_out.data()};
+  CHECK(rnn_backward(shape, backward, context) == Status::ok);
+  for (size_t i = 0; i < gates * d; i++) CHECK(std::isfinite(dr[i]));
+}
+
+}  // namespace
+
+TEST(rnn_stays_inside_its_arrays) {
+  const Isa best = active_isa();
+  for (const Isa isa : kIsas) {
+    if (!set_active_isa(isa)) continue;
+    for (size_t cell = 0; cell < kRnnCells; cell++)
+      for (const size_t d : {1, 7, 16, 33, 65}) {
+        check_pages<true>(static_cast<RnnCell>(cell), 1, d, 3, {4, 2, 0, 3, 3, 3, 3, 3, 1});
+        check_pages<false>(static_cast<RnnCell>(cell), 2, d, 5, {3});
+      }
+  }
+  set_active_isa(best);
+}
+
+// Lanes of one kernel against the portable row: products and gates of every number of rows and units.
+TEST(rnn_kernels_agree_with_the_reference) {
+  const RnnKernels<float>& reference = kRnn<float>.rows[0].fn;
+  for (const auto& row : kRnn<float>.rows) {
+    if (!isa_supported(row.isa)) continue;
+    for (const size_t vectors : {3, 4})
+      for (size_t m = 1; m <= row.fn.rows(vectors); m++)
+        for (const size_t k : {0, 1, 5, 64}) {
+          const size_t width = vectors * row.fn.lanes;
+          std::vector<float> rows(m * k + 1), panel(k * width + 1), out(m * width);
+          fill(rows.data(), rows.size(), 7);
+          fill(panel.data(), panel.size(), 8);
+          RnnProduct<float> p{};
+          for (size_t i = 0; i < m; i++) p.rows[i] = rows.data() + i * k;
+          p.m = m;
+          p.k = k;
+          p.panel = panel.data();
+          p.out = out.data();
+          row.fn.product(vectors, p);
+          for (size_t i = 0; i < m; i++)
+            for (size_t j = 0; j < width; j++) {
+              double sum = 0;
+              for (size_t q = 0; q < k; q++) sum += double{rows[i * k + q]} * panel[q * width + j];
+              CHECK_NEAR(out[i * width + j], sum, 1e-5);
+            }
+        }
+    CHECK(reference.lanes == 1);
+  }
+}
+
+TEST(rnn_reports_missing_memory_and_aborts) {
+  std::vector<uint32_t> lengths{30, 20};
+  std::vector<float> x(50 * 400, 0.1f), r(400 * 100, 0.01f), h(50 * 100), state(2 * 200);
+  const RnnShape shape{RnnCell::lstm, 1, 100, lengths, true, 0};
+  const RnnForward<float> run{x.data(), nullptr, r.data(), nullptr, nullptr, nullptr, h.data(), state.data(), nullptr};
+  const int64_t live = live_allocations();
+  for (int64_t n = 0;; n++) {
+    fail_allocation(n);
+    const Status status = rnn_forward(shape, run, Context());
+    fail_allocation(-1);
+    if (status == Status::ok) break;
+    CHECK(status == Status::out_of_memory);
+    if (!CHECK(n < 100)) break;
+  }
+  CHECK(live_allocations() >= live);
+  const std::atomic<int32_t> raised{kCancelAbort};
+  CHECK(rnn_forward(shape, run, Context{&raised}) == Status::aborted);
+}
+
+// Each block of each step once, and not before all blocks of the step before are done.
+TEST(team_keeps_steps_in_order) {
+  const size_t before = thread_count();
+  for (const size_t threads : {1, 2, 3, 7}) {
+    set_thread_count(threads);
+    constexpr size_t kSteps = 300, kBlocks = 5;
+    std::vector<std::atomic<int>> done(kSteps * kBlocks);
+    std::atomic<int> early{0};
+    const Status status = Team::run(kSteps, kBlocks, [&](size_t t, size_t b) {
+      for (size_t other = 0; t > 0 && other < kBlocks; other++)
+        if (done[(t - 1) * kBlocks + other].load() != 1) early++;
+      done[t * kBlocks + b]++;
+      return true;
+    });
+    CHECK(status == Status::ok);
+    CHECK(early == 0);
+    for (const auto& count : done) CHECK(count == 1);
+    CHECK(Team::run(kSteps, kBlocks, [](size_t t, size_t) { return t < 100; }) == Status::aborted);
+    CHECK(Team::run(0, kBlocks, [](size_t, size_t) { return true; }) == Status::ok);
+  }
+  set_thread_count(before);
+}
