@@ -56,7 +56,7 @@ const f32Largest = 3.4028234663852886e38;
  * @example
  * const w = dense(1, 4, Float32Array.of(-1, 0.5, 0.25, 0));
  * const q = quantize(w, { format: 'fp4-e2m1' });
- * q.codes // 0xd | 0xf << 4 && 0x5f, 0x03
+ * q.codes // 0x5f, 0x03
  */
 export function quantize(w: Dense<Float32Array>, options: QuantizeOptions): Quantized {
   const at = where('quantize');
