@@ -18,7 +18,7 @@ const directions = (['e4m3', 'e5m2'] as const).flatMap((format) => [
       return () => quant.castFp8(codes, format, { out: values });
     },
   ],
-]) as [string, (values: Float32Array) => () => unknown][];
+]) as [string, (values: Float32Array) => () => ArrayLike<number>][];
 
 const bench: Bench = ({ quick }) => castRows(quick, 5, Object.fromEntries(directions));
 export default bench;

@@ -13,7 +13,11 @@ const bench: Bench = ({ quick }) =>
         const words = philox(1).fill(new Uint32Array(n * n));
         const codes = Uint8Array.from(words, (word) => word % 2 ** bits);
         const options = { rows: n, cols: n, bits, encoding: 'unsigned' } as const;
-        return { ours: () => quant.packBits(codes, options), output: () => [], bytes: n * n * (1 + bits / 8) };
+        return {
+          ours: () => quant.packBits(codes, options),
+          output: (m: unknown) => new Uint32Array((m as quant.BitMatrix).planes.buffer),
+          bytes: n * n * (1 + bits / 8),
+        };
       },
     })),
   );

@@ -26,12 +26,12 @@ export function cast<From extends NumericArray, To extends NumericArray>(
   { from, to, inputTag, resultTag, run }: Cast<From, To>,
 ): To | Dense<To> {
   if (arrayTypeName(x)) {
-    const values = at.array('x', x, [from]) as From;
+    const values: From = at.array('x', x, [from]);
     const result = at.outArray('options.out', out, to, values.length);
     run(values, result);
     return result;
   }
-  const values = at.dense('x', x, [from]) as Dense<From>;
+  const values: Dense<From> = at.dense('x', x, [from]);
   if (inputTag && values.dtype !== undefined && values.dtype !== inputTag)
     at.fail('ERR_DTYPE', 'x.dtype', `'${inputTag}'`, `'${values.dtype}'`);
   const result = at.outDense('options.out', out, to, values.rows, values.cols);

@@ -1,4 +1,4 @@
-import { where, type Where } from '../core/validate.js';
+import { describe, where, type Where } from '../core/validate.js';
 import type { Dense } from '../core/values.js';
 import { native } from './native.js';
 import { groupsOf, isFormat, rowBytes, schemeOf, type QuantFormat, type Quantized } from './quantized.js';
@@ -56,7 +56,7 @@ const f32Largest = 3.4028234663852886e38;
  * @example
  * const w = dense(1, 4, Float32Array.of(-1, 0.5, 0.25, 0));
  * const q = quantize(w, { format: 'fp4-e2m1' });
- * q.codes // 0xd | 0xf << 4 && 0x5f, 0x03
+ * q.codes // 0x5f, 0x03
  */
 export function quantize(w: Dense<Float32Array>, options: QuantizeOptions): Quantized {
   const at = where('quantize');
@@ -130,7 +130,7 @@ function groupSizeOf(at: Where, format: QuantFormat, value: unknown): number | '
   const fixed = schemeOf(format).groupSize;
   if (fixed !== undefined) {
     if (value !== undefined && value !== fixed)
-      at.fail('ERR_OPTION', argument, `${fixed}, which ${format} has`, String(value));
+      at.fail('ERR_OPTION', argument, `${fixed}, which ${format} has`, describe(value));
     return fixed;
   }
   if (value === undefined) {

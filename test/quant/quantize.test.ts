@@ -404,6 +404,6 @@ describe('quantize', () => {
     expect(codeOf(() => quantize(w, { format: 'bfp', permutation: twice }))).toBe('ERR_FORMAT');
     expect(codeOf(() => quantize(w, { format: 'bfp', permutation: twice.fill(32) }))).toBe('ERR_FORMAT');
     expect(codeOf(() => quantize(w, { format: 'bfp', permutation: new Uint32Array(31) }))).toBe('ERR_SHAPE');
-    expect(codeOf(() => quantize(dense(1, 1), { format: 'int4' } as never))).toBe('ERR_DTYPE');
+    expect(codeOf(() => quantize(dense(1, 1) as never, { format: 'int4' }))).toBe('ERR_DTYPE');
   });
 });
