@@ -16,7 +16,7 @@ describeEachIsa('rope', (isa) => {
           [4, 3, 50, 34],
           [3, 1, 9, 0],
         ] as const)
-          for (const position of [0, 17, -5, 2 ** 24 + 1, 2 ** 31 + 7]) {
+          for (const position of [0, 17, -5, 2 ** 24 + 1, 2 ** 31 + 7, 2 ** 52 + 1]) {
             const x = random(rows, heads * d, 1);
             const positions = Array.from({ length: rows }, (_, t) => position + t);
             const { out } = { out: rope(x, { heads, layout, dims, position }) };
