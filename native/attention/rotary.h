@@ -48,9 +48,9 @@ struct Rotation {
 using RotateFn = void (*)(const float* x, float* y, std::size_t heads, std::size_t d, std::size_t pairs,
                           const Rotation& rotation);
 
-// The table of the angles position·frequencies[i], i < n, n a multiple of kAngles; for |angle| < kLargestAngle, else by
-// the portable row. Error of cos and sin: 2^−50, and 2^−49 of their low parts by rounding to two f32. Bound: about 40
-// operations of the FMA ports for 8 (AVX-512) or 4 (AVX2) angles.
+// The table of the angles position·frequencies[i], i < n, n a multiple of kAngles; the vector rows for |angle| <
+// kLargestAngle. Error of cos and sin, both parts together: 2^−48. Bound: about 40 operations of the FMA ports for 8
+// (AVX-512) or 4 (AVX2) angles.
 using AnglesFn = void (*)(double position, const double* frequencies, std::size_t n, const Rotation& rotation);
 inline constexpr std::size_t kAngles = 8;
 inline constexpr double kLargestAngle = 0x1p45;
