@@ -73,7 +73,7 @@ class Forward {
           softmax_({s, pitch, rows, end, mask, in_.mask_cols, max + i, sum + i, factor});
           T* o = out + i * ldo;
           for (size_t r = 0; r < rows; r++)
-            if (false)
+            if (factor[r] != 1)
               for (size_t c = 0; c < in_.dv; c++) o[r * ldo + c] *= factor[r];
           values_.accumulate(kernel_, s, pitch, rows, begin, end, head, key, T{1}, o, ldo);
         }
