@@ -57,8 +57,8 @@ struct Tables<double> {
       {Kernel::mu, 20},       {Kernel::debye, 4},     {Kernel::debye, 6},       {Kernel::debye, 8},
       {Kernel::debye, 9},     {Kernel::debye, 13},    {Kernel::debye, 20},      {Kernel::series, 10},
       {Kernel::series, 14},   {Kernel::series, 19},   {Kernel::series, 25},     {Kernel::series, 32},
-      {Kernel::series, 40},   {Kernel::temme, 6},     {Kernel::temme, 10},      {Kernel::trapezoid, 0},
-      {Kernel::trapezoid, 1}, {Kernel::trapezoid, 2}, {Kernel::trapezoid, 3},
+      {Kernel::series, 40},   {Kernel::temme, 6},     {Kernel::temme, 10},      {Kernel::trapezoid, 5},
+      {Kernel::trapezoid, 6}, {Kernel::trapezoid, 7}, {Kernel::trapezoid, 8},
   };
   static constexpr Rows<BesselClassify<double>> classify = LAPIDARY_BESSEL_ROWS(classify_f64, 4, 8);
   static constexpr Rows<BesselBranch<double>> mu = LAPIDARY_BESSEL_ROWS(mu_f64, 4, 8);
@@ -175,12 +175,12 @@ constexpr Dispatch<Real> dispatch(bool first) {
   } else {
     small[0] = index_of<Real>(Kernel::temme, wide ? 6 : 4);
     x_border(0.25, Kernel::temme, wide ? 10 : 6);
-    x_border(1, Kernel::trapezoid, wide ? 0 : 4);
+    x_border(1, Kernel::trapezoid, wide ? 5 : 4);
     middle[0] = small[2];
     if (wide) {
-      r2_border(24, Kernel::trapezoid, 1);
-      r2_border(112, Kernel::trapezoid, 2);
-      r2_border(208, Kernel::trapezoid, 3);
+      r2_border(18, Kernel::trapezoid, 6);
+      r2_border(86, Kernel::trapezoid, 7);
+      r2_border(240, Kernel::trapezoid, 8);
     }
   }
   b.debye = static_cast<Real>(wide ? 512 : 96);

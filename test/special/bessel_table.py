@@ -95,7 +95,7 @@ def points():
     for x in (1e-3, 1.0, 100.0, 1e6):
         yield 1e15, x
         yield 1e6, x
-    for r2 in (24, 112, 208, 512, 1232, 9722, 2318310):  # borders of 'auto'
+    for r2 in (18, 24, 86, 112, 208, 240, 512, 1232, 9722, 2318310):  # borders of 'auto'
         for angle in (0.0, 0.2, 0.7, 1.1, 1.5):
             x = math.sqrt(r2) * math.cos(angle)
             for v in near(math.sqrt(r2) * math.sin(angle)):
