@@ -13,7 +13,7 @@ const reciprocalGammaTerms = 21;
 /** The trapezoidal rules: m for the step acosh(3/2) / m, number of nodes (a multiple of m). */
 const trapezoidRules = [
   [4, 24],
-  [5, 30],
+  [5, 40],
   [6, 36],
   [7, 42],
   [8, 48],

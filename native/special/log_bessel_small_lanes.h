@@ -176,8 +176,8 @@ static inline void temme_lanes(BesselFunction f, int terms, const typename S::Re
   }
 }
 
-// The same for x ≥ 1 by the trapezoidal rule on e^x K_v(x) = ∫₀^∞ exp(−x (cosh t − 1)) cosh(vt) dt (DLMF 10.32.9): no
-// recurrence in v, positive terms only. With t = asinh(v/x) + s the integrand is at most exp(−r (cosh s − 1)) of its
+// The same for larger x by the trapezoidal rule on e^x K_v(x) = ∫₀^∞ exp(−x (cosh t − 1)) cosh(vt) dt (DLMF 10.32.9):
+// no recurrence in v, positive terms only. With t = asinh(v/x) + s the integrand is at most exp(−r (cosh s − 1)) of its
 // peak: a lane ends where that is 2^-57 (f32: 2^-28), whatever its neighbours do.
 //
 // Of the weights w_j = exp(−x cosh jh) only the first 2m take an exponential: with mh = acosh(3/2), cosh (j+m)h =
@@ -209,14 +209,16 @@ static inline void trapezoid_rule(BesselFunction f, const typename S::Real* v, c
       weight[j] = exp_lanes<S>(at * R(-rule.fall[j])) * first;
       quotient[j] = exp_lanes<S>(at * R(-rule.gap[j]));
     }
-    V rise = S::all(1), fall = S::all(1), sum = first, slopes = S::all(0);
+    V rise = S::all(1), fall = S::all(1), sum = first, lost = S::all(0), slopes = S::all(0);
     for (int node = 0; S::any(last > R(node)); node += m) {
 #pragma GCC unroll 8
       for (int j = 0; j < m; j++) {
         rise = rise * growth;
         fall = fall * decay;
         const V value = weight[j] * (rise + fall), term = last > R(node + j) ? value : S::all(0);
-        sum = sum + term;
+        const V next = sum + term;
+        lost = lost + (term - (next - sum));  // nearly what rounding took (Kahan): log K may be next to 0
+        sum = next;
         if (slope) slopes = S::fma(term, S::all(R(rule.fall[node + j])), slopes);
         weight[j] = weight[j] * quotient[j];
         quotient[j] = quotient[j] * weight[j];
@@ -227,15 +229,19 @@ static inline void trapezoid_rule(BesselFunction f, const typename S::Real* v, c
         fall = 1 / rise;
       }
     }
-    // −K'/K = 1 + ∫(cosh t − 1)… / ∫…
-    if (slope)
-      S::store(out + i, -1 - slopes / sum);
-    else if (f == BesselFunction::k_scaled)
-      S::store(out + i, sum * (step / 2) / first);
-    else {
-      const auto log_sum = log_high_low<S>(sum * (step / 2), S::all(0));
-      S::store(out + i, log_sum.high + log_sum.low);
+    sum = sum + lost;
+    if (slope) {
+      S::store(out + i, -1 - slopes / sum);  // −K'/K = 1 + ∫(cosh t − 1)… / ∫…
+      continue;
     }
+    const V scaled = sum * (step / 2) / first;
+    if (f == BesselFunction::k_scaled) {
+      S::store(out + i, scaled);
+      continue;
+    }
+    const auto log_scaled = log_high_low<S>(scaled, S::all(0));
+    const auto total = exact_sum<S>(-at, log_scaled.high);
+    S::store(out + i, total.high + (total.low + log_scaled.low));
   }
 }
 
