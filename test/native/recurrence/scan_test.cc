@@ -174,3 +174,97 @@ TEST(plstm_1d_stays_inside_its_arrays) {
       }
   });
 }
+
+namespace {
+
+template <class T, bool kAtEnd>
+void check_plstm_2d(size_t images, size_t height, size_t width, size_t heads, size_t dk, size_t dv, bool flip) {
+  using Array = Filled<T, kAtEnd>;
+  const size_t nodes = images * height * width * heads, rows = images * heads * height * dk * dv,
+               columns = images * heads * width * dk * dv;
+  Array q(nodes * dk, 1), k(nodes * dk, 2), v(nodes * dv, 3), g0(nodes, 4), g1(nodes, 5), g2(nodes, 6), g3(nodes, 7);
+  Array g4(nodes, 8), g5(nodes, 9), g6(nodes, 10), g7(nodes, 11), g8(nodes, 12), rows_before(rows, 13),
+      columns_before(columns, 14), dout(nodes * dv, 15);
+  const PlstmGrid<T> net{q.data(),  k.data(),  v.data(),  g0.data(), g1.data(), g2.data(), g3.data(),
+                         g4.data(), g5.data(), g6.data(), g7.data(), g8.data(), images,    height,
+                         width,     heads,     dk,        dv,        flip,      !flip};
+  Array out(nodes * dv), rows_after(rows), columns_after(columns);
+  CHECK(plstm_2d<T>(net, rows_before.data(), columns_before.data(), out.data(), rows_after.data(), columns_after.data(),
+                    kContext) == Status::ok);
+  CHECK(out.finite() && rows_after.finite() && columns_after.finite());
+  Array dq(nodes * dk), d_key(nodes * dk), d_value(nodes * dv), d0(nodes), d1(nodes), d2(nodes), d3(nodes), d4(nodes),
+      d5(nodes), d6(nodes), d7(nodes), d8(nodes), drows(rows), dcolumns(columns);
+  const PlstmGridGradient<T> gradient{dq.data(), d_key.data(), d_value.data(), d0.data(),      d1.data(),
+                                      d2.data(), d3.data(),    d4.data(),      d5.data(),      d6.data(),
+                                      d7.data(), d8.data(),    drows.data(),   dcolumns.data()};
+  CHECK(plstm_2d_backward<T>(net, rows_before.data(), columns_before.data(), dout.data(), rows_after.data(),
+                             columns_after.data(), gradient, kContext) == Status::ok);
+  CHECK(dq.finite() && d_key.finite() && d_value.finite() && drows.finite() && dcolumns.finite());
+  for (Array* gate : {&d0, &d1, &d2, &d3, &d4, &d5, &d6, &d7, &d8}) CHECK(gate->finite());
+}
+
+// A hub with `spokes` edges in and out, half of them from and to outside, and a chain of pairs through it.
+template <class T, bool kAtEnd>
+void check_plstm_dag(uint32_t spokes, size_t heads, size_t dk, size_t dv) {
+  using Array = Filled<T, kAtEnd>;
+  std::vector<uint32_t> from, to, first, second;
+  size_t entering = 0, leaving = 0;
+  for (uint32_t s = 0; s < spokes; s++) {
+    from.push_back(s % 2 ? kOutside : 1 + s);
+    to.push_back(0);
+    from.push_back(0);
+    to.push_back(s % 3 ? kOutside : 1 + spokes + s);
+    entering += s % 2;
+    leaving += s % 3 != 0;
+    first.push_back(2 * s);
+    second.push_back(2 * ((s + 1) % spokes) + 1);
+  }
+  const size_t nodes = 1 + 2 * spokes, rows = nodes * heads, edges = from.size() * heads, pairs = first.size() * heads;
+  Array q(rows * dk, 1), k(rows * dk, 2), v(rows * dv, 3), source(edges, 4), transition(pairs, 5), mark(edges, 6);
+  Array direct(rows, 7), before(entering * heads * dk * dv, 8), dout(rows * dv, 9);
+  PlstmDag<T> net{q.data(),
+                  k.data(),
+                  v.data(),
+                  source.data(),
+                  transition.data(),
+                  mark.data(),
+                  direct.data(),
+                  {nodes, from, to, first, second},
+                  heads,
+                  dk,
+                  dv};
+  Array out(rows * dv), after(leaving * heads * dk * dv);
+  CHECK(plstm_dag<T>(net, before.data(), out.data(), after.data(), kContext) == Status::ok);
+  CHECK(out.finite() && after.finite());
+  Array dq(rows * dk), d_key(rows * dk), d_value(rows * dv), dsource(edges), dtransition(pairs), dmark(edges),
+      ddirect(rows), dbefore(entering * heads * dk * dv);
+  const PlstmGradient<T> gradient{dq.data(),          d_key.data(), d_value.data(), dsource.data(),
+                                  dtransition.data(), dmark.data(), ddirect.data(), dbefore.data()};
+  CHECK(plstm_dag_backward<T>(net, before.data(), dout.data(), after.data(), gradient, kContext) == Status::ok);
+  CHECK(dq.finite() && d_key.finite() && d_value.finite() && dsource.finite() && dtransition.finite());
+  CHECK(dmark.finite() && ddirect.finite() && dbefore.finite());
+}
+
+}  // namespace
+
+TEST(plstm_2d_stays_inside_its_arrays) {
+  on_each_isa([] {
+    for (const size_t width : {1, 5, 16, 33, 66}) {
+      check_plstm_2d<float, true>(2, 3, 4, 2, 3, width, false);
+      check_plstm_2d<float, false>(1, 9, 1, 1, width, 7, true);
+      check_plstm_2d<double, true>(1, 1, 6, 1, 2, width, true);
+      check_plstm_2d<double, false>(1, 2, 2, 3, 1, width, false);
+    }
+  });
+}
+
+TEST(plstm_dag_stays_inside_its_arrays) {
+  on_each_isa([] {
+    for (const uint32_t spokes : {1, 2, 5})
+      for (const size_t width : {1, 5, 16, 33, 66}) {
+        check_plstm_dag<float, true>(spokes, 2, 3, width);
+        check_plstm_dag<float, false>(spokes, 1, 5, width);
+        check_plstm_dag<double, true>(spokes, 1, 2, width);
+      }
+  });
+}
