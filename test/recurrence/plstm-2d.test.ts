@@ -310,7 +310,7 @@ describe('plstm2dBackward', () => {
         const got = plstm2dBackward(dout, net.q, net.k, net.v, gates, { height, width, dstate });
         const grid = gridGraph(height, width, gates);
         const after = { rows: (height + width) * dk, cols: dv, data: Float64Array.of(...dstate.rows.data, ...dstate.columns.data) }; // prettier-ignore
-        const dag = plstmDagBackward(dout, net.q, net.k, net.v, grid.gates, grid.graph, { dstate: after } as never);
+        const dag = plstmDagBackward(dout, net.q, net.k, net.v, grid.gates, grid.graph, { dstate: after });
         for (const name of ['dq', 'dk', 'dv'] as const)
           expect(distance(got[name].data, dag[name].data)).toBeLessThan(1e-12);
         expect(distance(got.dgates.direct!.data, dag.ddirect!.data)).toBeLessThan(1e-12);
