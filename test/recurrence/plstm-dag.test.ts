@@ -287,9 +287,7 @@ describe('plstmDagBackward', () => {
     const gates = withoutDirect(randomGates(Float32Array, graph, 3, 1, 1));
     const call = (g: PlstmGraph, options = {}, dout = net.v) =>
       plstmDagBackward(dout, net.q, net.k, net.v, gates, g, options);
-    expect(() => call(graph, {}, { ...net.v, rows: 2, data: net.v.data.slice(0, 4) })).toThrow(
-      code('ERR_SHAPE'),
-    );
+    expect(() => call(graph, {}, { ...net.v, rows: 2, data: net.v.data.slice(0, 4) })).toThrow(code('ERR_SHAPE'));
     expect(() => call({ ...graph, to: u(1, 0) })).toThrow(code('ERR_FORMAT'));
     expect(() => call({ ...graph, second: u(2) })).toThrow(code('ERR_FORMAT'));
     expect(() => call(graph, { dstate: net.v })).toThrow(code('ERR_SHAPE'));
