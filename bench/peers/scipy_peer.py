@@ -38,9 +38,12 @@ def spmm(arrays, p):
 
 def spgemm(arrays, p):
     a = csr(arrays, p, "a")
+    b = csr(arrays, p, "b") if "brows" in p else a
+    if p.get("sorted") == "false":
+        return lambda: a @ b
 
     def call():
-        c = a @ a
+        c = a @ b
         c.sort_indices()  # the result of lapidary is sorted too
         return c
 

@@ -4,7 +4,21 @@ import type { Real } from '../core/values.js';
 /** A Csr as the native side takes it. */
 export type CsrArguments = [rows: number, cols: number, indptr: Uint32Array, indices: Uint32Array, values: Real];
 
-/** What native/binding/sparse.cc offers. Every function that takes a Csr refuses a malformed one with ERR_FORMAT. */
+type SpgemmMatrix = [rows: number, cols: number, indptr: Uint32Array, indices: Uint32Array, values: Real | Int32Array];
+
+/** What both phases of a sparse product take; absent mask arrays: no mask. */
+export type Factors = [
+  ...a: SpgemmMatrix,
+  ...b: SpgemmMatrix,
+  maskIndptr: Uint32Array | undefined,
+  maskIndices: Uint32Array | undefined,
+  complement: boolean,
+  accumulator: number,
+  add: number,
+  multiply: number,
+];
+
+/** What native/binding/sparse*.cc offer. Every function that takes a Csr refuses a malformed one with ERR_FORMAT. */
 interface SparseNative {
   /** The number of entries once duplicates are summed; they fill the front of `indices` and `values`. */
   fromCoo(
@@ -23,20 +37,16 @@ interface SparseNative {
   toDense(...args: [...a: CsrArguments, data: Real]): void;
   transpose(...args: [...a: CsrArguments, indptr: Uint32Array, indices: Uint32Array, values: Real]): void;
   spmv(...args: [...a: CsrArguments, x: Real, out: Real, transposed: boolean]): void;
-  /** First phase, under the name that errors carry: writes row pointers to `indptr` and [entries, products, empty rows, hash rows, dense rows] to `stats`. */
-  spgemm(
-    ...args: [...a: CsrArguments, ...b: CsrArguments, accumulator: number, indptr: Uint32Array, stats: Float64Array]
-  ): void;
-  /** Fills what spgemm counted with the same accumulator. */
+  /** First phase, under the name that errors carry: writes row pointers to `indptr` and [entries, products, empty rows, rows by hash, dense, heap, sort] to `stats`. */
+  spgemm(...args: [...operands: Factors, indptr: Uint32Array, stats: Float64Array]): void;
+  /** Fills what spgemm counted with the same operands, the semiring excepted. */
   spgemmFill(
     ...args: [
-      ...a: CsrArguments,
-      ...b: CsrArguments,
-      accumulator: number,
+      ...operands: Factors,
       sorted: boolean,
       indptr: Uint32Array,
       indices: Uint32Array,
-      values: Real,
+      values: Real | Int32Array,
     ]
   ): void;
   spmm(...args: [...a: CsrArguments, b: Real, out: Real, cols: number]): void;
@@ -44,10 +54,16 @@ interface SparseNative {
 
 export const native = load<SparseNative>('sparse');
 
-export const csrArguments = (a: {
+export const csrArguments = <V extends Real | Int32Array>(a: {
   rows: number;
   cols: number;
   indptr: Uint32Array;
   indices: Uint32Array;
-  values: Real;
-}) => [a.rows, a.cols, a.indptr, a.indices, a.values] satisfies CsrArguments;
+  values: V;
+}): [rows: number, cols: number, indptr: Uint32Array, indices: Uint32Array, values: V] => [
+  a.rows,
+  a.cols,
+  a.indptr,
+  a.indices,
+  a.values,
+];

@@ -7,6 +7,7 @@ namespace lapidary {
 
 void add_core(Napi::Env env, Napi::Object exports);
 void add_attention(Napi::Env env, Napi::Object exports);
+void add_attention_decode(Napi::Env env, Napi::Object exports);
 void add_attention_linear(Napi::Env env, Napi::Object exports);
 void add_gemm(Napi::Env env, Napi::Object exports);
 void add_graph(Napi::Env env, Napi::Object exports);
@@ -16,6 +17,7 @@ void add_recurrence(Napi::Env env, Napi::Object exports);
 void add_recurrence_scan(Napi::Env env, Napi::Object exports);
 void add_softmax(Napi::Env env, Napi::Object exports);
 void add_sparse(Napi::Env env, Napi::Object exports);
+void add_sparse_spgemm(Napi::Env env, Napi::Object exports);
 void add_special(Napi::Env env, Napi::Object exports);
 void add_special_vmf(Napi::Env env, Napi::Object exports);
 
