@@ -65,6 +65,7 @@
       "native/recurrence/linear_scan.cc",
       "native/recurrence/plstm_1d.cc",
       "native/recurrence/plstm_2d.cc",
+      "native/recurrence/plstm_2d_backward.cc",
       "native/recurrence/plstm_avx2.cc",
       "native/recurrence/plstm_avx512.cc",
       "native/recurrence/plstm_dag.cc",
