@@ -3,40 +3,18 @@
 #include <algorithm>
 
 #include "core/cpu.h"
+#include "gemm/activation.h"
 #include "gemm/blocked.h"
 #include "gemm/flat.h"
 #include "gemm/gemv.h"
 #include "gemm/microkernel.h"
 #include "gemm/pack.h"
+#include "gemm/sources.h"
 
 namespace lapidary {
 namespace {
 
 using detail::kParallelWork, detail::work;
-
-// The caller's matrices as sources of blocked.h: rows are copied as rows, columns of a transposed A as panels.
-template <class T>
-struct PlainA {
-  Operand<T> x;
-
-  bool panels() const { return x.transposed; }
-  void pack(size_t i, size_t rows, size_t p, size_t depth, T* to, size_t pitch, size_t mr) const {
-    if (x.transposed)
-      pack::choose_panels<T>(mr, false)(x.data + p * x.stride + i, x.stride, depth, rows, to);
-    else
-      pack::rows(x.data + i * x.stride + p, x.stride, rows, depth, to, pitch);
-  }
-};
-
-template <class T>
-struct PlainB {
-  Operand<T> x;
-
-  void pack(size_t j, size_t cols, size_t p, size_t depth, T* to, size_t nr) const {
-    const T* from = x.transposed ? x.data + j * x.stride + p : x.data + p * x.stride + j;
-    pack::choose_panels<T>(nr, x.transposed)(from, x.stride, depth, cols, to);
-  }
-};
 
 // The panel of a transposed B that a direct product copies.
 constexpr size_t kPanelBytes = 16384;
@@ -70,6 +48,7 @@ void direct(const Product<T>& g, const MicroKernel<T>& kernel) {
       kernel.run(t);
     }
   }
+  if (g.epilogue != nullptr) g.epilogue->apply(g.c, g.ldc, g.m, g.n, 0);
 }
 
 // The ways to a product, from the smallest to the largest.
@@ -99,6 +78,14 @@ Way choose_way(const Product<T>& g, const MicroKernel<T>& kernel) {
   return Way::blocked;
 }
 
+// What a caller may force. A vector has no other way; dots need rows of A and of Bᵀ.
+template <class T>
+Way choose_way(const Product<T>& g, const MicroKernel<T>& kernel, Route route) {
+  if (route == Route::flat) return Way::flat;
+  if (route == Route::blocked) return Way::blocked;
+  return choose_way(g, kernel);
+}
+
 template <class T>
 void scale(T beta, size_t m, size_t n, T* c, size_t ldc) {
   for (size_t i = 0; i < m; i++)
@@ -109,19 +96,24 @@ void scale(T beta, size_t m, size_t n, T* c, size_t ldc) {
 
 template <class T>
 Status gemm(size_t m, size_t n, size_t k, T alpha, Operand<T> a, Operand<T> b, T beta, T* c, size_t ldc,
-            const Context& context) {
+            const Context& context, const Epilogue<T>* epilogue, Route route) {
   if (m == 0 || n == 0) return Status::ok;
+  // A vector of results is small beside the matrix that was read for it.
+  const auto finish = [&](Status status) {
+    if (status == Status::ok && epilogue != nullptr) epilogue->apply(c, ldc, m, n, 0);
+    return status;
+  };
   if (alpha == 0 || k == 0) {
     scale(beta, m, n, c, ldc);
-    return Status::ok;
+    return finish(Status::ok);
   }
-  const Product<T> g{m, n, k, alpha, a, b, beta, c, ldc};
+  const Product<T> g{m, n, k, alpha, a, b, beta, c, ldc, epilogue};
   const MicroKernel<T> kernel = kGemm<T>.pick();
-  switch (choose_way(g, kernel)) {
+  switch (choose_way(g, kernel, route)) {
     case Way::row_vector:
-      return gemv(n, k, alpha, {b.data, b.stride, !b.transposed}, a.data, beta, c, context);
+      return finish(gemv(n, k, alpha, {b.data, b.stride, !b.transposed}, a.data, beta, c, context));
     case Way::column_vector:
-      return gemv(m, k, alpha, a, b.data, beta, c, context);
+      return finish(gemv(m, k, alpha, a, b.data, beta, c, context));
     case Way::direct:
       direct(g, kernel);
       return Status::ok;
@@ -130,14 +122,15 @@ Status gemm(size_t m, size_t n, size_t k, T alpha, Operand<T> a, Operand<T> b, T
     case Way::narrow:
       return narrow_product(g, kernel, context);
     case Way::blocked:
-      return blocked_product(Target<T>{m, n, k, alpha, beta, c, ldc}, PlainA<T>{a}, PlainB<T>{b}, kernel, context);
+      return blocked_product(Target<T>{m, n, k, alpha, beta, c, ldc, nullptr, epilogue}, PlainA<T>{a}, PlainB<T>{b},
+                             kernel, context);
   }
   __builtin_unreachable();
 }
 
 template Status gemm(size_t, size_t, size_t, float, Operand<float>, Operand<float>, float, float*, size_t,
-                     const Context&);
+                     const Context&, const Epilogue<float>*, Route);
 template Status gemm(size_t, size_t, size_t, double, Operand<double>, Operand<double>, double, double*, size_t,
-                     const Context&);
+                     const Context&, const Epilogue<double>*, Route);
 
 }  // namespace lapidary
