@@ -49,7 +49,7 @@ struct GeluTanh {
     const typename S::V bounded = bounded_below<S>(x, kDouble<S> ? -40 : -20);
     // 2·√(2/π) and that times 0.044715; the cube of +∞ or of anything large is +∞, whose σ is 1
     const typename S::V z = S::mul(bounded, bounded);
-    const typename S::V slope = S::fma(z, S::all(T(0.07135481282768494)), S::all(T(1.5957691216057308)));
+    const typename S::V slope = S::fma(z, S::all(T(0.07135481627260024877)), S::all(T(1.5957691216057307)));
     return S::mul(bounded, logistic<S>(S::mul(bounded, slope)));
   }
 };

@@ -1,12 +1,14 @@
 #include "gemm/gemm.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "core/cpu.h"
 #include "gemm/activation.h"
 #include "gemm/blocked.h"
 #include "gemm/flat.h"
 #include "gemm/gemv.h"
+#include "gemm/half.h"
 #include "gemm/microkernel.h"
 #include "gemm/pack.h"
 #include "gemm/sources.h"
@@ -56,6 +58,7 @@ enum class Way {
   row_vector,     // m = 1: gemv with Bᵀ
   column_vector,  // n = 1: gemv with A
   direct,         // without packing: A and B lie in the caches, and it takes less than 0.2 ms in one thread
+  dots,           // f32, m small and B transposed: dots of rows, B is read once (half.h)
   flat,           // m small: B is read once (flat.h)
   narrow,         // n small: A is read once
   blocked,        // A and B are packed, and read from the packed copies many times
@@ -73,12 +76,12 @@ Way choose_way(const Product<T>& g, const MicroKernel<T>& kernel) {
   const bool b_stays = b_bytes <= cache_sizes().l2 / 2;
   if (b_stays && work(g) < kParallelWork && (!g.b.transposed || g.k <= kPanelBytes / sizeof(T) / kernel.nr))
     return Way::direct;
-  if (g.m <= kFlatRows) return Way::flat;
+  if (g.m <= kFlatRows) return std::is_same_v<T, float> && g.b.transposed ? Way::dots : Way::flat;
   if (g.n <= kNarrowColumns && b_stays && !g.a.transposed) return Way::narrow;
   return Way::blocked;
 }
 
-// What a caller may force. A vector has no other way; dots need rows of A and of Bᵀ.
+// What a caller may force.
 template <class T>
 Way choose_way(const Product<T>& g, const MicroKernel<T>& kernel, Route route) {
   if (route == Route::flat) return Way::flat;
@@ -117,6 +120,11 @@ Status gemm(size_t m, size_t n, size_t k, T alpha, Operand<T> a, Operand<T> b, T
     case Way::direct:
       direct(g, kernel);
       return Status::ok;
+    case Way::dots:
+      if constexpr (std::is_same_v<T, float>)
+        return half_gemm(m, n, k, alpha, {a.data, Storage::f32, a.stride, a.transposed},
+                         {b.data, Storage::f32, b.stride, b.transposed}, beta, c, ldc, context, epilogue, Route::dot);
+      [[fallthrough]];
     case Way::flat:
       return flat_product(g, kernel, context);
     case Way::narrow:

@@ -20,8 +20,8 @@ constexpr size_t kParallelBytes = size_t{1} << 20;
 // Rows of w that one part of a dot product works on, 16 KiB of sums on the stack, and their bytes: they stay in the
 // second-level cache.
 constexpr size_t kDotColumns = 256, kDotBytes = size_t{1} << 18;
-// Columns and steps of the panels of a flat product: 128 KiB, read as stretches of 1 KiB.
-constexpr size_t kFlatColumns = 512, kFlatSteps = 64;
+// Columns and steps of the panels of a flat product: 128 KiB, read as stretches of 2 KiB.
+constexpr size_t kFlatColumns = 1024, kFlatSteps = 32;
 
 struct HalfProduct {
   size_t m, n, k;
@@ -245,6 +245,7 @@ Status half_gemm(size_t m, size_t n, size_t k, float alpha, StoredOperand a, Sto
     case Route::automatic:
       break;
   }
+  if (n == 1 && !a.transposed && a.storage != Storage::f32) return dot_product(g, kernels, true, context);
   if (m <= kFewRows) {
     if (b.storage == Storage::f32) return plain_product(g, kernels, true, context);
     return b.transposed ? dot_product(g, kernels, false, context) : flat_product(g, kernels, kernel, context);

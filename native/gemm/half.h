@@ -36,7 +36,7 @@ struct StoredOperand {
 };
 
 // C ← alpha·op(A)·op(B) + beta·C, then the epilogue, with op(A) m × k, op(B) k × n and C m × n. beta, alpha, scratch
-// and cancellation as in gemm.h, whose gemm runs where both sides are f32. Route::dot needs A straight and B
+// and cancellation as in gemm.h, whose gemm runs where both sides are f32. Route::dot needs B
 // transposed.
 Status half_gemm(std::size_t m, std::size_t n, std::size_t k, float alpha, StoredOperand a, StoredOperand b, float beta,
                  float* c, std::size_t ldc, const Context& context, const Epilogue<float>* epilogue = nullptr,

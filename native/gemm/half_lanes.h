@@ -95,18 +95,21 @@ template <class S>
 void widen_panels(const void* from, std::size_t stride, std::size_t depth, std::size_t width, std::size_t panel,
                   float* out) {
   const auto* x = static_cast<const typename S::T*>(from);
-  for (std::size_t j = 0; j < width; j += panel)
-    for (std::size_t p = 0; p < depth; p++, out += panel)
+  // Along the rows: the hardware reads ahead on a few long stretches, not on many short ones.
+  for (std::size_t p = 0; p < depth; p++)
+    for (std::size_t j = 0; j < width; j += panel) {
+      float* to = out + j * depth + p * panel;
       for (std::size_t i = 0; i < panel; i += F32::kLanes) {
         const std::size_t held = width > j + i ? width - j - i : 0, room = panel - i;
         const typename S::T* at = x + p * stride + j + i;
         const int count = static_cast<int>(held < room ? held : room);
         const F32::V v = count >= F32::kLanes ? S::load(at) : count > 0 ? S::load(count, at) : F32::zero();
         if (room >= F32::kLanes)
-          F32::store(out + i, v);
+          F32::store(to + i, v);
         else
-          F32::store(F32::mask(static_cast<int>(room)), out + i, v);
+          F32::store(F32::mask(static_cast<int>(room)), to + i, v);
       }
+    }
 }
 
 constexpr HalfKernels kKernels = {
