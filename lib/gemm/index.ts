@@ -1,3 +1,4 @@
+export { hadamard, type HadamardOptions } from './hadamard.js';
 export { linear, type Activation, type LinearOptions, type PolynomialActivation } from './linear.js';
 export { matmul, type MatmulOptions } from './matmul.js';
 export { matvec, type MatvecOptions } from './matvec.js';

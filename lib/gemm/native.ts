@@ -40,6 +40,8 @@ interface GemmNative {
     storageX: number,
     storageW: number,
   ): void;
+  /** blocks of n values transformed; out may be x */
+  hadamard(x: Real, out: Real, n: number, block: number): void;
   /** y ← x·wᵀ + bias */
   integerLinear(
     x: Bytes,

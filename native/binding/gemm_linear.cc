@@ -1,6 +1,7 @@
 #include "binding/args.h"
 #include "binding/domains.h"
 #include "binding/stored.h"
+#include "gemm/hadamard.h"
 #include "gemm/linear.h"
 
 namespace lapidary {
@@ -50,7 +51,25 @@ void IntegerLinear(Args& args) {
   args.done(integer_linear(kind, m, n, k, x.data, w.data, bias, y, args.code<Route>(7, kRoutes), args.context()));
 }
 
-constexpr Method kMethods[] = {{"linear", Linear}, {"integerLinear", IntegerLinear}};
+// (x, out, n, block): blocks of n values transformed; out may be x.
+template <class T>
+void HadamardOf(Args& args) {
+  const size_t n = args.size(2), block = args.size(3);
+  if (block < 2 || block > kHadamardBlock || (block & (block - 1)) != 0)
+    args.refuse(3, "ERR_RANGE", "a power of two from 2 to 32768");
+  if (n % block != 0) args.refuse(2, "ERR_SHAPE", "a multiple of the block");
+  const auto x = args.in<T>(0, n);
+  args.done(hadamard(x.data(), n, block, args.out<T>(1, n, MayEqual(0)).data(), args.context()));
+}
+
+void HadamardBlocks(Args& args) {
+  if (args.type(1) == napi_float32_array)
+    HadamardOf<float>(args);
+  else
+    HadamardOf<double>(args);
+}
+
+constexpr Method kMethods[] = {{"linear", Linear}, {"integerLinear", IntegerLinear}, {"hadamard", HadamardBlocks}};
 
 }  // namespace
 
