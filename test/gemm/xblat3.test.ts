@@ -46,7 +46,7 @@ describe.skipIf(missing)(`BLAS level 3 test programs${missing && `: ${missing}`}
       .replace(/^('S?D?BLAT3.SNAP'|'[^']*\.SNAP')/im, "'unused.snap'")
       .replace(/^6( +NUMBER OF VALUES OF N)/m, `${sizes.split(' ').length}$1`)
       .replace(/^0 1 2 3 5 9/m, sizes)
-      .replace(/^([SD](?!GEMM)[A-Z0-9]+ +)T/gm, '$1F');
+      .replace(/^([SD](?!GEMM)[A-Z0-9]+ +)T/gim, '$1F');
     writeFileSync(join(folder, 'in'), input);
     const ran = spawnSync(join(suite, `xblat3${letter}`), {
       cwd: folder,

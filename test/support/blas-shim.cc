@@ -1,8 +1,9 @@
 // sgemm_ and dgemm_ of Fortran over our products, for Debian's test programs of BLAS: they check arguments as the
-// reference does, call xerbla_ of the program with the number of the first bad one, and turn the columns of Fortran into
-// our rows: Cᵀ = op(B)ᵀ·op(A)ᵀ.
+// reference does, call xerbla_ of the program with the number of the first bad one, and turn the columns of Fortran
+// into our rows: Cᵀ = op(B)ᵀ·op(A)ᵀ.
 #include <algorithm>
 #include <cstddef>
+#include <cstdlib>
 
 #include "gemm/gemm.h"
 
@@ -16,14 +17,22 @@ void run(const char* name, char ta, char tb, int m, int n, int k, T alpha, const
   const auto is = [](char given, char letter) { return (given & ~32) == letter; };
   const bool a_turned = !is(ta, 'N'), b_turned = !is(tb, 'N');
   int info = 0;
-  if (a_turned && !is(ta, 'T') && !is(ta, 'C')) info = 1;
-  else if (b_turned && !is(tb, 'T') && !is(tb, 'C')) info = 2;
-  else if (m < 0) info = 3;
-  else if (n < 0) info = 4;
-  else if (k < 0) info = 5;
-  else if (lda < std::max(1, a_turned ? k : m)) info = 8;
-  else if (ldb < std::max(1, b_turned ? n : k)) info = 10;
-  else if (ldc < std::max(1, m)) info = 13;
+  if (a_turned && !is(ta, 'T') && !is(ta, 'C'))
+    info = 1;
+  else if (b_turned && !is(tb, 'T') && !is(tb, 'C'))
+    info = 2;
+  else if (m < 0)
+    info = 3;
+  else if (n < 0)
+    info = 4;
+  else if (k < 0)
+    info = 5;
+  else if (lda < std::max(1, a_turned ? k : m))
+    info = 8;
+  else if (ldb < std::max(1, b_turned ? n : k))
+    info = 10;
+  else if (ldc < std::max(1, m))
+    info = 13;
   if (info != 0) return xerbla_(name, &info, 6);
   const auto size = [](int x) { return static_cast<std::size_t>(x); };
 #ifdef PLANTED
@@ -48,4 +57,18 @@ void dgemm_(const char* ta, const char* tb, const int* m, const int* n, const in
             const int* ldc) {
   run("DGEMM ", *ta, *tb, *m, *n, *k, *alpha, a, *lda, b, *ldb, *beta, c, *ldc);
 }
+
+// The programs want these as they start; told to leave the routines out, they call none.
+#define NOT_OURS(name) \
+  void name() { std::abort(); }
+NOT_OURS(ssymm_)
+NOT_OURS(strmm_)
+NOT_OURS(strsm_)
+NOT_OURS(ssyrk_)
+NOT_OURS(ssyr2k_)
+NOT_OURS(dsymm_)
+NOT_OURS(dtrmm_)
+NOT_OURS(dtrsm_)
+NOT_OURS(dsyrk_)
+NOT_OURS(dsyr2k_)
 }
