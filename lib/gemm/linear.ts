@@ -114,8 +114,8 @@ export function linear(
     ? [0, 0]
     : [storageOf(input as Dense<Stored>), storageOf(weights as Dense<Stored>)];
   native.linear(
-    input.data as NumericArray,
-    weights.data as NumericArray,
+    input.data,
+    weights.data,
     out.data,
     m,
     n,

@@ -10,7 +10,7 @@ const types = [Float64Array, Float32Array] as const;
 const threads = getThreads();
 afterAll(() => setThreads(threads));
 
-const parity = (i: number) => (i === 0 ? 0 : (i & 1) ^ parity(i >> 1));
+const parity = (i: number): number => (i === 0 ? 0 : (i & 1) ^ parity(i >> 1));
 const norm = (x: Iterable<number>) => Math.sqrt([...x].reduce((sum, v) => sum + v * v, 0));
 const of = (data: Real, cols: number) => ({ rows: data.length / cols, cols, data }) as Dense<never>;
 
@@ -26,7 +26,8 @@ describeEachIsa('hadamard', (isa) => {
         for (let b = 0; b < blocks; b++) {
           const from = x.subarray(b * block, (b + 1) * block);
           const error = Array.from(from, (_, i) => {
-            const sum = from.reduce((s: number, v: number, j: number) => s + (parity(i & j) ? -v : v), 0);
+            let sum = 0;
+            for (let j = 0; j < block; j++) sum += parity(i & j) ? -from[j]! : from[j]!;
             return y[b * block + i]! - sum / Math.sqrt(block);
           });
           const n = Math.log2(block) + 2;

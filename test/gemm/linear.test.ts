@@ -98,7 +98,7 @@ describeEachIsa('linear', (isa) => {
         for (const n of [1, 3, 16, 37, 600])
           for (const scale of [1, 1e-3, 1e9]) {
             // 1e9 to the 16th is beyond f32, its ratio to the root mean square is not
-            const w = { rows: n, cols: 1, data: type.from(uniform(n, n), (u) => u * scale) } as Dense<Real>;
+            const w = { rows: n, cols: 1, data: type.from(uniform(n, n).map((u) => u * scale)) } as Dense<Real>;
             const x = { rows: 2, cols: 1, data: type.of(1, -0.5) } as Dense<Real>;
             const epsilon = 1e-6;
             const got = withIsa(isa, () => run(x, w, { activation: { name: 'polyNorm', coefficients, epsilon } }));
