@@ -58,6 +58,77 @@ function fromEdges(n: number, row: Uint32Array, col: Uint32Array): Csr {
   return sparse.fromCoo({ rows: n, cols: n, row, col, value: uniform(row.length, 3, 0, 1) });
 }
 
+/** Neighbours of each point of a grid with these sides, itself included: all within one step along `reach` axes at most. */
+function stencil(sides: readonly number[], reach: number): Csr {
+  return once(`stencil ${sides.join(' ')} ${reach}`, () => {
+    const n = sides.reduce((a, b) => a * b, 1);
+    let steps: number[][] = [[]];
+    for (let axis = 0; axis < sides.length; axis++) steps = steps.flatMap((s) => [-1, 0, 1].map((d) => [...s, d]));
+    const [row, col]: [number[], number[]] = [[], []];
+    for (const step of steps.filter((s) => s.filter((d) => d !== 0).length <= reach))
+      for (let i = 0; i < n; i++) {
+        let [rest, stride, target, inside] = [i, 1, i, true];
+        for (const [axis, side] of sides.entries()) {
+          const place = (rest % side) + step[axis]!;
+          inside &&= place >= 0 && place < side;
+          target += step[axis]! * stride;
+          rest = Math.floor(rest / side);
+          stride *= side;
+        }
+        if (!inside) continue;
+        row.push(i);
+        col.push(target);
+      }
+    return fromEdges(n, Uint32Array.from(row), Uint32Array.from(col));
+  });
+}
+
+/** 5 points in the plane. */
+export const grid2d = (side: number): Csr => stencil([side, side], 1);
+/** 7 (reach 1) or 27 (reach 3) points in space. */
+export const grid3d = (side: number, reach: number): Csr => stencil([side, side, side], reach);
+
+/** n × n with all entries at most `reach` from the diagonal. */
+export function banded(n: number, reach: number): Csr {
+  return once(`banded ${n} ${reach}`, () => {
+    const [row, col]: [number[], number[]] = [[], []];
+    for (let i = 0; i < n; i++)
+      for (let j = Math.max(0, i - reach); j <= Math.min(n - 1, i + reach); j++) {
+        row.push(i);
+        col.push(j);
+      }
+    return fromEdges(n, Uint32Array.from(row), Uint32Array.from(col));
+  });
+}
+
+/** n × cols with about `perRow` entries a row. */
+export function tallSkinny(n: number, cols: number, perRow: number): Csr {
+  return once(`tall ${n} ${cols} ${perRow}`, () => {
+    const ends = philox(4).fill(new Uint32Array(2 * perRow * n));
+    const row = ends.subarray(0, perRow * n).map((u) => u % n);
+    const col = ends.subarray(perRow * n).map((u) => u % cols);
+    return sparse.fromCoo({ rows: n, cols, row, col, value: uniform(perRow * n, 5, 0, 1) });
+  });
+}
+
+/** The undirected graph of a matrix: an edge wherever it has an entry on either side of the diagonal. */
+export function undirected(a: Csr): Csr {
+  const row = new Uint32Array(a.indices.length);
+  for (let i = 0; i < a.rows; i++) row.fill(i, a.indptr[i], a.indptr[i + 1]);
+  const [from, to] = [new Uint32Array(2 * row.length), new Uint32Array(2 * row.length)];
+  from.set(row);
+  from.set(a.indices, row.length);
+  to.set(a.indices);
+  to.set(row, row.length);
+  return sparse.fromCoo({
+    rows: a.rows,
+    cols: a.rows,
+    row: from,
+    col: to,
+    value: new Float64Array(from.length).fill(1),
+  });
+}
+
 /** The two families at the scales that sparse benches run. */
 export function graphs(quick: boolean): { name: string; family: string; n: number; make: () => Csr }[] {
   const family = (name: string, generate: (scale: number) => Csr, scales: number[]) =>

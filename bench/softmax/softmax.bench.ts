@@ -30,7 +30,7 @@ const bench: Bench = ({ quick }) =>
             { name: 'x', dims: [rows, cols], data: x.data },
             { tolerance: 1e-5 },
           ),
-          ...(['two-pass', 'three-pass'] as const).map(
+          ...(['two-pass', 'three-pass-recompute', 'three-pass-reload', 'online'] as const).map(
             (algorithm) =>
             plain(`lapidary, ${algorithm}`, () => softmax.softmax(x, { out: passes, algorithm }), (y) => y.data, { tolerance: 1e-5 }), // prettier-ignore
           ),

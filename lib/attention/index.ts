@@ -1,3 +1,5 @@
+export { decodeAttention, type DecodeAttentionOptions, type KvCache } from './decode-attention.js';
+export { topkRoute, gatherRoute, combineRoute, type Route, type TopkRouteOptions } from './topk-route.js';
 export { attention, type Attended, type AttentionOptions } from './attention.js';
 export { attentionBackward, type AttentionBackwardOptions, type AttentionGradient } from './attention-backward.js';
 export { blockAttention, type BlockAttended, type BlockAttentionOptions } from './block-attention.js';

@@ -1,5 +1,5 @@
 import { arrayTypeName, describe, type Where, where } from '../core/validate.js';
-import type { Dense, NumericArray, Real } from '../core/values.js';
+import type { Dense, Real } from '../core/values.js';
 import { native } from './native.js';
 import { checkIntegers, isBytes, operand, storageOf, type Bytes, type Stored } from './operands.js';
 

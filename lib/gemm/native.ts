@@ -19,6 +19,32 @@ interface GemmNative {
   matmul(a: Real, b: Real, c: Real, ...sizes: Sizes): void;
   /** The same for floats of 32 and 16 bits; storages are codes of native/gemm/half.h. */
   halfMatmul(a: Stored, b: Stored, c: Float32Array, ...sizesAndStorages: [...Sizes, ...storages: number[]]): void;
+  /** c ← a·bᵀ of bit planes; encodings by their place in the list of bit-matmul.ts */
+  bitMatmul(
+    a: BigUint64Array,
+    b: BigUint64Array,
+    c: Int32Array,
+    k: number,
+    aRows: number,
+    aBits: number,
+    aEncoding: number,
+    bRows: number,
+    bBits: number,
+    bEncoding: number,
+  ): void;
+  /** c ← alpha·op(a)·op(b) + beta·c */
+  matmul(
+    a: Real,
+    b: Real,
+    c: Real,
+    m: number,
+    n: number,
+    k: number,
+    transposeA: boolean,
+    transposeB: boolean,
+    alpha: number,
+    beta: number,
+  ): void;
   /** The same for 8-bit integers, of which at least one is signed; c, alpha and beta are i32. */
   integerMatmul(a: Bytes, b: Bytes, c: Int32Array, ...sizes: Sizes): void;
   /** y ← a·x */

@@ -7,9 +7,11 @@ namespace lapidary {
 
 void add_core(Napi::Env env, Napi::Object exports);
 void add_attention(Napi::Env env, Napi::Object exports);
+void add_attention_decode(Napi::Env env, Napi::Object exports);
 void add_attention_linear(Napi::Env env, Napi::Object exports);
 void add_gemm(Napi::Env env, Napi::Object exports);
 void add_gemm_linear(Napi::Env env, Napi::Object exports);
+void add_gemm_bits(Napi::Env env, Napi::Object exports);
 void add_graph(Napi::Env env, Napi::Object exports);
 void add_io(Napi::Env env, Napi::Object exports);
 void add_quant(Napi::Env env, Napi::Object exports);
@@ -17,6 +19,9 @@ void add_recurrence(Napi::Env env, Napi::Object exports);
 void add_recurrence_scan(Napi::Env env, Napi::Object exports);
 void add_softmax(Napi::Env env, Napi::Object exports);
 void add_sparse(Napi::Env env, Napi::Object exports);
+void add_sparse_elements(Napi::Env env, Napi::Object exports);
+void add_sparse_parts(Napi::Env env, Napi::Object exports);
+void add_sparse_spgemm(Napi::Env env, Napi::Object exports);
 void add_special(Napi::Env env, Napi::Object exports);
 void add_special_vmf(Napi::Env env, Napi::Object exports);
 

@@ -1,80 +1,17 @@
-#include <limits>
 #include <string>
 
 #include "binding/args.h"
 #include "binding/domains.h"
+#include "binding/sparse_args.h"
+#include "binding/sparse_result.h"
 #include "sparse/convert.h"
 #include "sparse/csr.h"
-#include "sparse/spgemm.h"
+#include "sparse/from_coo.h"
 #include "sparse/spmm.h"
 #include "sparse/spmv.h"
 
 namespace lapidary {
 namespace {
-
-constexpr size_t kMostEntries = std::numeric_limits<uint32_t>::max();
-
-// A Csr as five arguments from i on: rows, cols, indptr, indices, values. Its inside is checked by the kernels.
-template <class T>
-CsrView<T> csr(Args& args, int i) {
-  const size_t rows = args.size(i), cols = args.size(i + 1), nnz = args.length(i + 3);
-  if (rows >= kMostEntries) args.refuse(i, "ERR_RANGE", "fewer than 2^32 - 1 rows");
-  if (cols > kMostEntries) args.refuse(i + 1, "ERR_RANGE", "at most 2^32 - 1 columns");
-  if (nnz > kMostEntries) args.refuse(i + 3, "ERR_RANGE", "at most 2^32 - 1 entries");
-  CsrView<T> a;
-  a.rows = rows;
-  a.cols = cols;
-  a.nnz = nnz;
-  a.indptr = args.in<uint32_t>(i + 2, rows + 1).data();
-  a.indices = args.in<uint32_t>(i + 3, nnz).data();
-  a.values = args.in<T>(i + 4, nnz).data();
-  return a;
-}
-
-[[noreturn]] void refuse_csr(Args& args, const char* name, const CsrFault& fault) {
-  const auto n = [](uint64_t number) { return std::to_string(number); };
-  const std::string in_row = " in row " + n(fault.row) + " (position " + n(fault.position) + ")";
-  const std::string pointer = "indptr[" + n(fault.position) + "] = " + n(fault.got);
-  switch (fault.kind) {
-    case CsrFault::start:
-      args.refuse(name, "ERR_FORMAT", "indptr to begin with 0", pointer);
-    case CsrFault::falling:
-      args.refuse(name, "ERR_FORMAT", "indptr not to fall", pointer + " after " + n(fault.limit));
-    case CsrFault::too_long:
-    case CsrFault::end:
-      args.refuse(name, "ERR_FORMAT", "indptr to end with the number of entries, " + n(fault.limit), pointer);
-    case CsrFault::column:
-      args.refuse(name, "ERR_FORMAT", "columns below " + n(fault.limit), "column " + n(fault.got) + in_row);
-    case CsrFault::order:
-      args.refuse(name, "ERR_FORMAT", "columns ascending in each row",
-                  "column " + n(fault.got) + " after " + n(fault.limit) + in_row);
-    default:
-      args.refuse(name, "ERR_FORMAT", "each column once in a row", "column " + n(fault.got) + " twice" + in_row);
-  }
-}
-
-void done(Args& args, Status status, const char* name, const CsrFault& fault) {
-  if (status == Status::bad_structure && fault) refuse_csr(args, name, fault);
-  args.done(status);
-}
-
-// a, whole and checked.
-template <class T>
-CsrView<T> checked_csr(Args& args, int i, const char* name) {
-  const CsrView<T> a = csr<T>(args, i);
-  CsrFault fault;
-  done(args, check_csr(a, fault), name, fault);
-  return a;
-}
-
-// The body for the element type of the array in argument `Values`.
-template <void (*F32)(Args&), void (*F64)(Args&), int Values>
-void by_type(Args& args) {
-  const auto type = args.type(Values);
-  if (type == napi_float64_array) return F64(args);
-  if (type == napi_float32_array) return F32(args);
-  args.refuse(Values, "ERR_DTYPE", "Float64Array or Float32Array");
-}
 
 // (rows, cols, row, col, value, indptr, indices, values) → entries after duplicates are summed
 template <class T>
@@ -166,61 +103,14 @@ void Spmm(Args& args) {
   done(args, spmm(a, b.data(), c.data(), cols, fault, args.context()), "a", fault);
 }
 
-// The two factors of a product, checked; `b` may be the very same arrays as `a`.
-template <class T>
-struct Factors {
-  CsrView<T> a, b;
-
-  explicit Factors(Args& args) : a(checked_csr<T>(args, 0, "a")), b(csr<T>(args, 5)) {
-    if (a.cols != b.rows) args.refuse("b", "ERR_SHAPE", std::to_string(a.cols) + " rows", std::to_string(b.rows));
-    const bool same = a.indptr == b.indptr && a.indices == b.indices && a.rows == b.rows && a.cols == b.cols;
-    CsrFault fault;
-    if (!same) done(args, check_csr(b, fault), "b", fault);
-  }
-};
-
-// (a ×5, b ×5, accumulator, indptr, stats [nnz, products, empty rows, hash rows, dense rows])
-template <class T>
-void SpgemmCount(Args& args) {
-  const Factors<T> factors(args);
-  const auto accumulator = args.code<Accumulator>(10, kAccumulators);
-  const auto indptr = args.out<uint32_t>(11, factors.a.rows + 1);
-  const auto out = args.out<double>(12, 5);
-  SpgemmStats stats;
-  args.done(spgemm_count(factors.a, factors.b, sizeof(T), accumulator, indptr.data(), stats, args.context()));
-  out[0] = static_cast<double>(stats.nnz);
-  out[1] = static_cast<double>(stats.products);
-  out[2] = static_cast<double>(stats.empty_rows);
-  out[3] = static_cast<double>(stats.hash_rows);
-  out[4] = static_cast<double>(stats.dense_rows);
-}
-
-// (a ×5, b ×5, accumulator, sorted, indptr, indices, values)
-template <class T>
-void SpgemmFill(Args& args) {
-  const Factors<T> factors(args);
-  const auto accumulator = args.code<Accumulator>(10, kAccumulators);
-  const bool sorted = args.boolean(11);
-  const size_t nnz = args.length(13);
-  const auto indptr = args.in<uint32_t>(12, factors.a.rows + 1);
-  const auto indices = args.out<uint32_t>(13, nnz);
-  const auto values = args.out<T>(14, nnz);
-  const CsrPattern c{factors.a.rows, factors.b.cols, nnz, indptr.data(), nullptr};
-  const CsrFault fault = check_indptr(c);
-  if (fault) refuse_csr(args, "indptr", fault);
-  args.done(spgemm_fill(factors.a, factors.b, accumulator, sorted, c, indices.data(), values.data(), args.context()));
-}
-
 constexpr Method kMethods[] = {
-    {"fromCoo", by_type<FromCoo<float>, FromCoo<double>, 4>},
-    {"countNonzeros", by_type<CountNonzeros<float>, CountNonzeros<double>, 2>},
-    {"fromDense", by_type<FromDense<float>, FromDense<double>, 2>},
-    {"toDense", by_type<ToDense<float>, ToDense<double>, 4>},
-    {"transpose", by_type<Transpose<float>, Transpose<double>, 4>},
-    {"spmv", by_type<Spmv<float>, Spmv<double>, 4>},
-    {"spgemm", by_type<SpgemmCount<float>, SpgemmCount<double>, 4>},
-    {"spgemmFill", by_type<SpgemmFill<float>, SpgemmFill<double>, 4>},
-    {"spmm", by_type<Spmm<float>, Spmm<double>, 4>},
+    {"fromCoo", by_number<FromCoo<float>, FromCoo<double>, FromCoo<int32_t>>},
+    {"countNonzeros", by_number<CountNonzeros<float>, CountNonzeros<double>, CountNonzeros<int32_t>, 2>},
+    {"fromDense", by_number<FromDense<float>, FromDense<double>, FromDense<int32_t>, 2>},
+    {"toDense", by_number<ToDense<float>, ToDense<double>, ToDense<int32_t>>},
+    {"transpose", by_number<Transpose<float>, Transpose<double>, Transpose<int32_t>>},
+    {"spmv", by_number<Spmv<float>, Spmv<double>>},
+    {"spmm", by_number<Spmm<float>, Spmm<double>>},
 };
 
 }  // namespace

@@ -6,12 +6,11 @@
 //   logistic  1 / (1 + e^−x), within 3 ulp: no cancellation on either side
 //   tanh      within 3 ulp: an odd polynomial of degree 11 below 0.625 (2^−27.7), 1 − 2 / (1 + e^2|x|) above
 
+// m of e^x = m·2ⁿ, in [0.7, 1.42]. With fused multiply-add for |x| ≤ 60000, else for |x| ≤ 300.
 template <class S>
-inline typename S::V exp_lanes(typename S::V x) {
+inline typename S::V exp_pair_lanes(typename S::V x, typename S::V& n) {
   using V = typename S::V;
-  x = S::max(S::all(-104.0f), x);  // this order lets a NaN through
-  x = S::min(S::all(89.0f), x);
-  const V n = S::round(S::mul(x, S::all(0x1.715476p+0f)));
+  n = S::round(S::mul(x, S::all(0x1.715476p+0f)));
   V t = S::fnma(n, S::all(0x1.62e400p-1f), x);  // n·hi is exact without a fused multiply, too: 15 bits and 8
   t = S::fnma(n, S::all(0x1.7f7d1cp-20f), t);
   V p = S::fma(t, S::all(0x1.6a51f8p-10f), S::all(0x1.1242fcp-7f));
@@ -19,7 +18,17 @@ inline typename S::V exp_lanes(typename S::V x) {
   p = S::fma(t, p, S::all(0x1.555486p-3f));
   p = S::fma(t, p, S::all(0x1.fffffcp-2f));
   p = S::fma(t, p, S::all(1));
-  return S::scale(S::fma(t, p, S::all(1)), n);
+  return S::fma(t, p, S::all(1));
+}
+
+template <class S>
+inline typename S::V exp_lanes(typename S::V x) {
+  using V = typename S::V;
+  x = S::max(S::all(-104.0f), x);  // this order lets a NaN through
+  x = S::min(S::all(89.0f), x);
+  V n;
+  const V m = exp_pair_lanes<S>(x, n);
+  return S::scale(m, n);
 }
 
 // exp of f64 lanes, within 2 ulp: the Taylor polynomial of degree 13 on |t| ≤ 0.347 (relative error 2^−58).

@@ -29,6 +29,12 @@ struct ExtendedFloat {
   float n;
 };
 
+// sum·e^max.
+struct OnlineSum {
+  double sum;
+  float max;
+};
+
 // The factor (hi + lo)·2^−n that turns exponentials into probabilities; |lo| ≤ ulp(hi)/2 keeps its rounding out of y.
 struct ExpScale {
   float hi, lo, n;
@@ -52,6 +58,11 @@ using RowMaxFn = float (*)(const float* x, std::size_t count);
 // y = exp(x)·2^(40 − n), where n is the exponent of the row maximum; Σ y. The bias keeps y normal wherever its share of
 // the row is not zero in f32.
 using ExpStoreFn = double (*)(const float* x, float* y, std::size_t count, float n);
+// Σ exp(x − shift)·2^−n, for a shift or an exponent n of the row maximum.
+using ExpTotalFn = double (*)(const float* x, std::size_t count, float shift, float n);
+// max(x), at least the lowest finite number, and Σ exp(x − max), found in one pass: the sum so far is scaled down when
+// the maximum rises. Any infinity or NaN above −∞ gives a sum of NaN.
+using OnlineSumFn = OnlineSum (*)(const float* x, std::size_t count);
 // y = y·(hi + lo), rounded once.
 using RescaleFn = void (*)(float* y, std::size_t count, float hi, float lo);
 
@@ -59,6 +70,8 @@ ExtendedFloat exp_sum_f32__portable(const float*, std::size_t);
 void exp_scale_f32__portable(const float*, float*, std::size_t, ExpScale);
 float row_max_f32__portable(const float*, std::size_t);
 double exp_store_f32__portable(const float*, float*, std::size_t, float);
+double exp_total_f32__portable(const float*, std::size_t, float, float);
+OnlineSum online_sum_f32__portable(const float*, std::size_t);
 void rescale_f32__portable(float*, std::size_t, float, float);
 
 #if LAPIDARY_X86
@@ -66,12 +79,16 @@ ExtendedFloat exp_sum_f32_u32__avx2(const float*, std::size_t);
 void exp_scale_f32_u32__avx2(const float*, float*, std::size_t, ExpScale);
 float row_max_f32_u32__avx2(const float*, std::size_t);
 double exp_store_f32_u32__avx2(const float*, float*, std::size_t, float);
+double exp_total_f32_u32__avx2(const float*, std::size_t, float, float);
+OnlineSum online_sum_f32_u32__avx2(const float*, std::size_t);
 void rescale_f32_u32__avx2(float*, std::size_t, float, float);
 
 ExtendedFloat exp_sum_f32_u64__avx512(const float*, std::size_t);
 void exp_scale_f32_u64__avx512(const float*, float*, std::size_t, ExpScale);
 float row_max_f32_u64__avx512(const float*, std::size_t);
 double exp_store_f32_u64__avx512(const float*, float*, std::size_t, float);
+double exp_total_f32_u64__avx512(const float*, std::size_t, float, float);
+OnlineSum online_sum_f32_u64__avx512(const float*, std::size_t);
 void rescale_f32_u64__avx512(float*, std::size_t, float, float);
 
 inline constexpr KernelTable<ExpSumFn, 3> kExpSum = {{{Isa::portable, exp_sum_f32__portable},
@@ -89,7 +106,15 @@ inline constexpr KernelTable<ExpStoreFn, 3> kExpStore = {{{Isa::portable, exp_st
 inline constexpr KernelTable<RescaleFn, 3> kRescale = {{{Isa::portable, rescale_f32__portable},
                                                         {Isa::avx2, rescale_f32_u32__avx2},
                                                         {Isa::avx512, rescale_f32_u64__avx512}}};
+inline constexpr KernelTable<ExpTotalFn, 3> kExpTotal = {{{Isa::portable, exp_total_f32__portable},
+                                                          {Isa::avx2, exp_total_f32_u32__avx2},
+                                                          {Isa::avx512, exp_total_f32_u64__avx512}}};
+inline constexpr KernelTable<OnlineSumFn, 3> kOnlineSum = {{{Isa::portable, online_sum_f32__portable},
+                                                            {Isa::avx2, online_sum_f32_u32__avx2},
+                                                            {Isa::avx512, online_sum_f32_u64__avx512}}};
 #else
+inline constexpr KernelTable<ExpTotalFn, 1> kExpTotal = {{{Isa::portable, exp_total_f32__portable}}};
+inline constexpr KernelTable<OnlineSumFn, 1> kOnlineSum = {{{Isa::portable, online_sum_f32__portable}}};
 inline constexpr KernelTable<ExpSumFn, 1> kExpSum = {{{Isa::portable, exp_sum_f32__portable}}};
 inline constexpr KernelTable<ExpScaleFn, 1> kExpScale = {{{Isa::portable, exp_scale_f32__portable}}};
 inline constexpr KernelTable<RowMaxFn, 1> kRowMax = {{{Isa::portable, row_max_f32__portable}}};

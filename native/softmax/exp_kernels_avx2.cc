@@ -15,6 +15,7 @@
 namespace lapidary {
 namespace {
 constexpr float kLowest = -std::numeric_limits<float>::infinity(), kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kLowestFinite = std::numeric_limits<float>::lowest();
 // A window of 8 lanes that starts at 8 − count has `count` lanes set.
 alignas(32) constexpr int32_t kLanes[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
 }  // namespace
@@ -88,6 +89,29 @@ struct Sums {
   }
   void add(Pair e) {
     const __m256 term = _mm256_mul_ps(e.m, power_of_two(_mm256_sub_ps(e.n, n)));
+    low_m = _mm256_add_pd(low_m, low(term));
+    high_m = _mm256_add_pd(high_m, high(term));
+  }
+};
+
+// 8 sums relative to e^max, one a lane.
+struct Online {
+  __m256 max;
+  __m256d low_m, high_m;
+
+  void rise_to(__m256 x) {
+    const __m256 above = _mm256_cmp_ps(x, max, _CMP_GT_OQ);
+    if (_mm256_movemask_ps(above) == 0) return;  // soon the rule
+    const __m256 top = _mm256_blendv_ps(max, x, above);
+    const Pair e = exp_pair(_mm256_sub_ps(max, top));
+    const __m256 factor = _mm256_mul_ps(e.m, power_of_two(e.n));
+    low_m = _mm256_mul_pd(low_m, low(factor));
+    high_m = _mm256_mul_pd(high_m, high(factor));
+    max = top;
+  }
+  void add(__m256 x) {
+    const Pair e = exp_pair(_mm256_sub_ps(x, max));
+    const __m256 term = _mm256_mul_ps(e.m, power_of_two(e.n));
     low_m = _mm256_add_pd(low_m, low(term));
     high_m = _mm256_add_pd(high_m, high(term));
   }
@@ -198,6 +222,51 @@ double exp_store_f32_u32__avx2(const float* x, float* y, size_t count, float n) 
     s1 = _mm256_add_pd(s1, high(a));
   }
   return sum_of(_mm256_add_pd(_mm256_add_pd(s0, s1), _mm256_add_pd(s2, s3)));
+}
+
+double exp_total_f32_u32__avx2(const float* x, size_t count, float shift, float n) {
+  const __m256 less = _mm256_set1_ps(shift), top = _mm256_set1_ps(n);
+  __m256d s0 = _mm256_setzero_pd(), s1 = s0, s2 = s0, s3 = s0;
+  size_t i = 0;
+  for (; i + 32 <= count; i += 32) {
+    const __m256 a = exponential(_mm256_sub_ps(_mm256_loadu_ps(x + i), less), top);
+    const __m256 b = exponential(_mm256_sub_ps(_mm256_loadu_ps(x + i + 8), less), top);
+    const __m256 c = exponential(_mm256_sub_ps(_mm256_loadu_ps(x + i + 16), less), top);
+    const __m256 d = exponential(_mm256_sub_ps(_mm256_loadu_ps(x + i + 24), less), top);
+    s0 = _mm256_add_pd(s0, _mm256_add_pd(low(a), low(b)));
+    s1 = _mm256_add_pd(s1, _mm256_add_pd(high(a), high(b)));
+    s2 = _mm256_add_pd(s2, _mm256_add_pd(low(c), low(d)));
+    s3 = _mm256_add_pd(s3, _mm256_add_pd(high(c), high(d)));
+  }
+  for (; i < count; i += 8) {
+    const __m256i mask = first(count - i);
+    const __m256 a = _mm256_and_ps(exponential(_mm256_sub_ps(load(x + i, mask), less), top), _mm256_castsi256_ps(mask));
+    s0 = _mm256_add_pd(s0, low(a));
+    s1 = _mm256_add_pd(s1, high(a));
+  }
+  return sum_of(_mm256_add_pd(_mm256_add_pd(s0, s1), _mm256_add_pd(s2, s3)));
+}
+
+OnlineSum online_sum_f32_u32__avx2(const float* x, size_t count) {
+  Online all = {_mm256_set1_ps(kLowestFinite), _mm256_setzero_pd(), _mm256_setzero_pd()};
+  size_t i = 0;
+  for (; i + 32 <= count; i += 32) {
+    const __m256 a = _mm256_loadu_ps(x + i), b = _mm256_loadu_ps(x + i + 8);
+    const __m256 c = _mm256_loadu_ps(x + i + 16), d = _mm256_loadu_ps(x + i + 24);
+    all.rise_to(_mm256_max_ps(_mm256_max_ps(a, b), _mm256_max_ps(c, d)));
+    all.add(a);
+    all.add(b);
+    all.add(c);
+    all.add(d);
+  }
+  for (; i < count; i += 8) {
+    const __m256 a = load(x + i, first(count - i));
+    all.rise_to(a);
+    all.add(a);
+  }
+  const float max = max_of(all.max);
+  all.rise_to(_mm256_set1_ps(max));
+  return {sum_of(_mm256_add_pd(all.low_m, all.high_m)), max};
 }
 
 void rescale_f32_u32__avx2(float* y, size_t count, float hi, float lo) {

@@ -16,7 +16,8 @@
 namespace lapidary {
 namespace {
 constexpr float kLowest = -std::numeric_limits<float>::infinity(), kNan = std::numeric_limits<float>::quiet_NaN();
-}
+constexpr float kLowestFinite = std::numeric_limits<float>::lowest();
+}  // namespace
 }  // namespace lapidary
 
 LAPIDARY_BEGIN_AVX512
@@ -64,6 +65,29 @@ struct Sums {
   }
   void add(Pair e) {
     const __m512 term = _mm512_scalef_ps(e.m, _mm512_sub_ps(e.n, n));
+    low_m = _mm512_add_pd(low_m, low(term));
+    high_m = _mm512_add_pd(high_m, high(term));
+  }
+};
+
+// 16 sums relative to e^max, one a lane.
+struct Online {
+  __m512 max;
+  __m512d low_m, high_m;
+
+  void rise_to(__m512 x) {
+    const __mmask16 above = _mm512_cmp_ps_mask(x, max, _CMP_GT_OQ);
+    if (above == 0) return;  // soon the rule
+    const __m512 top = _mm512_mask_mov_ps(max, above, x);
+    const Pair e = exp_pair(_mm512_sub_ps(max, top));
+    const __m512 factor = _mm512_scalef_ps(e.m, e.n);
+    low_m = _mm512_mul_pd(low_m, low(factor));
+    high_m = _mm512_mul_pd(high_m, high(factor));
+    max = top;
+  }
+  void add(__m512 x) {
+    const Pair e = exp_pair(_mm512_sub_ps(x, max));
+    const __m512 term = _mm512_scalef_ps(e.m, e.n);
     low_m = _mm512_add_pd(low_m, low(term));
     high_m = _mm512_add_pd(high_m, high(term));
   }
@@ -173,6 +197,51 @@ double exp_store_f32_u64__avx512(const float* x, float* y, size_t count, float n
     s1 = _mm512_add_pd(s1, high(a));
   }
   return _mm512_reduce_add_pd(_mm512_add_pd(_mm512_add_pd(s0, s1), _mm512_add_pd(s2, s3)));
+}
+
+double exp_total_f32_u64__avx512(const float* x, size_t count, float shift, float n) {
+  const __m512 less = _mm512_set1_ps(shift), top = _mm512_set1_ps(n);
+  __m512d s0 = _mm512_setzero_pd(), s1 = s0, s2 = s0, s3 = s0;
+  size_t i = 0;
+  for (; i + 64 <= count; i += 64) {
+    const __m512 a = exponential(_mm512_sub_ps(_mm512_loadu_ps(x + i), less), top);
+    const __m512 b = exponential(_mm512_sub_ps(_mm512_loadu_ps(x + i + 16), less), top);
+    const __m512 c = exponential(_mm512_sub_ps(_mm512_loadu_ps(x + i + 32), less), top);
+    const __m512 d = exponential(_mm512_sub_ps(_mm512_loadu_ps(x + i + 48), less), top);
+    s0 = _mm512_add_pd(s0, _mm512_add_pd(low(a), low(b)));
+    s1 = _mm512_add_pd(s1, _mm512_add_pd(high(a), high(b)));
+    s2 = _mm512_add_pd(s2, _mm512_add_pd(low(c), low(d)));
+    s3 = _mm512_add_pd(s3, _mm512_add_pd(high(c), high(d)));
+  }
+  for (; i < count; i += 16) {
+    const __mmask16 mask = first(count - i);
+    const __m512 a = _mm512_maskz_mov_ps(mask, exponential(_mm512_sub_ps(load(x + i, mask), less), top));
+    s0 = _mm512_add_pd(s0, low(a));
+    s1 = _mm512_add_pd(s1, high(a));
+  }
+  return _mm512_reduce_add_pd(_mm512_add_pd(_mm512_add_pd(s0, s1), _mm512_add_pd(s2, s3)));
+}
+
+OnlineSum online_sum_f32_u64__avx512(const float* x, size_t count) {
+  Online all = {_mm512_set1_ps(kLowestFinite), _mm512_setzero_pd(), _mm512_setzero_pd()};
+  size_t i = 0;
+  for (; i + 64 <= count; i += 64) {
+    const __m512 a = _mm512_loadu_ps(x + i), b = _mm512_loadu_ps(x + i + 16);
+    const __m512 c = _mm512_loadu_ps(x + i + 32), d = _mm512_loadu_ps(x + i + 48);
+    all.rise_to(_mm512_max_ps(_mm512_max_ps(a, b), _mm512_max_ps(c, d)));
+    all.add(a);
+    all.add(b);
+    all.add(c);
+    all.add(d);
+  }
+  for (; i < count; i += 16) {
+    const __m512 a = load(x + i, first(count - i));
+    all.rise_to(a);
+    all.add(a);
+  }
+  const float max = _mm512_reduce_max_ps(all.max);
+  all.rise_to(_mm512_set1_ps(max));
+  return {_mm512_reduce_add_pd(_mm512_add_pd(all.low_m, all.high_m)), max};
 }
 
 void rescale_f32_u64__avx512(float* y, size_t count, float hi, float lo) {

@@ -73,6 +73,29 @@ double exp_store_f32__portable(const float* x, float* y, std::size_t count, floa
   return sum;
 }
 
+double exp_total_f32__portable(const float* x, std::size_t count, float shift, float n) {
+  double sum = 0;
+  for (std::size_t i = 0; i < count; i++) {
+    const Pair e = exp_pair(x[i] - shift);
+    sum += e.m * power_of_two(e.n - n);
+  }
+  return sum;
+}
+
+OnlineSum online_sum_f32__portable(const float* x, std::size_t count) {
+  OnlineSum all = {0, std::numeric_limits<float>::lowest()};
+  for (std::size_t i = 0; i < count; i++) {
+    if (!(x[i] <= std::numeric_limits<float>::max())) return {std::numeric_limits<double>::quiet_NaN(), x[i]};
+    if (x[i] > all.max) {
+      all.sum *= std::exp(double{all.max} - x[i]);
+      all.max = x[i];
+    }
+    const Pair e = exp_pair(x[i] - all.max);
+    all.sum += e.m * power_of_two(e.n);
+  }
+  return all;
+}
+
 void rescale_f32__portable(float* y, std::size_t count, float hi, float lo) {
   const double factor = double{hi} + double{lo};
   for (std::size_t i = 0; i < count; i++) y[i] = static_cast<float>(y[i] * factor);

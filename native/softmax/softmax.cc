@@ -17,6 +17,7 @@ namespace {
 
 constexpr size_t kChunk = 131072;       // columns of a row that one thread takes: half a MiB, about 100 µs
 constexpr size_t kPartValues = 131072;  // values of short rows that one thread takes
+constexpr double kLn2 = 0x1.62e42fefa39efp-1;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 ExtendedFloat merge(ExtendedFloat a, ExtendedFloat b) {
@@ -42,10 +43,9 @@ class Rows {
 
   // `partial` has room for a value of each chunk. Stops early if the call is cancelled.
   void row(const float* x, float* y, ExtendedFloat* partial) const {
-    if (algorithm_ == SoftmaxAlgorithm::two_pass) {
-      ExtendedFloat sum;
-      if (exp_sum(x, partial, sum)) return scale(x, y, sum);
-    }
+    ExtendedFloat sum;
+    if (algorithm_ == SoftmaxAlgorithm::two_pass && exp_sum(x, partial, sum)) return scale(x, y, sum);
+    if (algorithm_ == SoftmaxAlgorithm::online && online_sum(x, partial, sum)) return scale(x, y, sum);
     // The maximum is wanted: by the algorithm, or since it is not an ordinary number.
     const float max = row_max(x, partial);
     if (context_.cancelled()) return;
@@ -60,21 +60,34 @@ class Rows {
       x = y;
       n = 0;
     }
-    if (algorithm_ == SoftmaxAlgorithm::two_pass) {
-      ExtendedFloat sum;
-      if (exp_sum(x, partial, sum)) scale(x, y, sum);
+    if (algorithm_ != SoftmaxAlgorithm::three_pass_reload) {
+      sum = {total(x, partial, 0, n), n};
+      if (!context_.cancelled()) scale(x, y, sum);
       return;
     }
     for_chunks([&](size_t chunk, size_t begin, size_t end) {
       partial[chunk].m = exp_store_(x + begin, y + begin, end - begin, n);
     });
     if (context_.cancelled()) return;
-    const double sum = merge_tree(partial, chunks_, [](ExtendedFloat a, ExtendedFloat b) {
-                         return ExtendedFloat{a.m + b.m, 0};
-                       }).m;
-    const double factor = 1 / sum;
+    const double factor = 1 / added(partial);
     const float hi = static_cast<float>(factor), lo = static_cast<float>(factor - hi);
     for_chunks([&](size_t, size_t begin, size_t end) { rescale_(y + begin, end - begin, hi, lo); });
+  }
+
+  // The maximum of a row and Σ exp(x − max): 0 for a row of −∞, NaN for one with NaN or +∞.
+  double sum_below(const float* x, ExtendedFloat* partial, double& max) const {
+    const float top = row_max(x, partial);
+    max = top;
+    if (top == -kInfinity) return 0;
+    return top < kInfinity ? total(x, partial, top, 0) : std::numeric_limits<double>::quiet_NaN();
+  }
+
+  // y = (x − max) − log_sum.
+  void log_shares(const float* x, float* y, double max, double log_sum) const {
+    const auto top = static_cast<float>(max), rest = static_cast<float>(log_sum);
+    for_chunks([&](size_t, size_t begin, size_t end) {
+      for (size_t j = begin; j < end; j++) y[j] = (x[j] - top) - rest;
+    });
   }
 
  private:
@@ -84,6 +97,37 @@ class Rows {
     parallel_for(chunks_, [&](size_t chunk) {
       if (!context_.cancelled()) body(chunk, chunk * kChunk, std::min(cols_, (chunk + 1) * kChunk));
     });
+  }
+
+  double added(ExtendedFloat* partial) const {
+    return merge_tree(partial, chunks_, [](ExtendedFloat a, ExtendedFloat b) { return ExtendedFloat{a.m + b.m, 0}; }).m;
+  }
+
+  // Σ exp(x − shift)·2^−n.
+  double total(const float* x, ExtendedFloat* partial, float shift, float n) const {
+    for_chunks([&](size_t chunk, size_t begin, size_t end) {
+      partial[chunk].m = exp_total_(x + begin, end - begin, shift, n);
+    });
+    return context_.cancelled() ? 0 : added(partial);
+  }
+
+  // As exp_sum, of sums relative to e^max.
+  bool online_sum(const float* x, ExtendedFloat* partial, ExtendedFloat& sum) const {
+    for_chunks([&](size_t chunk, size_t begin, size_t end) {
+      const OnlineSum all = online_sum_(x + begin, end - begin);
+      partial[chunk] = {all.sum, all.max};
+    });
+    if (context_.cancelled()) return false;
+    for (size_t chunk = 0; chunk < chunks_; chunk++)
+      if (std::isnan(partial[chunk].m)) return false;
+    const ExtendedFloat all = merge_tree(partial, chunks_, [](ExtendedFloat a, ExtendedFloat b) {
+      if (a.n < b.n) std::swap(a, b);
+      return ExtendedFloat{a.m + b.m * std::exp(static_cast<double>(b.n) - a.n), a.n};
+    });
+    const double n = std::nearbyint(all.n / kLn2);
+    if (all.m == 0 || !(std::abs(n) < kExpOrdinary)) return false;
+    sum = {all.m * std::exp(all.n - n * kLn2), static_cast<float>(n)};
+    return true;
   }
 
   // False if the row holds a NaN or its maximum is out of the kernels' range, or the call is cancelled.
@@ -121,37 +165,216 @@ class Rows {
   ExpScaleFn exp_scale_ = kExpScale.pick();
   RowMaxFn row_max_ = kRowMax.pick();
   ExpStoreFn exp_store_ = kExpStore.pick();
+  ExpTotalFn exp_total_ = kExpTotal.pick();
+  OnlineSumFn online_sum_ = kOnlineSum.pick();
   RescaleFn rescale_ = kRescale.pick();
 };
+
+// One row in f64; the same names.
+class Rows64 {
+ public:
+  Rows64(size_t cols, const Context& context) : cols_(cols), chunks_(ceil_div(cols, kChunk)), context_(context) {}
+
+  size_t chunks() const { return chunks_; }
+
+  void row(const double* x, double* y, ExtendedFloat* partial) const {
+    double max;
+    const double sum = sum_below(x, partial, max);
+    for_chunks([&](size_t, size_t begin, size_t end) {
+      for (size_t j = begin; j < end; j++) y[j] = sum == 0 ? 0 : std::exp(x[j] - max) / sum;
+    });
+  }
+
+  double sum_below(const double* x, ExtendedFloat* partial, double& max) const {
+    max = -kInfinity;
+    for (size_t j = 0; j < cols_; j++) {
+      if (!(x[j] < kInfinity)) return std::numeric_limits<double>::quiet_NaN();
+      max = std::max(max, x[j]);
+    }
+    if (max == -kInfinity) return 0;
+    for_chunks([&](size_t chunk, size_t begin, size_t end) {
+      double sum = 0, lost = 0;  // compensated: Kahan (1965)
+      for (size_t j = begin; j < end; j++) {
+        const double term = std::exp(x[j] - max) - lost, next = sum + term;
+        lost = (next - sum) - term;
+        sum = next;
+      }
+      partial[chunk].m = sum;
+    });
+    if (context_.cancelled()) return 0;
+    return merge_tree(partial, chunks_, [](ExtendedFloat a, ExtendedFloat b) { return ExtendedFloat{a.m + b.m, 0}; }).m;
+  }
+
+  void log_shares(const double* x, double* y, double max, double log_sum) const {
+    for_chunks([&](size_t, size_t begin, size_t end) {
+      for (size_t j = begin; j < end; j++) y[j] = (x[j] - max) - log_sum;
+    });
+  }
+
+ private:
+  template <class Body>
+  void for_chunks(Body body) const {
+    parallel_for(chunks_, [&](size_t chunk) {
+      if (!context_.cancelled()) body(chunk, chunk * kChunk, std::min(cols_, (chunk + 1) * kChunk));
+    });
+  }
+
+  size_t cols_, chunks_;
+  const Context& context_;
+};
+
+Rows rows_of(const float*, size_t cols, const Context& context) {
+  return Rows(cols, SoftmaxAlgorithm::three_pass_reload, context);
+}
+Rows64 rows_of(const double*, size_t cols, const Context& context) { return Rows64(cols, context); }
+
+// body(i, partial) for each row on all threads, with scratch for its chunks.
+template <class Body>
+Status for_rows(size_t rows, size_t cols, size_t chunks, const Context& context, Body body) {
+  const size_t rows_per_part = std::max<size_t>(1, kPartValues / std::max<size_t>(1, cols));
+  std::atomic<bool> no_memory = false;
+  parallel_for(ceil_div(rows, rows_per_part), [&](size_t part) {
+    ArenaFrame scratch;
+    auto* partial = scratch.take<ExtendedFloat>(chunks);
+    if (partial == nullptr) {
+      no_memory.store(true, std::memory_order_relaxed);
+      return;
+    }
+    const size_t end = std::min(rows, (part + 1) * rows_per_part);
+    for (size_t i = part * rows_per_part; i < end && !context.cancelled(); i++) body(i, partial);
+  });
+  if (no_memory) return Status::out_of_memory;
+  return context.cancelled() ? Status::aborted : Status::ok;
+}
+
+constexpr size_t kStrip = 16;  // columns that one thread copies out as rows: a cache line of f32
+
+// body(x, out) for the columns of a matrix as rows of `rows` values, 16 at a time.
+template <class T, class Body>
+Status for_columns(std::span<const T> x, std::span<T> out, size_t cols, const Context& context, Body body) {
+  if (x.empty()) return Status::ok;
+  const size_t rows = x.size() / cols;
+  std::atomic<Status> worst = Status::ok;
+  parallel_for(ceil_div(cols, kStrip), [&](size_t part) {
+    const size_t begin = part * kStrip, count = std::min(kStrip, cols - begin);
+    ArenaFrame scratch;
+    auto* strip = scratch.take<T>(count * rows);
+    if (strip == nullptr) {
+      worst.store(Status::out_of_memory, std::memory_order_relaxed);
+      return;
+    }
+    for (size_t i = 0; i < rows; i++)
+      for (size_t c = 0; c < count; c++) strip[c * rows + i] = x[i * cols + begin + c];
+    const Status status = body(std::span<const T>(strip, count * rows), std::span<T>(strip, count * rows), rows);
+    if (status != Status::ok) {
+      worst.store(status, std::memory_order_relaxed);
+      return;
+    }
+    for (size_t i = 0; i < rows; i++)
+      for (size_t c = 0; c < count; c++) out[i * cols + begin + c] = strip[c * rows + i];
+  });
+  if (context.cancelled()) return Status::aborted;
+  return worst;
+}
+
+// log Σ exp(x − max) of a sum whose largest term is 1: to its last place though the others are tiny.
+double log_of_sum(double sum) { return std::log1p(sum - 1); }
 
 }  // namespace
 
 Status softmax_rows(std::span<const float> x, std::span<float> out, size_t cols, SoftmaxAlgorithm algorithm,
                     const Context& context) {
   if (x.empty()) return Status::ok;
-  const size_t rows = x.size() / cols;
   if (algorithm == SoftmaxAlgorithm::automatic) {
     // Measured on Zen 4 (32 MiB of L3, AVX-512): three passes win by 1.3× up to 8 MiB of row and result together, two
     // passes by 1.1× to 1.3× from 16 MiB on.
     const bool streams = cols > cache_sizes().l3 / 3 / (2 * sizeof(float));
-    algorithm = streams ? SoftmaxAlgorithm::two_pass : SoftmaxAlgorithm::three_pass;
+    algorithm = streams ? SoftmaxAlgorithm::two_pass : SoftmaxAlgorithm::three_pass_reload;
   }
   const Rows softmax(cols, algorithm, context);
-  const size_t rows_per_part = std::max<size_t>(1, kPartValues / cols);
-  std::atomic<bool> no_memory = false;
-  parallel_for(ceil_div(rows, rows_per_part), [&](size_t part) {
-    ArenaFrame scratch;
-    auto* partial = scratch.take<ExtendedFloat>(softmax.chunks());
-    if (partial == nullptr) {
-      no_memory.store(true, std::memory_order_relaxed);
+  return for_rows(x.size() / cols, cols, softmax.chunks(), context, [&](size_t i, ExtendedFloat* partial) {
+    softmax.row(x.data() + i * cols, out.data() + i * cols, partial);
+  });
+}
+
+Status softmax_rows(std::span<const double> x, std::span<double> out, size_t cols, const Context& context) {
+  if (x.empty()) return Status::ok;
+  const Rows64 softmax(cols, context);
+  return for_rows(x.size() / cols, cols, softmax.chunks(), context, [&](size_t i, ExtendedFloat* partial) {
+    softmax.row(x.data() + i * cols, out.data() + i * cols, partial);
+  });
+}
+
+template <class T>
+Status log_softmax_rows(std::span<const T> x, std::span<T> out, size_t cols, const Context& context) {
+  if (x.empty()) return Status::ok;
+  const auto kernels = rows_of(x.data(), cols, context);
+  return for_rows(x.size() / cols, cols, kernels.chunks(), context, [&](size_t i, ExtendedFloat* partial) {
+    const T* row = x.data() + i * cols;
+    double max;
+    const double sum = kernels.sum_below(row, partial, max);
+    // a row of −∞: x − 0 − 0
+    kernels.log_shares(row, out.data() + i * cols, sum == 0 ? 0 : max, sum == 0 ? 0 : log_of_sum(sum));
+  });
+}
+
+template <class T>
+Status log_sum_exp_rows(std::span<const T> x, std::span<T> out, size_t cols, const Context& context) {
+  const auto kernels = rows_of(x.data(), cols, context);
+  return for_rows(out.size(), cols, kernels.chunks(), context, [&](size_t i, ExtendedFloat* partial) {
+    double max = -kInfinity;
+    const double sum = cols == 0 ? 0 : kernels.sum_below(x.data() + i * cols, partial, max);
+    out[i] = static_cast<T>(sum == 0 ? -kInfinity : max + log_of_sum(sum));
+  });
+}
+
+template <class T>
+Status exp_sum_rows(std::span<const T> x, std::span<double> m, std::span<double> n, size_t cols,
+                    const Context& context) {
+  const auto kernels = rows_of(x.data(), cols, context);
+  return for_rows(m.size(), cols, kernels.chunks(), context, [&](size_t i, ExtendedFloat* partial) {
+    double max = -kInfinity;
+    const double sum = cols == 0 ? 0 : kernels.sum_below(x.data() + i * cols, partial, max);
+    if (sum == 0 || std::isnan(sum)) {
+      m[i] = sum;
+      n[i] = sum == 0 ? -kInfinity : 0;
       return;
     }
-    const size_t end = std::min(rows, (part + 1) * rows_per_part);
-    for (size_t i = part * rows_per_part; i < end && !context.cancelled(); i++)
-      softmax.row(x.data() + i * cols, out.data() + i * cols, partial);
+    n[i] = std::nearbyint(max / kLn2);
+    // ln 2 in two parts: the first times n is exact for |n| < 2^20. Where max itself is too coarse for a remainder,
+    // none is left.
+    const double rest = (max - n[i] * 0x1.62e42fefap-1) - n[i] * 0x1.cf79abc9e3b3ap-40;
+    m[i] = sum * std::exp(std::clamp(rest, -kLn2, kLn2));
   });
-  if (no_memory) return Status::out_of_memory;
-  return context.cancelled() ? Status::aborted : Status::ok;
 }
+
+Status softmax_columns(std::span<const float> x, std::span<float> out, size_t cols, SoftmaxAlgorithm algorithm,
+                       const Context& context) {
+  return for_columns(x, out, cols, context, [&](std::span<const float> a, std::span<float> b, size_t length) {
+    return softmax_rows(a, b, length, algorithm, context);
+  });
+}
+
+Status softmax_columns(std::span<const double> x, std::span<double> out, size_t cols, const Context& context) {
+  return for_columns(x, out, cols, context, [&](std::span<const double> a, std::span<double> b, size_t length) {
+    return softmax_rows(a, b, length, context);
+  });
+}
+
+template <class T>
+Status log_softmax_columns(std::span<const T> x, std::span<T> out, size_t cols, const Context& context) {
+  return for_columns(x, out, cols, context, [&](std::span<const T> a, std::span<T> b, size_t length) {
+    return log_softmax_rows(a, b, length, context);
+  });
+}
+
+template Status log_softmax_columns(std::span<const float>, std::span<float>, size_t, const Context&);
+template Status log_softmax_columns(std::span<const double>, std::span<double>, size_t, const Context&);
+template Status log_softmax_rows(std::span<const float>, std::span<float>, size_t, const Context&);
+template Status log_softmax_rows(std::span<const double>, std::span<double>, size_t, const Context&);
+template Status log_sum_exp_rows(std::span<const float>, std::span<float>, size_t, const Context&);
+template Status log_sum_exp_rows(std::span<const double>, std::span<double>, size_t, const Context&);
+template Status exp_sum_rows(std::span<const float>, std::span<double>, std::span<double>, size_t, const Context&);
+template Status exp_sum_rows(std::span<const double>, std::span<double>, std::span<double>, size_t, const Context&);
 
 }  // namespace lapidary

@@ -1,14 +1,18 @@
-// Row softmax of f32 matrices: y[i,j] = exp(x[i,j]) / Σ_k exp(x[i,k]).
+// Softmax along the rows or columns of a matrix: y[i,j] = exp(x[i,j]) / Σ_k exp(x[i,k]), and its relatives.
 //
-// Both algorithms hold an exponential as a pair m·2ⁿ that cannot overflow (exp_kernels.h) and give the same values to
-// the last places:
+// All algorithms for f32 hold an exponential as a pair m·2ⁿ that cannot overflow (exp_kernels.h) and give the same
+// values to the last places:
 //
-//   two_pass    reads x, summing pairs; reads x again and writes y: three words of traffic an element, two exponentials
-//   three_pass  reads x for its maximum; writes the exponentials; scales them in place: five words, one exponential
+//   two_pass              Σ exp(x) as a pair; y = exp(x)/Σ: two reads and a write an element, two exponentials
+//   three_pass_recompute  maximum; Σ exp(x)/2ⁿ; y: three reads and a write, two exponentials
+//   three_pass_reload     maximum; y = exp(x)/2ⁿ and their sum; y scaled in place: three reads, two writes, one
+//   exponential online                maximum and sum in one pass, the sum scaled down when the maximum rises; y: as
+//   two_pass
 //
-// so the first wins where a row streams through memory, the second where it stays in cache.
+// so the first wins where a row streams through memory, the third where it stays in cache.
 //
-// Source: Dukhan & Ablavatski, Two-Pass Softmax Algorithm (2020), algorithms 2 and 3.
+// Sources: Dukhan & Ablavatski, Two-Pass Softmax Algorithm (2020), algorithms 1 to 3; Milakov & Gimelshein, Online
+// normalizer calculation for softmax (2018), algorithm 3.
 #pragma once
 
 #include <cstddef>
@@ -19,14 +23,35 @@
 
 namespace lapidary {
 
-enum class SoftmaxAlgorithm { automatic, two_pass, three_pass };
-inline constexpr std::size_t kSoftmaxAlgorithms = 3;
+enum class SoftmaxAlgorithm { automatic, two_pass, three_pass_recompute, three_pass_reload, online };
+inline constexpr std::size_t kSoftmaxAlgorithms = 5;
 
 // Softmax of each row of `cols` values. `out` has the length of `x` and may be `x` itself.
 //
 // −∞ gives 0 and a row of −∞ gives zeros; a row with NaN or +∞ gives NaN throughout. A row's bits depend neither on the
 // rows beside it nor on the number of threads. Scratch: 16 bytes for every 131072 columns.
 Status softmax_rows(std::span<const float> x, std::span<float> out, std::size_t cols, SoftmaxAlgorithm algorithm,
+                    const Context& context);
+// The reference in f64: three passes with the exponential of the C library.
+Status softmax_rows(std::span<const double> x, std::span<double> out, std::size_t cols, const Context& context);
+
+// y = x − log Σ exp(x) of each row; −∞ gives −∞, so does a row of it; a row with NaN or +∞ gives NaN throughout.
+template <class T>
+Status log_softmax_rows(std::span<const T> x, std::span<T> out, std::size_t cols, const Context& context);
+// The same of each column, with the bits that the rows of the transpose get. `out` may be `x`. Scratch: 16 columns a
+// thread.
+Status softmax_columns(std::span<const float> x, std::span<float> out, std::size_t cols, SoftmaxAlgorithm algorithm,
+                       const Context& context);
+Status softmax_columns(std::span<const double> x, std::span<double> out, std::size_t cols, const Context& context);
+template <class T>
+Status log_softmax_columns(std::span<const T> x, std::span<T> out, std::size_t cols, const Context& context);
+
+// out[i] = log Σ_j exp(x[i,j]): −∞ for a row of −∞ or without columns, NaN for a row with NaN or +∞.
+template <class T>
+Status log_sum_exp_rows(std::span<const T> x, std::span<T> out, std::size_t cols, const Context& context);
+// Σ_j exp(x[i,j]) = m[i]·2^n[i]: (0, −∞) for a row of −∞ or without columns, m NaN for a row with NaN or +∞.
+template <class T>
+Status exp_sum_rows(std::span<const T> x, std::span<double> m, std::span<double> n, std::size_t cols,
                     const Context& context);
 
 }  // namespace lapidary

@@ -2,212 +2,280 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
-#include <cstring>
 
 #include "core/memory.h"
 #include "core/thread_pool.h"
 #include "sparse/accumulators.h"
 #include "sparse/convert.h"
 #include "sparse/spgemm_plan.h"
+#include "sparse/spgemm_rows.h"
+#include "sparse/spgemm_wide.h"
 
 namespace lapidary {
 namespace {
 
-// Rows of B are short and come from anywhere. The extents are asked for kFar entries of A ahead, and the first lines of
-// the row itself once its extent is there.
-constexpr size_t kFar = 24;
-constexpr size_t kNear = 8;
-constexpr uint32_t kAhead = 32;  // entries of a row; the hardware follows from there
+constexpr size_t kMostPlaces = 4096;  // products of a row whose places are kept for the rows that repeat it
 
-// The two functions below do nothing but prefetch, which GCC takes for no effect: it drops calls of them that it does
-// not inline first.
-#define LAPIDARY_PREFETCH [[gnu::always_inline]] inline
-
-// Every line that n values touch: where they do not begin on one, there is one more than their bytes fill.
+// A new row is written in any order: its lines are asked for while its pattern is made.
 template <class T>
-LAPIDARY_PREFETCH void prefetch_run(const T* first, size_t n) {
-  for (size_t q = 0; q < n; q += 64 / sizeof(T)) __builtin_prefetch(first + q);
-  if (n > 0) __builtin_prefetch(first + n - 1);
+[[gnu::always_inline]] inline void prefetch_for_write(T* row, size_t n) {
+  constexpr size_t kMost = 8192 / sizeof(T);
+  for (size_t e = 0; e < std::min(n, kMost); e += 64 / sizeof(T)) __builtin_prefetch(row + e, 1);
 }
 
-template <class T>
-LAPIDARY_PREFETCH void prefetch_ahead(const CsrPattern& a, const CsrPattern& b, const T* values,
-                                      const RowExtent* extents, size_t p) {
-  if (p + kFar < a.nnz) __builtin_prefetch(&extents[a.indices[p + kFar]]);
-  if (p + kNear >= a.nnz) return;
-  const RowExtent& k = extents[a.indices[p + kNear]];
-  prefetch_run(b.indices + k.begin, std::min(k.end - k.begin, kAhead));
-  if (values != nullptr) prefetch_run(values + k.begin, std::min(k.end - k.begin, kAhead));
-}
+// A product and where its rows lie.
+struct Product {
+  const CsrPattern& a;
+  const CsrPattern& b;
+  const SpgemmOptions& options;
+  const SpgemmPlan& plan;
 
-// Calls use(column) for each product of row i.
-template <class Use>
-void for_columns(const CsrPattern& a, const CsrPattern& b, const RowExtent* extents, size_t i, Use use) {
-  for (size_t p = a.indptr[i]; p < a.indptr[i + 1]; p++) {
-    prefetch_ahead<double>(a, b, nullptr, extents, p);
-    const RowExtent k = extents[a.indices[p]];
-    for (size_t q = k.begin; q < k.end; q++) use(b.indices[q]);
+  RowPattern row(size_t i) const {
+    const size_t p = a.indptr[i];
+    return {a.indices + p, a.indptr[i + 1] - p, a.nnz - p, plan.extents, b.indices};
   }
-}
-
-// Calls use(column, product) for each product of row i, in the order of k.
-template <class T, class Use>
-void for_products(const CsrView<T>& a, const CsrView<T>& b, const RowExtent* extents, size_t i, Use use) {
-  for (size_t p = a.indptr[i]; p < a.indptr[i + 1]; p++) {
-    prefetch_ahead(a, b, b.values, extents, p);
-    const RowExtent k = extents[a.indices[p]];
-    const T x = a.values[p];
-    for (size_t q = k.begin; q < k.end; q++) use(b.indices[q], x * b.values[q]);
+  MaskRow mask_row(size_t i) const {
+    if (options.mask == nullptr) return {};
+    const CsrPattern& m = *options.mask;
+    return {m.indices + m.indptr[i], m.indices + m.indptr[i + 1], true, options.complement};
   }
-}
-
-// A row with so many products for its width that looking at every column costs less than keeping a bitmap.
-bool is_crowded(const RowWork& row, size_t width) { return row.products >= width / 4; }
-
-// The columns in use of a window, for counting: bits, or bytes for crowded rows, whose neighbouring columns would make
-// one chain of reads and writes of the same word.
-class DenseCounter {
- public:
-  bool init(ArenaFrame& scratch, size_t width) {
-    flags_ = scratch.take<uint8_t>(width);
-    if (flags_ == nullptr || !bits_.init(scratch, width)) return false;
-    std::memset(flags_, 0, width);
-    return true;
-  }
-
-  uint32_t count(const CsrPattern& a, const CsrPattern& b, const SpgemmPlan& plan, const Window& window, size_t i) {
-    const size_t width = window.width();
-    const uint32_t low = window.low;
-    uint32_t found = 0;
-    if (is_crowded(plan.work[i], width)) {
-      for_columns(a, b, plan.extents, i, [&](uint32_t column) { flags_[column - low] = 1; });
-      for (size_t j = 0; j < width; j++) found += flags_[j];
-      std::memset(flags_, 0, width);
-    } else {
-      for_columns(a, b, plan.extents, i, [&](uint32_t column) { found += bits_.add(column - low); });
-      bits_.clear(width);
-    }
-    return found;
-  }
-
- private:
-  ColumnBits bits_;
-  uint8_t* flags_ = nullptr;
 };
 
-// Sums over the columns of a window. −0 stands for "nothing added": −0 + x is x to the last bit, zeros included.
-template <class T>
-class DenseSums {
+// The rows of B that a slice sees: cut to its columns.
+class SliceRow {
  public:
-  bool init(ArenaFrame& scratch, size_t width) {
-    sums_ = scratch.take<T>(width);
-    columns_ = scratch.take<uint32_t>(width + kDrainSlack);
-    if (sums_ == nullptr || columns_ == nullptr || !bits_.init(scratch, width)) return false;
-    std::fill_n(sums_, width, kNothing);
-    return true;
+  bool init(ArenaFrame& scratch, size_t entries) {
+    columns_ = scratch.take<uint32_t>(entries);
+    extents_ = scratch.take<RowExtent>(entries);
+    return columns_ != nullptr && extents_ != nullptr;
   }
-
-  // Writes row i to indices and values; false if it has not `count` entries.
-  bool fill(const CsrView<T>& a, const CsrView<T>& b, const SpgemmPlan& plan, const Window& window, size_t i,
-            uint32_t* indices, T* values, size_t count) {
-    const size_t width = window.width();
-    const uint32_t low = window.low;
-    if (is_crowded(plan.work[i], width)) {
-      for_products(a, b, plan.extents, i, [&](uint32_t column, T x) { sums_[column - low] += x; });
-      if (drain_all(window, indices, values, count) == count) return true;
-      // Some entry sums to −0 and looks like nothing: again, with the bitmap.
+  // What is left of a row in the columns of a window, and how many products that is.
+  RowPattern cut(const RowPattern& row, const Window& window, uint64_t& products) {
+    products = 0;
+    for (size_t e = 0; e < row.n; e++) {
+      const RowExtent k = row.extents[row.columns[e]];
+      const uint32_t* const first = std::lower_bound(row.b_indices + k.begin, row.b_indices + k.end, window.low);
+      const uint32_t* const last = std::upper_bound(first, row.b_indices + k.end, window.high);
+      columns_[e] = static_cast<uint32_t>(e);
+      extents_[e] = {static_cast<uint32_t>(first - row.b_indices), static_cast<uint32_t>(last - row.b_indices),
+                     window.low, window.high};
+      products += static_cast<uint64_t>(last - first);
     }
-    size_t found;
-    if (plan.work[i].products >= width / 128) {
-      for_products(a, b, plan.extents, i, [&](uint32_t column, T x) {
-        sums_[column - low] += x;
-        bits_.add(column - low);
-      });
-      found = bits_.drain(width, columns_);
-    } else {
-      for_products(a, b, plan.extents, i, [&](uint32_t column, T x) {
-        sums_[column - low] += x;
-        bits_.note(column - low);
-      });
-      found = bits_.drain_noted(width, columns_);
-    }
-    if (found != count) return false;
-    for (size_t e = 0; e < count; e++) {
-      const uint32_t j = columns_[e];
-      indices[e] = low + j;
-      values[e] = sums_[j];
-      sums_[j] = kNothing;
-    }
-    return true;
+    return {columns_, row.n, row.n, extents_, row.b_indices};
   }
 
  private:
-  static constexpr T kNothing = T{-0.0};
-  using Bits = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
-
-  // Every column whose sum is not −0, without a branch that depends on it.
-  size_t drain_all(const Window& window, uint32_t* indices, T* values, size_t count) {
-    const size_t width = window.width();
-    size_t found = 0, j = 0;
-    for (; j < width && found < count; j++) {
-      const T sum = sums_[j];
-      indices[found] = window.low + static_cast<uint32_t>(j);
-      values[found] = sum;
-      sums_[j] = kNothing;
-      found += std::bit_cast<Bits>(sum) != std::bit_cast<Bits>(kNothing);
-    }
-    std::fill(sums_ + j, sums_ + width, kNothing);
-    return found;
-  }
-
-  T* sums_ = nullptr;
   uint32_t* columns_ = nullptr;
-  ColumnBits bits_;
+  RowExtent* extents_ = nullptr;
 };
 
-// Sums in a hash table.
-template <class T>
-class HashSums {
+// The bitmap of a row in a dense window.
+class DensePattern {
  public:
-  bool init(ArenaFrame& scratch, size_t bound) {
-    sums_ = scratch.take<T>(ColumnTable::slots_for(bound));
-    keys_ = scratch.take<uint64_t>(bound);
-    other_ = scratch.take<uint64_t>(bound);
-    return table_.init(scratch, bound) && sums_ != nullptr && keys_ != nullptr && other_ != nullptr;
-  }
-
-  bool fill(const CsrView<T>& a, const CsrView<T>& b, const SpgemmPlan& plan, const Window& window, size_t i,
-            bool sorted, uint32_t* indices, T* values, size_t count) {
-    table_.open(std::min<uint64_t>(plan.work[i].products, window.width()));
-    size_t found = 0;
-    for_products(a, b, plan.extents, i, [&](uint32_t column, T x) {
-      bool added;
-      const size_t slot = table_.find(column, added);
-      if (added) {
-        sums_[slot] = x;
-        keys_[found++] = uint64_t{column} << 32 | slot;
-      } else {
-        sums_[slot] += x;
-      }
-    });
-    if (found != count) return false;
-    if (sorted) sort_by_column(keys_, other_, count, window.low, window.high);
-    for (size_t e = 0; e < count; e++) {
-      indices[e] = static_cast<uint32_t>(keys_[e] >> 32);
-      values[e] = sums_[static_cast<uint32_t>(keys_[e])];
-    }
+  bool init(ArenaFrame& scratch, size_t words, bool masked) {
+    bits_ = scratch.take<uint64_t>(words);
+    if (masked) allowed_ = scratch.take<uint64_t>(words);
+    if (bits_ == nullptr || (masked && allowed_ == nullptr)) return false;
+    std::fill_n(bits_, words, 0);
+    if (masked) std::fill_n(allowed_, words, 0);
     return true;
   }
 
+  // Sets the bits of the row that the mask allows. blocks: the rows of B in words, or nothing.
+  void mark(const RowPattern& row, const BlockRows* blocks, uint32_t base, size_t words, const MaskRow& mask) {
+    if (blocks != nullptr && blocks->indptr != nullptr)
+      kernels_.mark_blocks(row, *blocks, base, bits_);
+    else
+      kernels_.mark(row, base, bits_);
+    if (mask.given) restrict(base, words, mask);
+  }
+  // The same for columns that are known.
+  void set(const uint32_t* columns, size_t n, uint32_t base) {
+    for (size_t e = 0; e < n; e++) bits_[(columns[e] - base) / 64] |= uint64_t{1} << (columns[e] - base) % 64;
+  }
+  void clear(size_t words) { std::fill_n(bits_, words, 0); }
+  size_t count_and_clear(size_t words) { return kernels_.count_and_clear(bits_, words); }
+  size_t count_few(const RowPattern& row, uint32_t base) { return kernels_.count_few(row, base, bits_); }
+  uint64_t* bits() { return bits_; }
+
  private:
-  ColumnTable table_;
-  T* sums_ = nullptr;
-  uint64_t* keys_ = nullptr;
-  uint64_t* other_ = nullptr;
+  void restrict(uint32_t base, size_t words, const MaskRow& mask) {
+    const uint32_t* column = std::lower_bound(mask.begin, mask.end, base);
+    const uint32_t* const end = std::lower_bound(column, mask.end, uint64_t{base} + 64 * words);
+    if (mask.complement) {
+      for (; column < end; column++) bits_[(*column - base) / 64] &= ~(uint64_t{1} << (*column - base) % 64);
+      return;
+    }
+    for (const uint32_t* c = column; c < end; c++) allowed_[(*c - base) / 64] |= uint64_t{1} << (*c - base) % 64;
+    for (size_t w = 0; w < words; w++) {
+      bits_[w] &= allowed_[w];
+      allowed_[w] = 0;
+    }
+  }
+
+  const PatternKernels& kernels_ = pattern_kernels();
+  uint64_t* bits_ = nullptr;
+  uint64_t* allowed_ = nullptr;  // all zero between rows
 };
 
-// Runs use(window, frame) ... over all parts; the first status that is not ok is the result.
+// Counts the rows of the windows of one part.
+class Counter {
+ public:
+  bool init(ArenaFrame& scratch, const WindowPart& part, bool masked) {
+    return (part.words == 0 || dense_.init(scratch, part.words, masked)) &&
+           (part.bound == 0 || wide_.init(scratch, part)) && slice_.init(scratch, part.entries);
+  }
+
+  uint32_t count(const Product& product, const Window& window, size_t i) {
+    RowPattern row = product.row(i);
+    uint64_t products = product.plan.work[i].products;
+    uint32_t base = product.plan.work[i].base();
+    size_t words = product.plan.work[i].words();
+    const BlockRows* blocks = &product.plan.blocks;
+    if (window.slice) {
+      row = slice_.cut(row, window, products);
+      base = window.low & ~63u;
+      words = window.high / 64 - window.low / 64 + 1;
+      blocks = nullptr;
+    }
+    if (products == 0) return 0;
+    const MaskRow mask = product.mask_row(i);
+    if (window.kind != Accumulator::dense)
+      return static_cast<uint32_t>(wide_.count(window.kind, row, std::min<uint64_t>(products, window.width()), mask));
+    if (!mask.given && products < words / 4) return static_cast<uint32_t>(dense_.count_few(row, base));
+    dense_.mark(row, blocks, base, words, mask);
+    return static_cast<uint32_t>(dense_.count_and_clear(words));
+  }
+
+ private:
+  DensePattern dense_;
+  WidePattern wide_;
+  SliceRow slice_;
+};
+
+// Fills the rows of the windows of one part.
+template <class T>
+class Writer {
+ public:
+  bool init(ArenaFrame& scratch, const WindowPart& part, const SpgemmOptions& options) {
+    nothing_ = nothing_of<T>(options.semiring.add);
+    width_ = 64 * part.words;
+    if (part.words > 0) {
+      before_ = scratch.take<uint32_t>(part.words);
+      columns_ = scratch.take<uint32_t>(kMostPlaces + kDrainSlack);
+      places_ = scratch.take<uint32_t>(kMostPlaces);
+      placed_ = scratch.take<T>(kMostPlaces + kRunSlack);
+      sums_ = scratch.take<T>(width_);
+      if (before_ == nullptr || columns_ == nullptr || places_ == nullptr || placed_ == nullptr || sums_ == nullptr ||
+          !dense_.init(scratch, part.words, options.mask != nullptr))
+        return false;
+    }
+    return (part.bound == 0 || wide_.init(scratch, part)) && slice_.init(scratch, part.entries);
+  }
+
+  void begin_window() { placed_row_ = kNone; }
+
+  // Writes row i, or a slice of it, with `count` entries; false if it has not so many.
+  bool fill(const Product& product, const CsrView<T>& a, const CsrView<T>& b, const Window& window, size_t i,
+            uint32_t* indices, T* values, size_t count) {
+    RowInput<T> row{product.row(i), a.values + a.indptr[i], b.values};
+    const RowWork& work = product.plan.work[i];
+    uint64_t products = work.products;
+    uint32_t base = work.base();
+    size_t words = work.words();
+    const BlockRows* blocks = &product.plan.blocks;
+    if (window.slice) {
+      static_cast<RowPattern&>(row) = slice_.cut(row, window, products);
+      base = window.low & ~63u;
+      words = window.high / 64 - window.low / 64 + 1;
+      blocks = nullptr;
+    }
+    if (products == 0) return count == 0;
+    const MaskRow mask = product.mask_row(i);
+    const Semiring semiring = product.options.semiring;
+    if (window.kind != Accumulator::dense)
+      return wide_.fill(window.kind, row, semiring, std::min<uint64_t>(products, window.width()), mask,
+                        product.options.sorted, indices, values, count);
+    const bool may_repeat = !mask.given && !window.slice;
+    if (may_repeat && repeats(product, i)) return fill_by_place(row, semiring, work, indices, values, count);
+
+    prefetch_for_write(indices, count);
+    prefetch_for_write(values, count);
+    dense_.mark(row, blocks, base, words, mask);
+    const bool head = may_repeat && i + 1 < window.last && products <= kMostPlaces &&
+                      product.plan.work[i + 1].repeat != static_cast<uint64_t>(Repeat::no);
+    if (!head && !mask.given && (count >= 8 * words || products >= 4 * count)) {
+      if (!sums_ready_) std::fill_n(sums_, width_, nothing_);
+      sums_ready_ = true;
+      // A row that is not as counted must not be written: its end would be another's begin.
+      if (rank_(dense_.bits(), words, before_) != count) return false;
+      rows_.add_dense(row, semiring, base, sums_);
+      rows_.take_dense(dense_.bits(), words, base, sums_, nothing_, indices, values);
+      return true;
+    }
+    if (rank_(dense_.bits(), words, before_) != count) return false;
+    if (head) {
+      kernels_.places(row, base, dense_.bits(), before_, places_);
+      const size_t found = drain_(dense_.bits(), nullptr, words, columns_);
+      for (size_t e = 0; e < found; e++) indices[e] = base + columns_[e];
+      placed_row_ = i;
+      add_placed(row, semiring, values, count);
+      previous_ = indices;
+      return true;
+    }
+    std::fill_n(values, count, nothing_);
+    rows_.add_by_rank(row, semiring, base, dense_.bits(), before_, mask.given, indices, values);
+    dense_.clear(words);
+    return true;
+  }
+
+  // Row i is the one after the row whose places are known, and like it.
+  bool repeats(const Product& product, size_t i) const {
+    return placed_row_ != kNone && placed_row_ + 1 == i &&
+           product.plan.work[i].repeat != static_cast<uint64_t>(Repeat::no);
+  }
+
+ private:
+  static constexpr size_t kNone = ~size_t{0};
+
+  void add_placed(const RowInput<T>& row, Semiring semiring, T* values, size_t count) {
+    placed_count_ = count;
+    rows_.add_by_place(row, semiring, places_, count, nothing_, placed_, values);
+  }
+
+  bool fill_by_place(const RowInput<T>& row, Semiring semiring, const RowWork& work, uint32_t* indices, T* values,
+                     size_t count) {
+    if (count != placed_count_) return false;
+    const uint32_t step = work.repeat == static_cast<uint64_t>(Repeat::shifted);
+    for (size_t e = 0; e < count; e++) indices[e] = previous_[e] + step;
+    placed_row_++;
+    previous_ = indices;
+    add_placed(row, semiring, values, count);
+    return true;
+  }
+
+  const PatternKernels& kernels_ = pattern_kernels();
+  const RowKernels<T>& rows_ = row_kernels<T>();
+  size_t (*const rank_)(const uint64_t*, size_t, uint32_t*) = kernels_.rank;
+  const DrainBits drain_ = drain_bits();
+  DensePattern dense_;
+  WideRow<T> wide_;
+  SliceRow slice_;
+  T nothing_{};
+  size_t width_ = 0;
+  uint32_t* before_ = nullptr;   // ranks of words
+  uint32_t* columns_ = nullptr;  // of a row whose places are kept
+  T* sums_ = nullptr;            // over columns, all nothing_ between rows once ready
+  bool sums_ready_ = false;
+  // The last row whose places are known.
+  uint32_t* places_ = nullptr;
+  T* placed_ = nullptr;
+  size_t placed_row_ = kNone;
+  size_t placed_count_ = 0;
+  const uint32_t* previous_ = nullptr;
+};
+
+// Runs all parts; the first status that is not ok is the result.
 template <class Part>
 Status run(const SpgemmPlan& plan, Context context, Part run_part) {
   std::atomic<Status> result{Status::ok};
@@ -219,83 +287,113 @@ Status run(const SpgemmPlan& plan, Context context, Part run_part) {
   return result.load();
 }
 
-}  // namespace
-
-Status spgemm_count(const CsrPattern& a, const CsrPattern& b, size_t width, Accumulator accumulator, uint32_t* indptr,
-                    SpgemmStats& stats, Context context) {
-  ArenaFrame plan_scratch;
-  SpgemmPlan plan;
-  const Status planned = plan.build(a, b, width, accumulator, plan_scratch, context);
-  if (planned != Status::ok) return planned;
-  const Status status = run(plan, context, [&](const WindowPart& part) {
+// Counts the rows of all windows, or those of slices only. Slices keep their count; other rows go to use(i, count).
+template <class Use>
+Status count_windows(const Product& product, bool only_slices, Use use, Context context) {
+  const SpgemmPlan& plan = product.plan;
+  return run(plan, context, [&](const WindowPart& part) {
     ArenaFrame scratch;
-    DenseCounter dense;
-    ColumnTable table;
-    if (part.dense_width > 0 && !dense.init(scratch, part.dense_width)) return Status::out_of_memory;
-    if (part.hash_bound > 0 && !table.init(scratch, part.hash_bound)) return Status::out_of_memory;
+    Counter counter;
+    if (!counter.init(scratch, part, product.options.mask != nullptr)) return Status::out_of_memory;
     for (size_t w = part.first; w < part.last; w++) {
+      Window& window = plan.windows[w];
+      if (only_slices && !window.slice) continue;
       if (context.cancelled()) return Status::aborted;
-      const Window& window = plan.windows[w];
+      if (window.slice) {
+        window.count = counter.count(product, window, window.first);
+        continue;
+      }
+      uint32_t count = 0;
       for (size_t i = window.first; i < window.last; i++) {
-        uint32_t found = 0;
-        if (plan.work[i].products == 0) {
-        } else if (window.dense) {
-          found = dense.count(a, b, plan, window, i);
-        } else {
-          table.open(std::min<uint64_t>(plan.work[i].products, window.width()));
-          for_columns(a, b, plan.extents, i, [&](uint32_t column) {
-            bool added;
-            table.find(column, added);
-            found += added;
-          });
-        }
-        indptr[i + 1] = found;
+        const bool repeats = i > window.first && product.options.mask == nullptr &&
+                             plan.work[i].repeat != static_cast<uint64_t>(Repeat::no);
+        if (!repeats) count = counter.count(product, window, i);
+        use(i, count);
       }
     }
     return Status::ok;
   });
+}
+
+}  // namespace
+
+Status spgemm_count(const CsrPattern& a, const CsrPattern& b, const SpgemmOptions& options, uint32_t* indptr,
+                    SpgemmStats& stats, Context context) {
+  ArenaFrame plan_scratch;
+  SpgemmPlan plan;
+  const Status planned = plan.build(a, b, options.accumulator, plan_scratch, context);
+  if (planned != Status::ok) return planned;
+  const Product product{a, b, options, plan};
+  const Status status = count_windows(
+      product, false, [&](size_t i, uint32_t count) { indptr[i + 1] = count; }, context);
   stats = plan.stats;
-  if (status == Status::ok) stats.nnz = counts_to_pointers({indptr, a.rows + 1});
-  return status;
+  if (status != Status::ok) return status;
+  for (size_t w = 0; w < plan.window_count; w++) {
+    const Window& window = plan.windows[w];
+    if (!window.slice) continue;
+    const bool first = w == 0 || plan.windows[w - 1].first != window.first;
+    indptr[window.first + 1] = window.count + (first ? 0 : indptr[window.first + 1]);
+  }
+  stats.nnz = counts_to_pointers({indptr, a.rows + 1});
+  return Status::ok;
 }
 
 template <class T>
-Status spgemm_fill(const CsrView<T>& a, const CsrView<T>& b, Accumulator accumulator, bool sorted, const CsrPattern& c,
+Status spgemm_fill(const CsrView<T>& a, const CsrView<T>& b, const SpgemmOptions& options, const CsrPattern& c,
                    uint32_t* indices, T* values, Context context) {
   ArenaFrame plan_scratch;
   SpgemmPlan plan;
-  const Status planned = plan.build(a, b, sizeof(T), accumulator, plan_scratch, context);
+  const Status planned = plan.build(a, b, options.accumulator, plan_scratch, context);
   if (planned != Status::ok) return planned;
+  const Product product{a, b, options, plan};
+  if (plan.has_slices) {
+    const Status counted = count_windows(
+        product, true, [](size_t, uint32_t) {}, context);
+    if (counted != Status::ok) return counted;
+    // From here on the count of a slice is where it ends in its row.
+    for (size_t w = 1; w < plan.window_count; w++) {
+      Window& window = plan.windows[w];
+      const Window& before = plan.windows[w - 1];
+      if (window.slice && before.first == window.first) window.count += before.count;
+    }
+    for (size_t w = 0; w < plan.window_count; w++) {
+      const Window& window = plan.windows[w];
+      const bool last = w + 1 == plan.window_count || plan.windows[w + 1].first != window.first;
+      if (window.slice && last && window.count != c.indptr[window.last] - c.indptr[window.first])
+        return Status::bad_structure;
+    }
+  }
   expect_full_write(indices, c.nnz * sizeof *indices);
   expect_full_write(values, c.nnz * sizeof *values);
   return run(plan, context, [&](const WindowPart& part) {
     ArenaFrame scratch;
-    DenseSums<T> dense;
-    HashSums<T> hash;
-    if (part.dense_width > 0 && !dense.init(scratch, part.dense_width)) return Status::out_of_memory;
-    if (part.hash_bound > 0 && !hash.init(scratch, part.hash_bound)) return Status::out_of_memory;
+    Writer<T> writer;
+    if (!writer.init(scratch, part, options)) return Status::out_of_memory;
     for (size_t w = part.first; w < part.last; w++) {
       if (context.cancelled()) return Status::aborted;
       const Window& window = plan.windows[w];
+      writer.begin_window();
       for (size_t i = window.first; i < window.last; i++) {
-        const size_t p = c.indptr[i], count = c.indptr[i + 1] - p;
-        bool as_counted;
-        if (plan.work[i].products == 0)
-          as_counted = count == 0;
-        else if (window.dense)
-          as_counted = dense.fill(a, b, plan, window, i, indices + p, values + p, count);
-        else
-          as_counted = hash.fill(a, b, plan, window, i, sorted, indices + p, values + p, count);
-        if (!as_counted) return Status::bad_structure;
+        size_t p = c.indptr[i], count = c.indptr[i + 1] - p;
+        if (window.slice) {
+          const bool first = w == 0 || plan.windows[w - 1].first != i;
+          const size_t begin = first ? 0 : plan.windows[w - 1].count;
+          p += begin;
+          count = window.count - begin;
+        }
+        if (!writer.fill(product, a, b, window, i, indices + p, values + p, count)) return Status::bad_structure;
       }
     }
     return Status::ok;
   });
 }
 
-template Status spgemm_fill(const CsrView<float>&, const CsrView<float>&, Accumulator, bool, const CsrPattern&,
-                            uint32_t*, float*, Context);
-template Status spgemm_fill(const CsrView<double>&, const CsrView<double>&, Accumulator, bool, const CsrPattern&,
-                            uint32_t*, double*, Context);
+#define LAPIDARY_INSTANTIATE(T)                                                                              \
+  template Status spgemm_fill(const CsrView<T>&, const CsrView<T>&, const SpgemmOptions&, const CsrPattern&, \
+                              uint32_t*, T*, Context)
+LAPIDARY_INSTANTIATE(double);
+LAPIDARY_INSTANTIATE(float);
+LAPIDARY_INSTANTIATE(int32_t);
+#undef LAPIDARY_INSTANTIATE
 
 }  // namespace lapidary

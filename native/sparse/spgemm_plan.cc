@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
+#include <utility>
 
 #include "core/checked.h"
-#include "core/cpu.h"
 #include "core/thread_pool.h"
+#include "sparse/convert.h"
 
 namespace lapidary {
 namespace {
@@ -14,7 +16,42 @@ constexpr size_t kGrain = size_t{1} << 16;       // entries of A that one part o
 constexpr uint64_t kWindow = uint64_t{1} << 15;  // products: tens of microseconds between looks at the cancel flag
 constexpr uint64_t kPart = uint64_t{1} << 20;    // products: milliseconds, against tens of microseconds to set up
 constexpr uint64_t kMostParts = 128;
-constexpr size_t kMostRows = size_t{1} << 12;  // of a window: its accumulator must suit them all
+constexpr size_t kMostRows = size_t{1} << 12;   // of a window: its accumulator must suit them all
+constexpr uint64_t kSlice = uint64_t{1} << 21;  // products: a row with more is cut by columns
+constexpr uint64_t kMostSlices = 64;
+constexpr uint64_t kNarrowest = uint64_t{1} << 12;  // columns of a slice
+constexpr uint32_t kNoColumn = std::numeric_limits<uint32_t>::max();
+
+bool same_plus(const uint32_t* x, const uint32_t* y, size_t n, uint32_t step) {
+  uint32_t different = 0;
+  for (size_t e = 0; e < n; e++) different |= (x[e] + step) ^ y[e];
+  return different == 0;
+}
+
+RowExtent extent_of(const CsrPattern& b, size_t k) {
+  const uint32_t begin = b.indptr[k], end = b.indptr[k + 1];
+  return begin == end ? RowExtent{begin, end, kNoColumn, 0}
+                      : RowExtent{begin, end, b.indices[begin], b.indices[end - 1]};
+}
+
+// Row k of B is row k − 1 with one added to its columns.
+bool is_shifted(const CsrPattern& b, const RowExtent& before, const RowExtent& k) {
+  const size_t n = k.end - k.begin;
+  return n == before.end - before.begin && n > 0 && before.low + 1 == k.low && before.high + 1 == k.high &&
+         same_plus(b.indices + before.begin, b.indices + k.begin, n, 1);
+}
+
+Repeat repeat_of(const CsrPattern& a, size_t i, const uint8_t* shifted) {
+  const size_t p = a.indptr[i], n = a.indptr[i + 1] - p;
+  if (i == 0 || n == 0 || p - a.indptr[i - 1] != n) return Repeat::no;
+  const uint32_t* const now = a.indices + p;
+  const uint32_t* const before = now - n;
+  if (now[0] == before[0]) return same_plus(before, now, n, 0) ? Repeat::same : Repeat::no;
+  if (now[0] != before[0] + 1 || !same_plus(before, now, n, 1)) return Repeat::no;
+  for (size_t e = 0; e < n; e++)
+    if (!shifted[now[e]]) return Repeat::no;
+  return Repeat::shifted;
+}
 
 uint64_t products_of(const RowWork* work, size_t first, size_t last) {
   uint64_t sum = 0;
@@ -22,13 +59,22 @@ uint64_t products_of(const RowWork* work, size_t first, size_t last) {
   return sum;
 }
 
+// Windows of one row that is too long for one thread.
+uint64_t slices_of(const RowWork& row) {
+  if (row.products <= kSlice) return 1;
+  const uint64_t width = uint64_t{row.high} - row.low + 1;
+  return std::clamp<uint64_t>(std::min(row.products / (kSlice / 2), width / kNarrowest), 1, kMostSlices);
+}
+
 // The next window, without its accumulator.
 Window next_window(const RowWork* work, size_t first, size_t rows) {
-  Window window{first, first, std::numeric_limits<uint32_t>::max(), 0, false};
+  Window window{first, first, kNoColumn, 0, Accumulator::dense, false, 0};
   uint64_t products = 0;
   const size_t most = std::min(rows, first + kMostRows);
   while (window.last < most && products < kWindow) {
-    const RowWork& row = work[window.last++];
+    const RowWork& row = work[window.last];
+    if (window.last > first && slices_of(row) > 1) break;
+    window.last++;
     if (row.products == 0) continue;
     products += row.products;
     window.low = std::min(window.low, row.low);
@@ -38,83 +84,168 @@ Window next_window(const RowWork* work, size_t first, size_t rows) {
   return window;
 }
 
-// A dense accumulator costs a look at each word of the bitmap for each row, and cache misses once it outgrows the
-// second level; a hash table costs the sort of its row. Thresholds measured on Erdős-Rényi, R-MAT and stencils.
-bool prefers_dense(const Window& window, uint64_t products, size_t value_bytes) {
-  const uint64_t width = window.width(), rows = window.last - window.first;
-  const bool fits = width * value_bytes <= cache_sizes().l2 && width <= 1024 * (products / rows + 1);
-  return fits || width <= 16 * (products / rows);
+// A bitmap costs half a cycle for each of its words and each row; sorting a row costs some twenty for each product.
+Accumulator choose(const Window& window, uint64_t products, uint64_t entries) {
+  const uint64_t rows = window.last - window.first;
+  if (window.width() <= 1024 * (products / rows + 1)) return Accumulator::dense;
+  if (entries <= 2 * rows) return Accumulator::heap;
+  return products <= 512 * rows ? Accumulator::sort : Accumulator::hash;
+}
+
+// Rows of B in words of 64 columns; nothing if that saves less than half of all products.
+Status compress(const CsrPattern& a, const CsrPattern& b, uint64_t products, ArenaFrame& scratch, BlockRows& blocks) {
+  blocks = {};
+  if (products < 2 * b.nnz) return Status::ok;
+  uint32_t* indptr = scratch.take<uint32_t>(b.rows + 1);
+  if (indptr == nullptr) return Status::out_of_memory;
+  const RowParts parts(b, kGrain);
+  uint64_t sums[RowParts::kMost];
+  const auto count_row = [&](size_t k) {
+    const size_t begin = b.indptr[k], end = b.indptr[k + 1];
+    uint32_t count = begin < end;
+    for (size_t p = begin + 1; p < end; p++) count += b.indices[p] / 64 != b.indices[p - 1] / 64;
+    return count;
+  };
+  parallel_for(parts.count(), [&](size_t part) {
+    sums[part] = 0;
+    for (size_t k = parts.begin(part), last = parts.begin(part + 1); k < last; k++)
+      sums[part] += indptr[k] = count_row(k);
+  });
+  uint64_t total = 0;
+  for (size_t part = 0; part < parts.count(); part++) total += std::exchange(sums[part], total);
+  uint64_t used[RowParts::kMost];
+  const RowParts a_parts(a, kGrain);
+  parallel_for(a_parts.count(), [&](size_t part) {
+    used[part] = 0;
+    const size_t last = a.indptr[a_parts.begin(part + 1)];
+    for (size_t p = a.indptr[a_parts.begin(part)]; p < last; p++) used[part] += indptr[a.indices[p]];
+  });
+  if (std::accumulate(used, used + a_parts.count(), uint64_t{0}) > products / 2) return Status::ok;
+  uint32_t* block = scratch.take<uint32_t>(total);
+  uint64_t* mask = scratch.take<uint64_t>(total);
+  if (block == nullptr || mask == nullptr) return Status::out_of_memory;
+  parallel_for(parts.count(), [&](size_t part) {
+    uint32_t next = static_cast<uint32_t>(sums[part]);
+    for (size_t k = parts.begin(part), last = parts.begin(part + 1); k < last; k++) {
+      indptr[k] = next;
+      for (size_t p = b.indptr[k]; p < b.indptr[k + 1];) {
+        block[next] = b.indices[p] / 64;
+        uint64_t bits = 0;
+        for (; p < b.indptr[k + 1] && b.indices[p] / 64 == block[next]; p++) bits |= uint64_t{1} << b.indices[p] % 64;
+        mask[next++] = bits;
+      }
+    }
+  });
+  indptr[b.rows] = static_cast<uint32_t>(total);
+  blocks = {indptr, block, mask};
+  return Status::ok;
 }
 
 }  // namespace
 
-Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, size_t value_bytes, Accumulator accumulator,
-                         ArenaFrame& scratch, Context context) {
+Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator accumulator, ArenaFrame& scratch,
+                         Context context) {
   RowExtent* extent = scratch.take<RowExtent>(b.rows);
   RowWork* row_work = scratch.take<RowWork>(a.rows);
-  if (extent == nullptr || row_work == nullptr) return Status::out_of_memory;
+  uint8_t* shifted = scratch.take<uint8_t>(b.rows);
+  if (extent == nullptr || row_work == nullptr || shifted == nullptr) return Status::out_of_memory;
 
   parallel_for(ceil_div(b.rows, kGrain), [&](size_t part) {
-    for (size_t k = part * kGrain; k < std::min(b.rows, (part + 1) * kGrain); k++) {
-      const uint32_t begin = b.indptr[k], end = b.indptr[k + 1];
-      extent[k] = begin == end ? RowExtent{begin, end, std::numeric_limits<uint32_t>::max(), 0}
-                               : RowExtent{begin, end, b.indices[begin], b.indices[end - 1]};
+    const size_t first = part * kGrain;
+    RowExtent before = first == 0 ? RowExtent{0, 0, kNoColumn, 0} : extent_of(b, first - 1);
+    for (size_t k = first; k < std::min(b.rows, first + kGrain); k++) {
+      extent[k] = extent_of(b, k);
+      shifted[k] = is_shifted(b, before, extent[k]);
+      before = extent[k];
     }
   });
   const RowParts row_parts(a, kGrain);
   parallel_for(row_parts.count(), [&](size_t part) {
-    for (size_t i = row_parts.begin(part), last = row_parts.begin(part + 1); i < last; i++) {
-      RowWork row{0, std::numeric_limits<uint32_t>::max(), 0};
+    const size_t first = row_parts.begin(part), last = row_parts.begin(part + 1);
+    for (size_t i = first; i < last; i++) {
+      const Repeat repeat = repeat_of(a, i, shifted);
+      if (repeat != Repeat::no && i > first) {
+        const RowWork& before = row_work[i - 1];
+        const bool moves = repeat == Repeat::shifted;
+        row_work[i] = {before.products, static_cast<uint64_t>(repeat), before.low + moves, before.high + moves};
+        continue;
+      }
+      uint64_t products = 0;
+      uint32_t low = kNoColumn, high = 0;
       for (size_t p = a.indptr[i]; p < a.indptr[i + 1]; p++) {
         const RowExtent& k = extent[a.indices[p]];
-        row.products += k.end - k.begin;
-        row.low = std::min(row.low, k.low);
-        row.high = std::max(row.high, k.high);
+        products += k.end - k.begin;
+        low = std::min(low, k.low);
+        high = std::max(high, k.high);
       }
-      row_work[i] = row;
+      row_work[i] = {products, static_cast<uint64_t>(repeat), low, high};
     }
   });
+  const uint64_t total = products_of(row_work, 0, a.rows);
+  const Status compressed = compress(a, b, total, scratch, blocks);
+  if (compressed != Status::ok) return compressed;
   if (context.cancelled()) return Status::aborted;
 
-  size_t window_count = 0;
-  for (size_t i = 0; i < a.rows; window_count++) i = next_window(row_work, i, a.rows).last;
-  Window* window = scratch.take<Window>(window_count);
-  const uint64_t total = products_of(row_work, 0, a.rows);
+  size_t count = 0;
+  for (size_t i = 0; i < a.rows;) {
+    const Window window = next_window(row_work, i, a.rows);
+    count += slices_of(row_work[i]);
+    i = window.last;
+  }
+  Window* window = scratch.take<Window>(count);
   const uint64_t part_products = std::max(kPart, total / kMostParts);
-  WindowPart* part = scratch.take<WindowPart>(std::min<uint64_t>(window_count, total / part_products + 1));
+  WindowPart* part = scratch.take<WindowPart>(std::min<uint64_t>(count, 2 * (total / part_products + 1)));
   if (window == nullptr || part == nullptr) return Status::out_of_memory;
 
   stats = {};
   stats.products = total;
-  size_t row = 0, parts_made = 0;
+  has_slices = false;
+  size_t w = 0, parts_made = 0;
   uint64_t part_sum = part_products;  // as if a part were full
-  for (size_t w = 0; w < window_count; w++, row = window[w - 1].last) {
-    window[w] = next_window(row_work, row, a.rows);
-    const uint64_t products = products_of(row_work, window[w].first, window[w].last);
-    window[w].dense = accumulator == Accumulator::dense ||
-                      (accumulator == Accumulator::automatic && prefers_dense(window[w], products, value_bytes));
-    if (part_sum >= part_products) {
-      part[parts_made++] = {w, w, 0, 0};
-      part_sum = 0;
+  for (size_t row = 0; row < a.rows;) {
+    Window next = next_window(row_work, row, a.rows);
+    const uint64_t slices = slices_of(row_work[row]);
+    const uint64_t products = products_of(row_work, next.first, next.last);
+    const uint64_t entries = a.indptr[next.last] - a.indptr[next.first];
+    next.kind = accumulator == Accumulator::automatic ? choose(next, products, entries) : accumulator;
+    next.slice = slices > 1;
+    has_slices |= next.slice;
+    const Window whole = next;
+    for (uint64_t s = 0; s < slices; s++) {
+      if (next.slice) {
+        next.low = static_cast<uint32_t>(whole.low + whole.width() * s / slices);
+        next.high = static_cast<uint32_t>(whole.low + whole.width() * (s + 1) / slices - 1);
+      }
+      window[w] = next;
+      if (part_sum >= part_products) {
+        part[parts_made++] = {w, w, 0, 0, 0, 0};
+        part_sum = 0;
+      }
+      part_sum += products / slices;
+      WindowPart& current = part[parts_made - 1];
+      current.last = ++w;
+      for (size_t i = next.first; i < next.last; i++) {
+        const RowWork& one = row_work[i];
+        const size_t row_entries = a.indptr[i + 1] - a.indptr[i];
+        if (next.slice || next.kind == Accumulator::heap) current.entries = std::max(current.entries, row_entries);
+        if (one.products == 0) continue;
+        if (next.kind == Accumulator::dense) {
+          const size_t words = next.slice ? next.high / 64 - next.low / 64 + 1 : one.words();
+          current.words = std::max(current.words, words);
+        } else {
+          current.bound = std::max<size_t>(current.bound, std::min<uint64_t>(one.products, next.width()));
+          if (next.kind == Accumulator::sort) current.products = std::max<size_t>(current.products, one.products);
+        }
+      }
     }
-    part_sum += products;
-    WindowPart& current = part[parts_made - 1];
-    current.last = w + 1;
-    for (size_t i = window[w].first; i < window[w].last; i++) {
-      const uint64_t bound = std::min<uint64_t>(row_work[i].products, window[w].width());
-      if (bound == 0)
-        stats.empty_rows++;
-      else if (window[w].dense)
-        stats.dense_rows++;
-      else
-        stats.hash_rows++;
-      if (!window[w].dense) current.hash_bound = std::max<size_t>(current.hash_bound, bound);
-    }
-    if (window[w].dense && products > 0) current.dense_width = std::max(current.dense_width, window[w].width());
+    for (size_t i = next.first; i < next.last; i++)
+      stats.rows[static_cast<size_t>(row_work[i].products == 0 ? Accumulator::automatic : next.kind)]++;
+    row = next.last;
   }
   extents = extent;
   work = row_work;
   windows = window;
+  window_count = w;
   parts = part;
   part_count = parts_made;
   return Status::ok;

@@ -1,4 +1,4 @@
-// How a product is cut up; shared by its two phases. Internal to spgemm.
+// How a product is cut up; shared by its phases. Internal to spgemm.
 #pragma once
 
 #include <cstddef>
@@ -9,30 +9,30 @@
 #include "core/status.h"
 #include "sparse/csr.h"
 #include "sparse/spgemm.h"
+#include "sparse/spgemm_rows.h"
 
 namespace lapidary {
 
-// A row of B: where its entries are, and its first and last column.
-struct RowExtent {
-  uint32_t begin;
-  uint32_t end;
-  uint32_t low;
-  uint32_t high;
-};
-
-// What a row of C can come to.
+// What a row of C can come to, and whether it is like the row before: the same columns, or all of them plus one.
+enum class Repeat : uint8_t { no, same, shifted };
 struct RowWork {
-  uint64_t products;
+  uint64_t products : 62;
+  uint64_t repeat : 2;
   uint32_t low;  // columns low … high, if there are products
   uint32_t high;
+
+  uint32_t base() const { return low & ~63u; }
+  size_t words() const { return size_t{high / 64} - low / 64 + 1; }
 };
 
 struct Window {
   size_t first;  // rows first … last − 1
   size_t last;
-  uint32_t low;  // columns of B that its rows can reach
+  uint32_t low;  // columns of B that its rows can reach; of a slice, those that it computes
   uint32_t high;
-  bool dense;
+  Accumulator kind;
+  bool slice;      // of the one row `first`
+  uint32_t count;  // entries of a slice, for whoever runs the plan
 
   size_t width() const { return size_t{high} - low + 1; }
 };
@@ -41,21 +41,25 @@ struct Window {
 struct WindowPart {
   size_t first;
   size_t last;
-  size_t dense_width;  // 0 if none is dense
-  size_t hash_bound;   // most entries that a row of a hash window can have; 0 if none is hash
+  size_t words;     // bitmap of a dense row; 0 if there is none
+  size_t bound;     // most entries that a row outside dense windows can have; 0 if there is none
+  size_t products;  // most products of a row of a sort window
+  size_t entries;   // most entries of A in a row of a heap window or in a slice
 };
 
 struct SpgemmPlan {
   const RowExtent* extents;  // of the rows of B
   const RowWork* work;       // of the rows of C
-  const Window* windows;
+  BlockRows blocks;          // of B, if that is shorter, else null
+  Window* windows;
+  size_t window_count;
   const WindowPart* parts;
   size_t part_count;
+  bool has_slices;
   SpgemmStats stats;  // all but nnz
 
   // All arrays come from `scratch` and live as long as it.
-  Status build(const CsrPattern& a, const CsrPattern& b, size_t value_bytes, Accumulator accumulator,
-               ArenaFrame& scratch, Context context);
+  Status build(const CsrPattern& a, const CsrPattern& b, Accumulator accumulator, ArenaFrame& scratch, Context context);
 };
 
 }  // namespace lapidary

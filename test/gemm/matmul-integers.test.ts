@@ -15,7 +15,7 @@ type ByteType = (typeof pairs)[number][number];
 
 /** Every value of the type comes up, the extreme ones too. */
 const bytes = (type: ByteType, rows: number, cols: number, seed: number): Dense<Bytes> =>
-  dense(rows, cols, type.from(uniform(rows * cols, seed).map((u) => Math.floor((u + 1) * 128))) as Bytes);
+  dense(rows, cols, new type(uniform(rows * cols, seed).map((u) => Math.floor((u + 1) * 128))));
 
 /** The product by its definition, in doubles, which hold every sum exactly; at the end modulo 2^32. */
 function expected(a: Dense<Bytes>, b: Dense<Bytes>, options: MatmulOptions<Int32Array>, before?: Int32Array) {

@@ -7,7 +7,7 @@ import { native } from '../../dist/core/native.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
 
-const algorithms = ['two-pass', 'three-pass', 'auto'] as const;
+const algorithms = ['two-pass', 'three-pass-recompute', 'three-pass-reload', 'online', 'auto'] as const;
 const lengths = [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 257, 1000, 4099];
 
 const row = (values: ArrayLike<number>) => dense(1, values.length, Float32Array.from(values));
@@ -167,7 +167,7 @@ describeEachIsa('softmax', (isa) => {
   it('holds for 10⁷ columns', () =>
     withIsa(isa, () => {
       exactMillions ??= exact(millions);
-      for (const algorithm of ['two-pass', 'three-pass'] as const)
+      for (const algorithm of ['two-pass', 'three-pass-recompute', 'three-pass-reload', 'online'] as const)
         expectAccurate(exactMillions, of(millions, { algorithm }));
       const equal = of(new Float32Array(1e7).fill(-0.3));
       expect(equal[0]).toBe(Math.fround(1e-7));
@@ -180,7 +180,7 @@ describeEachIsa('softmax', (isa) => {
         fc.property(
           fc.array(fc.integer({ min: -400, max: 400 }), { minLength: 1, maxLength: 100 }),
           fc.integer({ min: -60000, max: 60000 }),
-          fc.constantFrom('two-pass', 'three-pass'),
+          fc.constantFrom('two-pass', 'three-pass-recompute', 'three-pass-reload', 'online'),
           (steps, shift, algorithm) => {
             const x = Float32Array.from(steps, (s) => s / 8);
             const options: SoftmaxOptions = { algorithm: algorithm };
@@ -213,6 +213,61 @@ describeEachIsa('softmax', (isa) => {
     ));
 });
 
+describeEachIsa('softmax', (isa) => {
+  it('of columns has the bits of the rows of the transpose', () =>
+    withIsa(isa, () => {
+      const before = getThreads();
+      for (const [rows, cols] of [
+        [1, 5],
+        [300, 1],
+        [70, 35],
+      ] as const)
+        for (const type of [Float32Array, Float64Array]) {
+          const x = dense(rows, cols, type.from(uniform(rows * cols, rows, -9, 9)));
+          const turned = dense(
+            cols,
+            rows,
+            x.data.map((_, i) => x.data[(i % rows) * cols + Math.floor(i / rows)]!),
+          );
+          const want = softmax<Float32Array | Float64Array>(turned).data;
+          for (const threads of [1, 3]) {
+            setThreads(threads);
+            const y = softmax<Float32Array | Float64Array>(x, { axis: 0 }).data;
+            for (let i = 0; i < y.length; i++) expect(y[i]).toBe(want[(i % cols) * rows + Math.floor(i / cols)]);
+          }
+          setThreads(before);
+          softmax<Float32Array | Float64Array>(x, { axis: 0, out: x });
+          for (let i = 0; i < want.length; i++) expect(x.data[i]).toBe(want[(i % cols) * rows + Math.floor(i / cols)]);
+        }
+    }));
+});
+
+describe('softmax of f64', () => {
+  const of64 = (...x: number[]) => [...softmax(dense(1, x.length, Float64Array.from(x))).data];
+
+  it('is within a few ulp of the definition, and knows −∞, NaN and +∞', () => {
+    for (const n of [1, 2, 100, 200_000]) {
+      const x = uniform(n, n, -30, 30).map((v) => v + 5000);
+      const max = x.reduce((a, b) => Math.max(a, b));
+      const sum = x.reduce((a, v) => a + Math.exp(v - max), 0);
+      softmax(dense(1, n, x)).data.forEach((v, i) => {
+        const want = Math.exp(x[i]! - max) / sum;
+        expect(Math.abs(v - want)).toBeLessThanOrEqual(1e-13 * want);
+      });
+    }
+    expect(of64(-Infinity, 3, -1e308)).toEqual([0, 1, 0]);
+    expect(of64(-Infinity, -Infinity)).toEqual([0, 0]);
+    expect(of64(1, NaN)).toEqual([NaN, NaN]);
+    expect(of64(Infinity, 1)).toEqual([NaN, NaN]);
+  });
+
+  it('has one algorithm', () => {
+    const x = dense(1, 1);
+    expect(() => softmax(x, { algorithm: 'online' })).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }));
+    expect(() => softmax(x, { axis: 2 as never })).toThrow(expect.objectContaining({ argument: 'options.axis' }));
+  });
+});
+
 describe('softmax refuses', () => {
   const refuse = (call: () => unknown, code: string, argument?: string) => {
     try {
@@ -227,7 +282,7 @@ describe('softmax refuses', () => {
   const x = row([1, 2, 3]);
 
   it('what is no f32 matrix', () => {
-    refuse(() => softmax(dense(1, 3) as never), 'ERR_DTYPE', 'x.data');
+    refuse(() => softmax(dense(1, 3, new Int32Array(3)) as never), 'ERR_DTYPE', 'x.data');
     refuse(() => softmax(undefined as never), 'ERR_DTYPE', 'x');
     refuse(() => softmax({ rows: 2, cols: 2, data: new Float32Array(3) }), 'ERR_SHAPE', 'x.data');
     refuse(() => softmax({ rows: NaN, cols: 2, data: new Float32Array(3) }), 'ERR_RANGE', 'x.rows');
@@ -238,7 +293,7 @@ describe('softmax refuses', () => {
   });
 
   it('options and outputs that do not fit', () => {
-    refuse(() => softmax(x, { algorithm: 'online' as never }), 'ERR_OPTION', 'options.algorithm');
+    refuse(() => softmax(x, { algorithm: 'three-pass' as never }), 'ERR_OPTION', 'options.algorithm');
     refuse(() => softmax(x, { algoritm: 'auto' } as never), 'ERR_OPTION', 'options.algoritm');
     refuse(() => softmax(x, { out: dense(3, 1, new Float32Array(3)) }), 'ERR_SHAPE', 'options.out');
     refuse(() => softmax(x, { out: dense(1, 3) as never }), 'ERR_DTYPE', 'options.out.data');

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { getThreads, setThreads, type Csr, type Real } from 'lapidary';
-import { fromCoo, spgemm, spmv, transpose } from 'lapidary/sparse';
+import { fromCoo, semirings, spgemm, spmv, transpose, type Semiring, type SpgemmValues } from 'lapidary/sparse';
 import { withCancelFlag, raiseAbort } from '../../dist/core/cancel.js';
 import { native as sparse } from '../../dist/sparse/native.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
@@ -10,7 +10,51 @@ import { csrOf, gridOf, malformed, randomCsr, randomGrid, sameBits, type Grid } 
 
 const threads = getThreads();
 afterEach(() => setThreads(threads));
-const accumulators = ['auto', 'hash', 'dense'] as const;
+const accumulators = ['auto', 'hash', 'dense', 'heap', 'sort'] as const;
+
+type Operator = (x: number, y: number) => number;
+const truth = (x: boolean) => Number(x);
+const adders: Record<Semiring['add'], Operator> = {
+  plus: (x, y) => x + y,
+  times: (x, y) => x * y,
+  min: Math.min,
+  max: Math.max,
+  or: (x, y) => truth(x !== 0 || y !== 0),
+  and: (x, y) => truth(x !== 0 && y !== 0),
+  any: (_, y) => y,
+};
+const multipliers: Record<Semiring['multiply'], Operator> = {
+  times: adders.times,
+  plus: adders.plus,
+  minus: (x, y) => x - y,
+  min: Math.min,
+  max: Math.max,
+  or: adders.or,
+  and: adders.and,
+  first: (x) => x,
+  second: (_, y) => y,
+  pair: () => 1,
+};
+
+/** The same with other operators, rounded to the type. A single product of `or` or `and` becomes 0 or 1 too. */
+function oracleOf(a: Csr<SpgemmValues>, b: Csr<SpgemmValues>, { add, multiply }: Semiring): Grid {
+  const [x, y] = [gridOf(a as Csr<Real>), gridOf(b as Csr<Real>)];
+  const whole = a.values instanceof Int32Array;
+  const round = (v: number) => (whole ? v | 0 : a.values instanceof Float32Array ? Math.fround(v) : v);
+  const apply = (operator: Operator, v: number, w: number) =>
+    whole && operator === adders.times ? Math.imul(v, w) : round(operator(v, w));
+  const unit = (p: number) => (add === 'or' || add === 'and' ? truth(p !== 0) : p);
+  return x.map((row) =>
+    Array.from({ length: b.cols }, (_, j) =>
+      row.reduce<number | undefined>((sum, value, k) => {
+        const other = y[k]![j];
+        if (value === undefined || other === undefined) return sum;
+        const product = apply(multipliers[multiply], value, other);
+        return sum === undefined ? unit(product) : apply(adders[add], sum, product);
+      }, undefined),
+    ),
+  );
+}
 
 /** By the definition, entry by entry. An entry without a product is undefined. */
 function oracle(a: Csr<Real>, b: Csr<Real>): Grid {
@@ -45,6 +89,62 @@ describeEachIsa('spgemm', (isa) => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  test('every semiring, every value type, masks and complements, every accumulator', () => {
+    const size = fc.integer({ min: 0, max: 40 });
+    const density = fc.constantFrom(0, 0.05, 0.3, 1);
+    const types = fc.constantFrom(Float64Array, Float32Array, Int32Array);
+    const pairs = fc.record({
+      add: fc.constantFrom(...(Object.keys(adders) as Semiring['add'][])),
+      multiply: fc.constantFrom(...(Object.keys(multipliers) as Semiring['multiply'][])),
+    });
+    const semiring = fc.oneof(fc.constantFrom(...Object.values(semirings)), pairs);
+    const masks = fc.constantFrom<boolean | undefined>(undefined, true, false);
+    fc.assert(
+      fc.property(size, size, size, density, density, fc.integer(), types, semiring, masks, (...drawn) => {
+        const [m, k, n, da, db, seed, type, ring, complement] = drawn;
+        const a = csrOf(randomGrid(m, k, da, seed), k, type as never);
+        const b = csrOf(randomGrid(k, n, db, seed + 1), n, type as never);
+        const allowed = randomGrid(m, n, 0.5, seed + 2);
+        const grid = oracleOf(a, b, ring).map((row, i) =>
+          row.map((x, j) =>
+            complement === undefined || (allowed[i]![j] !== undefined) !== complement ? x : undefined,
+          ),
+        );
+        const expected = csrOf(grid, n, type as never);
+        const mask = complement === undefined ? {} : { mask: csrOf(allowed, n), complement };
+        withIsa(isa, () => {
+          for (const accumulator of accumulators) {
+            const c = spgemm(a, b, { accumulator, semiring: ring, ...mask });
+            sameStructure(c, expected);
+            // −0 and 0 are the same here: Math.min and the sums of the oracle choose otherwise among them
+            expect([...c.values].map((v) => v + 0)).toEqual([...expected.values].map((v) => v + 0));
+          }
+        });
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test('rows that repeat the row before: grids, bands and blocks of equal rows', () => {
+    const line = (n: number, reach: number): Grid =>
+      Array.from({ length: n }, (_, i) =>
+        Array.from({ length: n }, (_, j) => (Math.abs(i - j) <= reach ? ((i * 7 + j * 3) % 5) - 2 : undefined)),
+      );
+    const blocks: Grid = Array.from({ length: 60 }, (_, i) =>
+      Array.from({ length: 60 }, (_, j) => ((i - (i % 3) + 2 * (j - (j % 3))) % 7 === 0 ? i - j : undefined)),
+    );
+    const five = kron(line(9, 1), 11);
+    for (const grid of [line(70, 2), line(90, 12), blocks, five]) {
+      const a = csrOf(grid, grid.length);
+      const expected = csrOf(oracle(a, a), grid.length);
+      withIsa(isa, () => {
+        for (const accumulator of accumulators) sameBits(spgemm(a, a, { accumulator }), expected);
+        const least = csrOf(oracleOf(a, a, semirings['min-plus']), grid.length);
+        sameBits(spgemm(a, a, { semiring: 'min-plus' }), least);
+      });
+    }
   });
 
   test('C·1 = A·(B·1), every accumulator the same bits, sorted or not', () => {
@@ -85,6 +185,59 @@ describeEachIsa('spgemm', (isa) => {
       }
     });
   });
+});
+
+/** The five-point stencil of a grid: neighbours along the line of the given pattern, and across lines of `width`. */
+function kron(line: Grid, width: number): Grid {
+  const n = line.length * width;
+  return Array.from({ length: n }, (_, i) =>
+    Array.from({ length: n }, (_, j) =>
+      i === j
+        ? 4
+        : Math.abs(i - j) === width || (Math.abs(i - j) === 1 && i - (i % width) === j - (j % width))
+          ? -1
+          : undefined,
+    ),
+  );
+}
+
+function sameStructure(c: Csr<SpgemmValues>, expected: Csr<SpgemmValues>): void {
+  expect([...c.indptr]).toEqual([...expected.indptr]);
+  expect([...c.indices]).toEqual([...expected.indices]);
+}
+
+test('one row too long for a thread is cut by columns: the same bits for every number of threads and accumulator', () => {
+  const [k, n] = [700, 60000];
+  const a = randomCsr(3, k, 2 * k, 3);
+  const b = randomCsr(k, n, 4000, 4);
+  setThreads(1);
+  const one = spgemm(a, b);
+  expect(one.stats.flops).toBeGreaterThan(6 * 2 ** 21);
+  const x = uniform(n, 1);
+  const [left, right] = [spmv(one, x), spmv(a, spmv(b, x))];
+  left.forEach((v, i) => expect(Math.abs(v - right[i]!)).toBeLessThan(1e-9));
+  for (const count of [1, 2, 3, 7]) {
+    setThreads(count);
+    sameBits(spgemm(a, b), one);
+  }
+  for (const accumulator of accumulators) sameBits(spgemm(a, b, { accumulator }), one);
+  const mask = randomCsr(3, n, 1000, 9);
+  const some = spgemm(a, b, { mask });
+  const rest = spgemm(a, b, { mask, complement: true });
+  expect(some.indices.length + rest.indices.length).toBe(one.indices.length);
+  for (const accumulator of accumulators) sameBits(spgemm(a, b, { mask, accumulator }), some);
+});
+
+test('min-plus is a step of Floyd and Warshall', () => {
+  const n = 60;
+  const grid = randomGrid(n, n, 0.08, 5).map((row, i) => row.map((x, j) => (i === j ? 0 : x && Math.abs(x) + 1)));
+  const far = grid.map((row) => row.map((x) => x ?? Infinity));
+  for (let k = 0; k < n; k++)
+    for (let i = 0; i < n; i++)
+      for (let j = 0; j < n; j++) far[i]![j] = Math.min(far[i]![j]!, far[i]![k]! + far[k]![j]!);
+  let d = csrOf(grid, n);
+  for (let length = 1; length < n; length *= 2) d = spgemm(d, d, { semiring: 'min-plus' });
+  expect(gridOf(d).map((row) => row.map((x) => x ?? Infinity))).toEqual(far);
 });
 
 test('any number of threads gives the same bits', () => {
@@ -181,12 +334,19 @@ test('statistics', () => {
   expect(spgemm(a, b, { accumulator: 'hash' }).stats).toEqual({
     flops: 12,
     compressionRatio: 6 / 5,
-    rowsPerAccumulator: { hash: 2, dense: 0, none: 1 },
+    rowsPerAccumulator: { hash: 2, dense: 0, heap: 0, sort: 0, none: 1 },
   });
-  expect(spgemm(a, b, { accumulator: 'dense' }).stats.rowsPerAccumulator).toEqual({ hash: 0, dense: 2, none: 1 });
+  for (const accumulator of ['dense', 'heap', 'sort'] as const)
+    expect(spgemm(a, b, { accumulator }).stats.rowsPerAccumulator).toEqual({
+      ...{ hash: 0, dense: 0, heap: 0, sort: 0, none: 1 },
+      [accumulator]: 2,
+    });
+  // windows of few products over very many columns, by their number of rows to merge and of products
   const wide = randomCsr(100, 10000000, 3, 1);
-  const auto = spgemm(randomCsr(100, 100, 4, 2), wide).stats.rowsPerAccumulator;
-  expect(auto.hash).toBeGreaterThan(0);
+  const chosen = (perRow: number, from: Csr) => spgemm(randomCsr(100, 100, perRow, 2), from).stats.rowsPerAccumulator;
+  expect(chosen(2, wide).heap).toBe(100);
+  expect(chosen(9, wide).sort).toBe(100);
+  expect(chosen(200, randomCsr(100, 50000000, 9, 1)).hash).toBe(100);
 });
 
 test('a result of 2^32 entries or more is refused with its size, before anything is allocated', () => {
@@ -238,10 +398,22 @@ describe('refusals', () => {
   test.each([
     ['ERR_SHAPE', () => spgemm(a, a)],
     ['ERR_DTYPE', () => spgemm(a, { ...b, values: Float32Array.from(b.values) } as never)],
-    ['ERR_OPTION', () => spgemm(a, b, { accumulator: 'heap' } as never)],
+    ['ERR_OPTION', () => spgemm(a, b, { accumulator: 'tree' } as never)],
     ['ERR_OPTION', () => spgemm(a, b, { acumulator: 'hash' } as never)],
     ['ERR_DTYPE', () => spgemm(a, b, { sorted: 1 } as never)],
     ['ERR_DTYPE', () => spgemm(a, 5 as never)],
+    ['ERR_OPTION', () => spgemm(a, b, { semiring: 'plus-plus' } as never)],
+    ['ERR_OPTION', () => spgemm(a, b, { semiring: { add: 'plus' } } as never)],
+    ['ERR_OPTION', () => spgemm(a, b, { semiring: { add: 'first', multiply: 'times' } } as never)],
+    ['ERR_DTYPE', () => spgemm(a, b, { semiring: 5 } as never)],
+    ['ERR_SHAPE', () => spgemm(a, b, { mask: a })],
+    ['ERR_DTYPE', () => spgemm(a, b, { mask: 1 } as never)],
+    ['ERR_DTYPE', () => spgemm(a, b, { complement: 1 } as never)],
+    [
+      'ERR_FORMAT',
+      () =>
+        spgemm(a, b, { mask: { rows: 4, cols: 3, indptr: Uint32Array.of(0, 0, 0, 0, 1), indices: Uint32Array.of(3) } }),
+    ],
   ])('%s', (code, call) => {
     expect(call).toThrow(expect.objectContaining({ code }));
   });
@@ -261,20 +433,37 @@ describe('refusals', () => {
     ] as const;
     const { indptr, indices } = spgemm(a, b);
     const nnz = indices.length;
-    for (const accumulator of [0, 1, 2])
+    const rest = [undefined, undefined, false] as const;
+    for (const accumulator of [0, 1, 2, 3, 4])
       for (const change of [1, -1, nnz]) {
         // one row longer or shorter than it should be, another made up for it
         const wrong = indptr.map((p, i) => (i === 0 || i === a.rows ? p : Math.min(nnz, Math.max(0, p + change))));
         expect(() =>
-          sparse.spgemmFill(...factors, accumulator, true, wrong, new Uint32Array(nnz), new Float64Array(nnz)),
+          sparse.spgemmFill(
+            ...factors,
+            ...rest,
+            accumulator,
+            0,
+            0,
+            true,
+            wrong,
+            new Uint32Array(nnz),
+            new Float64Array(nnz),
+          ),
         ).toThrow(expect.objectContaining({ code: 'ERR_FORMAT' }));
       }
-    expect(() => sparse.spgemmFill(...factors, 7, true, indptr, new Uint32Array(nnz), new Float64Array(nnz))).toThrow(
-      expect.objectContaining({ code: 'ERR_RANGE' }),
-    );
-    expect(() => sparse.spgemmFill(...factors, 0, true, indptr, b.indices, new Float64Array(nnz))).toThrow(
-      expect.objectContaining({ name: 'LapidaryError' }),
-    );
+    const out = [true, indptr, new Uint32Array(nnz), new Float64Array(nnz)] as const;
+    for (const [accumulator, add, multiply] of [
+      [7, 0, 0],
+      [0, 7, 0],
+      [0, 0, 10],
+    ] as const)
+      expect(() => sparse.spgemmFill(...factors, ...rest, accumulator, add, multiply, ...out)).toThrow(
+        expect.objectContaining({ code: 'ERR_RANGE' }),
+      );
+    expect(() =>
+      sparse.spgemmFill(...factors, ...rest, 0, 0, 0, true, indptr, b.indices, new Float64Array(nnz)),
+    ).toThrow(expect.objectContaining({ name: 'LapidaryError' }));
   });
 });
 

@@ -20,7 +20,8 @@ using namespace lapidary;
 namespace {
 
 constexpr Isa kIsas[] = {Isa::portable, Isa::avx2, Isa::avx512};
-constexpr SoftmaxAlgorithm kAlgorithms[] = {SoftmaxAlgorithm::two_pass, SoftmaxAlgorithm::three_pass};
+constexpr SoftmaxAlgorithm kAlgorithms[] = {SoftmaxAlgorithm::two_pass, SoftmaxAlgorithm::three_pass_recompute,
+                                            SoftmaxAlgorithm::three_pass_reload, SoftmaxAlgorithm::online};
 constexpr float kInf = std::numeric_limits<float>::infinity();
 
 template <class Body>

@@ -12,6 +12,7 @@
 #include "sparse/accumulators.h"
 #include "sparse/convert.h"
 #include "sparse/csr.h"
+#include "sparse/from_coo.h"
 #include "sparse/spgemm.h"
 #include "sparse/spmv.h"
 
@@ -94,21 +95,26 @@ TEST(sparse_out_of_memory) {
       }) > 0);
   CHECK(nnz == row.size() && indices == a.indices && values == a.values);
 
-  for (const auto accumulator : {Accumulator::automatic, Accumulator::hash, Accumulator::dense}) {
+  const CsrPattern all = view;
+  for (const auto accumulator :
+       {Accumulator::automatic, Accumulator::hash, Accumulator::dense, Accumulator::heap, Accumulator::sort}) {
     SpgemmStats stats;
-    CHECK(failures_of([&] { return spgemm_count(view, view, 8, accumulator, indptr.data(), stats, {}); }) > 0);
+    SpgemmOptions options;
+    options.accumulator = accumulator;
+    CHECK(failures_of([&] { return spgemm_count(view, view, options, indptr.data(), stats, {}); }) > 0);
     std::vector<uint32_t> c_indices(stats.nnz);
     std::vector<double> c_values(stats.nnz);
     const CsrPattern c{3000, 3000, stats.nnz, indptr.data(), nullptr};
-    CHECK(failures_of([&] {
-            return spgemm_fill(view, view, accumulator, true, c, c_indices.data(), c_values.data(), {});
-          }) > 0);
+    CHECK(failures_of([&] { return spgemm_fill(view, view, options, c, c_indices.data(), c_values.data(), {}); }) > 0);
     double total = 0, by_vectors = 0;
     for (const double v : c_values) total += v;
     spmv(view, x.data(), y.data(), fault, {});
     spmv(view, y.data(), expected.data(), fault, {});
     for (const double v : expected) by_vectors += v;
     CHECK(total == by_vectors);
+    options.mask = &all;
+    CHECK(failures_of([&] { return spgemm_count(view, view, options, indptr.data(), stats, {}); }) > 0);
+    CHECK(stats.nnz <= a.indices.size());
   }
   set_thread_count(usable_cpus());
 }

@@ -177,7 +177,7 @@ TEST(bessel_and_directions_stop_when_cancelled) {
   std::vector<double> out(4096), sum(2);
   CHECK(bessel(BesselFunction::log_i, BesselMethod::paper, x, x, out, {&raised}) == Status::aborted);
   size_t bad = 0;
-  CHECK(direction_sum(x, 2048, 2, sum, &bad, {&raised}) == Status::aborted);
+  CHECK(direction_sum(x, 2048, 2, nullptr, sum, &bad, {&raised}) == Status::aborted);
   CHECK(direction_dots(x, 2048, 2, sum, std::span(out).first(2048), &bad, {&raised}) == Status::aborted);
 }
 
@@ -194,7 +194,7 @@ TEST(bessel_survives_failing_allocations) {
       size_t bad;
       fail_allocation(nth);
       status = bessel(BesselFunction::log_i, BesselMethod::automatic, x, x, out, {});
-      if (status == Status::ok) status = direction_sum(x, 1000, 3, sum, &bad, {});
+      if (status == Status::ok) status = direction_sum(x, 1000, 3, nullptr, sum, &bad, {});
       fail_allocation(-1);
     }).join();
     if (status == Status::ok) break;

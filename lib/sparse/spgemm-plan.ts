@@ -1,0 +1,124 @@
+import { typeOf, where, type Where } from '../core/validate.js';
+import type { Csr } from '../core/values.js';
+import { csrArguments, native, type Factors } from './native.js';
+
+export const accumulators = ['auto', 'hash', 'dense', 'heap', 'sort'] as const;
+export type SpgemmValues = Float64Array | Float32Array | Int32Array;
+export const valueTypes = [Float64Array, Float32Array, Int32Array] as const;
+
+/** A sparse matrix of which only the places of the entries matter. */
+export type Pattern = Omit<Csr, 'values'>;
+
+/** Options of {@link spgemmPlan}. */
+export interface SpgemmPlanOptions {
+  /** rows × cols of the result: only entries that it has are computed, whatever their value there */
+  mask?: Pattern;
+  /** `true`: only entries that `mask` does not have. Default `false`. */
+  complement?: boolean;
+  /**
+   * where the products of a row meet: `dense` a bitmap over the columns in reach, `hash` a table with linear probing,
+   * `sort` a list that is sorted, `heap` a merge of rows of `b`; `auto` (the default) chooses for each window of rows. The
+   * result is the same to the last bit.
+   */
+  accumulator?: (typeof accumulators)[number];
+}
+
+/** What a product cost. */
+export interface SpgemmStats {
+  /** operations, a multiplication and an addition for each pair of entries that met, masked or not */
+  flops: number;
+  /** multiplications for each entry of the result; 0 for an empty result */
+  compressionRatio: number;
+  /** rows of the result by accumulator; `none`: rows without a product */
+  rowsPerAccumulator: { hash: number; dense: number; heap: number; sort: number; none: number };
+}
+
+/** The shape of a product, its row pointers, and what it was counted with. */
+export interface SpgemmPlan {
+  rows: number;
+  cols: number;
+  /** length rows + 1 */
+  indptr: Uint32Array;
+  mask: Pattern | null;
+  complement: boolean;
+  accumulator: (typeof accumulators)[number];
+  stats: SpgemmStats;
+}
+
+/**
+ * The first phase of {@link spgemm}: how many entries each row of a·b has. For products of matrices whose values change
+ * but not their patterns: `spgemm(a, b, { plan })` then only fills.
+ *
+ * O(flops), a tenth to a third of the time of the product.
+ *
+ * @param a m × k, f64, f32 or i32; `a` and `b` may be the same
+ * @param b k × n of the same type
+ * @throws LapidaryError ERR_DTYPE, ERR_SHAPE, ERR_OPTION, ERR_FORMAT (a malformed matrix), ERR_RANGE (2^32 entries or
+ * more), ERR_OUT_OF_MEMORY, ERR_ABORTED
+ * @source Gustavson, Two Fast Algorithms for Sparse Matrices (1978), section 3; rows of `b` in words of 64 columns:
+ * Deveci, Trott & Rajamanickam, Multithreaded sparse matrix-matrix multiplication (2018), section 3.2
+ * @example
+ * const a = fromCoo({ rows: 2, cols: 2, row: [0, 0, 1], col: [0, 1, 1], value: [1, 2, 3] });
+ * const plan = spgemmPlan(a, a);
+ * spgemm({ ...a, values: Float64Array.of(5, 0, 1) }, a, { plan }).values // 5, 10, 3
+ */
+export function spgemmPlan(a: Csr<SpgemmValues>, b: Csr<SpgemmValues>, options?: SpgemmPlanOptions): SpgemmPlan {
+  const at = where('spgemmPlan');
+  checkFactors(at, a, b);
+  return count(at, a, b, at.options(options, ['mask', 'complement', 'accumulator']));
+}
+
+/** Both factors of one type and of shapes that fit. */
+export function checkFactors(at: Where, a: Csr<SpgemmValues>, b: Csr<SpgemmValues>): void {
+  at.csr('a', a, valueTypes);
+  at.csr('b', b, [typeOf(a.values)]);
+  if (b.rows !== a.cols) at.fail('ERR_SHAPE', 'b', `${a.cols} rows, as many as a has columns`, `${b.rows}`);
+}
+
+/** The plan of a product whose factors have been checked. */
+export function count(
+  at: Where,
+  a: Csr<SpgemmValues>,
+  b: Csr<SpgemmValues>,
+  { mask, complement = false, accumulator = 'auto' }: SpgemmPlanOptions,
+): SpgemmPlan {
+  at.oneOf('options.accumulator', accumulator, accumulators);
+  at.boolean('options.complement', complement);
+  if (mask !== undefined) checkMask(at, 'options.mask', mask, a.rows, b.cols);
+  const indptr = at.allocate(Uint32Array, a.rows + 1);
+  const counts = new Float64Array(2 + accumulators.length);
+  const plan = { rows: a.rows, cols: b.cols, indptr, mask: mask ?? null, complement, accumulator };
+  native.spgemm(...operands(a, b, plan, [0, 0]), indptr, counts);
+  const [nnz, products, none, hash, dense, heap, sort] = counts as unknown as number[];
+  if (nnz! >= 2 ** 32) at.fail('ERR_RANGE', undefined, 'a result of at most 2^32 - 1 entries', String(nnz));
+  const stats = {
+    flops: 2 * products!,
+    compressionRatio: nnz! > 0 ? products! / nnz! : 0,
+    rowsPerAccumulator: { hash: hash!, dense: dense!, heap: heap!, sort: sort!, none: none! },
+  };
+  return { ...plan, stats };
+}
+
+export function checkMask(at: Where, argument: string, mask: Pattern, rows: number, cols: number): void {
+  const placed = typeof mask === 'object' && mask !== null ? { ...mask, values: mask.indices as never } : mask;
+  at.csr(argument, placed, [Uint32Array]);
+  if (mask.rows !== rows || mask.cols !== cols)
+    at.fail('ERR_SHAPE', argument, `${rows} × ${cols}`, `${mask.rows} × ${mask.cols}`);
+}
+
+/** What both native phases take. */
+export const operands = (
+  a: Csr<SpgemmValues>,
+  b: Csr<SpgemmValues>,
+  { mask, complement, accumulator }: Pick<SpgemmPlan, 'mask' | 'complement' | 'accumulator'>,
+  [add, multiply]: [number, number],
+): Factors => [
+  ...csrArguments(a),
+  ...csrArguments(b),
+  mask?.indptr,
+  mask?.indices,
+  complement,
+  accumulators.indexOf(accumulator),
+  add,
+  multiply,
+];

@@ -1,0 +1,135 @@
+// The inner loops of decoding, and the table that says which run.
+//
+// A block of cached rows holds kv_heads heads side by side, and `group` query heads share each of them. Keys are taken
+// 4 rows at a time, values 8, and all heads of such rows before the next: memory is read in long runs although a head's
+// own share of a row is short, and nothing of the accumulators leaves the first two caches.
+//
+// Contract: exactly the named values are read and written, tails are masked. A product or sum is one f32 accumulator a
+// lane, keys ascending, whatever heads are computed with it. Bound: memory while group is small; else one FMA for 16
+// (AVX-512) or 8 (AVX2) values and query head.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/cpu.h"
+#include "core/dispatch.h"
+
+namespace lapidary {
+
+struct F16Bits {
+  uint16_t bits;
+};
+struct Bf16Bits {
+  uint16_t bits;
+};
+
+// `count` rows `stride` values apart.
+template <class T>
+struct DecodeRows {
+  const T* data;
+  std::size_t stride, count;
+};
+// kv_heads·group query heads; a head of keys or values is `width` values wide.
+struct DecodeHeads {
+  std::size_t kv_heads, group, width;
+};
+
+template <class T>
+struct DecodeKernels {
+  // x[h·ld + s] = q_h · k_s for each query head h and key s; q_h = q + h·width.
+  void (*scores)(const float* q, const DecodeRows<T>& keys, const DecodeHeads& heads, float* x, std::size_t ld);
+  // acc_h += Σ_s w[h·ld + s]·v_s; acc_h = acc + h·width.
+  void (*values)(const float* w, std::size_t ld, const DecodeRows<T>& values, const DecodeHeads& heads, float* acc);
+};
+
+// The extremes of logits, where a NaN may be missed, and the sum of the weights made of them, which it turns into NaN.
+struct DecodeWeights {
+  float low, high, sum;
+};
+
+// From `count` > 0 logits of one head to weights.
+struct DecodeWeightKernels {
+  // The extremes; sum is 0.
+  DecodeWeights (*range)(const float* x, std::size_t count);
+  // x ← exp(x − shift). The extremes are those of x − shift.
+  DecodeWeights (*shifted)(float* x, std::size_t count, float shift);
+  // x ← m·2^(n − top) with exp(x) = m·2ⁿ for |x| ≤ kDecodeOrdinary; −∞ gives 0. The extremes are 0.
+  DecodeWeights (*extended)(float* x, std::size_t count, float top);
+};
+
+inline constexpr float kDecodeOrdinary = 60000.0f;
+
+void decode_scores_f32__portable(const float*, const DecodeRows<float>&, const DecodeHeads&, float*, std::size_t);
+void decode_scores_f16__portable(const float*, const DecodeRows<F16Bits>&, const DecodeHeads&, float*, std::size_t);
+void decode_scores_bf16__portable(const float*, const DecodeRows<Bf16Bits>&, const DecodeHeads&, float*, std::size_t);
+void decode_values_f32__portable(const float*, std::size_t, const DecodeRows<float>&, const DecodeHeads&, float*);
+void decode_values_f16__portable(const float*, std::size_t, const DecodeRows<F16Bits>&, const DecodeHeads&, float*);
+void decode_values_bf16__portable(const float*, std::size_t, const DecodeRows<Bf16Bits>&, const DecodeHeads&, float*);
+DecodeWeights decode_range_f32__portable(const float*, std::size_t);
+DecodeWeights decode_shifted_f32__portable(float*, std::size_t, float);
+DecodeWeights decode_extended_f32__portable(float*, std::size_t, float);
+
+#if LAPIDARY_X86
+void decode_scores_f32_4x8__avx2(const float*, const DecodeRows<float>&, const DecodeHeads&, float*, std::size_t);
+void decode_scores_f16_4x8__avx2(const float*, const DecodeRows<F16Bits>&, const DecodeHeads&, float*, std::size_t);
+void decode_scores_bf16_4x8__avx2(const float*, const DecodeRows<Bf16Bits>&, const DecodeHeads&, float*, std::size_t);
+void decode_values_f32_8x32__avx2(const float*, std::size_t, const DecodeRows<float>&, const DecodeHeads&, float*);
+void decode_values_f16_8x32__avx2(const float*, std::size_t, const DecodeRows<F16Bits>&, const DecodeHeads&, float*);
+void decode_values_bf16_8x32__avx2(const float*, std::size_t, const DecodeRows<Bf16Bits>&, const DecodeHeads&, float*);
+DecodeWeights decode_range_f32_u8__avx2(const float*, std::size_t);
+DecodeWeights decode_shifted_f32_u8__avx2(float*, std::size_t, float);
+DecodeWeights decode_extended_f32_u8__avx2(float*, std::size_t, float);
+
+void decode_scores_f32_4x16__avx512(const float*, const DecodeRows<float>&, const DecodeHeads&, float*, std::size_t);
+void decode_scores_f16_4x16__avx512(const float*, const DecodeRows<F16Bits>&, const DecodeHeads&, float*, std::size_t);
+void decode_scores_bf16_4x16__avx512(const float*, const DecodeRows<Bf16Bits>&, const DecodeHeads&, float*,
+                                     std::size_t);
+void decode_values_f32_8x64__avx512(const float*, std::size_t, const DecodeRows<float>&, const DecodeHeads&, float*);
+void decode_values_f16_8x64__avx512(const float*, std::size_t, const DecodeRows<F16Bits>&, const DecodeHeads&, float*);
+void decode_values_bf16_8x64__avx512(const float*, std::size_t, const DecodeRows<Bf16Bits>&, const DecodeHeads&,
+                                     float*);
+DecodeWeights decode_range_f32_u16__avx512(const float*, std::size_t);
+DecodeWeights decode_shifted_f32_u16__avx512(float*, std::size_t, float);
+DecodeWeights decode_extended_f32_u16__avx512(float*, std::size_t, float);
+#endif
+
+template <class T>
+inline constexpr KernelTable<DecodeKernels<T>, 0> kDecode{};
+
+template <>
+inline constexpr KernelTable<DecodeKernels<float>, 1 + 2 * LAPIDARY_X86> kDecode<float> = {{
+    {Isa::portable, {decode_scores_f32__portable, decode_values_f32__portable}},
+#if LAPIDARY_X86
+    {Isa::avx2, {decode_scores_f32_4x8__avx2, decode_values_f32_8x32__avx2}},
+    {Isa::avx512, {decode_scores_f32_4x16__avx512, decode_values_f32_8x64__avx512}},
+#endif
+}};
+
+template <>
+inline constexpr KernelTable<DecodeKernels<F16Bits>, 1 + 2 * LAPIDARY_X86> kDecode<F16Bits> = {{
+    {Isa::portable, {decode_scores_f16__portable, decode_values_f16__portable}},
+#if LAPIDARY_X86
+    {Isa::avx2, {decode_scores_f16_4x8__avx2, decode_values_f16_8x32__avx2}},
+    {Isa::avx512, {decode_scores_f16_4x16__avx512, decode_values_f16_8x64__avx512}},
+#endif
+}};
+
+template <>
+inline constexpr KernelTable<DecodeKernels<Bf16Bits>, 1 + 2 * LAPIDARY_X86> kDecode<Bf16Bits> = {{
+    {Isa::portable, {decode_scores_bf16__portable, decode_values_bf16__portable}},
+#if LAPIDARY_X86
+    {Isa::avx2, {decode_scores_bf16_4x8__avx2, decode_values_bf16_8x32__avx2}},
+    {Isa::avx512, {decode_scores_bf16_4x16__avx512, decode_values_bf16_8x64__avx512}},
+#endif
+}};
+
+inline constexpr KernelTable<DecodeWeightKernels, 1 + 2 * LAPIDARY_X86> kDecodeWeights = {{
+    {Isa::portable, {decode_range_f32__portable, decode_shifted_f32__portable, decode_extended_f32__portable}},
+#if LAPIDARY_X86
+    {Isa::avx2, {decode_range_f32_u8__avx2, decode_shifted_f32_u8__avx2, decode_extended_f32_u8__avx2}},
+    {Isa::avx512, {decode_range_f32_u16__avx512, decode_shifted_f32_u16__avx512, decode_extended_f32_u16__avx512}},
+#endif
+}};
+
+}  // namespace lapidary

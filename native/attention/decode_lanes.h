@@ -1,0 +1,245 @@
+// The text of the decoding kernels, written once over F32 of core/*_lanes.h, after core/exp_lanes.h. The file that
+// includes it gives, for each type of the cache,
+//
+//   struct CacheF32 { using T; static V load(const T*); static V load_first(size_t n, const T*); }   others are 0
+//
+// and sums4(a, b, c, d, float out[4]), the sums of the lanes of four vectors.
+
+constexpr std::size_t kKeys = 4, kValues = 8;
+
+// Asks for the head at x of `count` rows. Where several query heads work on a block, the processor's own prefetching
+// pauses meanwhile, and the next block would be waited for.
+template <class T>
+inline void prefetch_rows(const T* x, std::size_t stride, std::size_t count, std::size_t width) {
+  for (std::size_t i = 0; i < count; i++)
+    for (std::size_t j = 0; j < width; j += 64 / sizeof(T)) __builtin_prefetch(x + i * stride + j);
+}
+
+// kQ query heads of one head of keys, kK keys.
+template <class S, class C, int kQ, int kK>
+inline void score_tile(const float* q, std::size_t d, const typename C::T* k, std::size_t stride, float* x,
+                       std::size_t ld) {
+  using V = typename S::V;
+  V sum[kQ][4];
+#pragma GCC unroll 4
+  for (int a = 0; a < kQ; a++)
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) sum[a][i] = S::zero();
+  std::size_t j = 0;
+  for (; j + S::kLanes <= d; j += S::kLanes) {
+    V key[kK];
+#pragma GCC unroll 4
+    for (int i = 0; i < kK; i++) key[i] = C::load(k + i * stride + j);
+#pragma GCC unroll 4
+    for (int a = 0; a < kQ; a++) {
+      const V query = S::load(q + a * d + j);
+#pragma GCC unroll 4
+      for (int i = 0; i < kK; i++) sum[a][i] = S::fma(query, key[i], sum[a][i]);
+    }
+  }
+  if (j < d) {
+    const std::size_t left = d - j;
+    const typename S::Mask mask = S::mask(static_cast<int>(left));
+#pragma GCC unroll 4
+    for (int i = 0; i < kK; i++) {
+      const V key = C::load_first(left, k + i * stride + j);
+#pragma GCC unroll 4
+      for (int a = 0; a < kQ; a++) sum[a][i] = S::fma(S::load(mask, q + a * d + j), key, sum[a][i]);
+    }
+  }
+#pragma GCC unroll 4
+  for (int a = 0; a < kQ; a++) {
+    float sums[4];
+    sums4(sum[a][0], sum[a][1], sum[a][2], sum[a][3], sums);
+    for (int i = 0; i < kK; i++) x[a * ld + i] = sums[i];
+  }
+}
+
+// All heads of kK keys; `ahead` rows after them are wanted next.
+template <class S, class C, int kK>
+inline void score_rows(const float* q, const typename C::T* k, std::size_t stride, std::size_t ahead,
+                       const DecodeHeads& heads, float* x, std::size_t ld) {
+  const std::size_t d = heads.width;
+  for (std::size_t h = 0; h < heads.kv_heads; h++, k += d) {
+    prefetch_rows(k + kK * stride, stride, ahead, d);
+    std::size_t a = 0;
+    for (; a + 2 <= heads.group; a += 2, q += 2 * d, x += 2 * ld) score_tile<S, C, 2, kK>(q, d, k, stride, x, ld);
+    for (; a < heads.group; a++, q += d, x += ld) score_tile<S, C, 1, kK>(q, d, k, stride, x, ld);
+  }
+}
+
+template <class S, class C>
+inline void scores(const float* q, const DecodeRows<typename C::T>& keys, const DecodeHeads& heads, float* x,
+                   std::size_t ld) {
+  std::size_t s = 0;
+  const auto* k = keys.data;
+  for (; s + kKeys <= keys.count; s += kKeys, k += kKeys * keys.stride) {
+    const std::size_t left = keys.count - s - kKeys, ahead = left < kKeys ? left : kKeys;
+    score_rows<S, C, kKeys>(q, k, keys.stride, heads.group > 1 ? ahead : 0, heads, x + s, ld);
+  }
+  for (; s < keys.count; s++, k += keys.stride) score_rows<S, C, 1>(q, k, keys.stride, 0, heads, x + s, ld);
+}
+
+// kC vectors of the values of one head into kQ query heads.
+template <class S, class C, int kQ, int kC>
+inline void value_tile(const float* w, std::size_t ld, const typename C::T* v, std::size_t stride, std::size_t count,
+                       float* acc, std::size_t dv) {
+  using V = typename S::V;
+  V sum[kQ][kC];
+#pragma GCC unroll 4
+  for (int a = 0; a < kQ; a++)
+#pragma GCC unroll 4
+    for (int c = 0; c < kC; c++) sum[a][c] = S::load(acc + a * dv + c * S::kLanes);
+  for (std::size_t s = 0; s < count; s++, v += stride) {
+    V value[kC];
+#pragma GCC unroll 4
+    for (int c = 0; c < kC; c++) value[c] = C::load(v + c * S::kLanes);
+#pragma GCC unroll 4
+    for (int a = 0; a < kQ; a++) {
+      const V weight = S::broadcast(w + a * ld + s);
+#pragma GCC unroll 4
+      for (int c = 0; c < kC; c++) sum[a][c] = S::fma(weight, value[c], sum[a][c]);
+    }
+  }
+#pragma GCC unroll 4
+  for (int a = 0; a < kQ; a++)
+#pragma GCC unroll 4
+    for (int c = 0; c < kC; c++) S::store(acc + a * dv + c * S::kLanes, sum[a][c]);
+}
+
+// The last `left` < kLanes columns for one query head.
+template <class S, class C>
+inline void value_tail(const float* w, const typename C::T* v, std::size_t stride, std::size_t count, float* acc,
+                       std::size_t left) {
+  const typename S::Mask mask = S::mask(static_cast<int>(left));
+  typename S::V sum = S::load(mask, acc);
+  for (std::size_t s = 0; s < count; s++, v += stride) sum = S::fma(S::broadcast(w + s), C::load_first(left, v), sum);
+  S::store(mask, acc, sum);
+}
+
+template <class S, class C, int kQ>
+inline void value_heads(const float* w, std::size_t ld, const typename C::T* v, std::size_t stride, std::size_t count,
+                        float* acc, std::size_t dv) {
+  std::size_t j = 0;
+  for (; j + 4 * S::kLanes <= dv; j += 4 * S::kLanes) value_tile<S, C, kQ, 4>(w, ld, v + j, stride, count, acc + j, dv);
+  for (; j + S::kLanes <= dv; j += S::kLanes) value_tile<S, C, kQ, 1>(w, ld, v + j, stride, count, acc + j, dv);
+  if (j < dv)
+    for (int a = 0; a < kQ; a++) value_tail<S, C>(w + a * ld, v + j, stride, count, acc + a * dv + j, dv - j);
+}
+
+template <class S, class C>
+inline void values(const float* w, std::size_t ld, const DecodeRows<typename C::T>& rows, const DecodeHeads& heads,
+                   float* acc) {
+  const std::size_t dv = heads.width;
+  for (std::size_t s = 0; s < rows.count; s += kValues) {
+    const std::size_t left = rows.count - s, count = left < kValues ? left : kValues;
+    const std::size_t next = left - count < kValues ? left - count : kValues, ahead = heads.group > 1 ? next : 0;
+    const auto* v = rows.data + s * rows.stride;
+    const float* weight = w + s;
+    float* sum = acc;
+    for (std::size_t h = 0; h < heads.kv_heads; h++, v += dv) {
+      prefetch_rows(v + count * rows.stride, rows.stride, ahead, dv);
+      std::size_t a = 0;
+      for (; a + 2 <= heads.group; a += 2, weight += 2 * ld, sum += 2 * dv)
+        value_heads<S, C, 2>(weight, ld, v, rows.stride, count, sum, dv);
+      for (; a < heads.group; a++, weight += ld, sum += dv)
+        value_heads<S, C, 1>(weight, ld, v, rows.stride, count, sum, dv);
+    }
+  }
+}
+
+// Running extremes and sum of one head, a lane each.
+template <class S>
+struct Extremes {
+  typename S::V low, high, sum;
+
+  DecodeWeights gather() const {
+    float lows[S::kLanes], highs[S::kLanes], sums[S::kLanes];
+    S::store(lows, low);
+    S::store(highs, high);
+    S::store(sums, sum);
+    DecodeWeights all = {lows[0], highs[0], sums[0]};
+    for (int l = 1; l < S::kLanes; l++) {
+      all.low = lows[l] < all.low ? lows[l] : all.low;
+      all.high = highs[l] > all.high ? highs[l] : all.high;
+      all.sum += sums[l];
+    }
+    return all;
+  }
+};
+
+// What is made of a vector of logits: the weights, and in x the values whose extremes count.
+template <class S>
+struct AsTheyAre {
+  typename S::V operator()(typename S::V& x) const { return x; }
+};
+
+template <class S>
+struct Shifted {
+  float shift;
+  typename S::V operator()(typename S::V& x) const {
+    x = S::sub(x, S::all(shift));
+    return exp_lanes<S>(x);
+  }
+};
+
+template <class S>
+struct Extended {
+  float top;
+  typename S::V operator()(typename S::V& x) const {
+    using V = typename S::V;
+    const auto masked = S::below(x, S::all(-kDecodeOrdinary));  // −∞, which has no pair
+    V n;
+    const V m = exp_pair_lanes<S>(S::select(masked, S::zero(), x), n);
+    // beyond 2^−250 of the largest weight nothing is left of an f32
+    const V w = S::scale(m, S::max(S::all(-250), S::sub(n, S::all(top))));
+    x = S::zero();
+    return S::select(masked, S::zero(), w);
+  }
+};
+
+// Lanes past the end count neither in the extremes nor in the sum.
+template <class S, bool kStore, class Make>
+inline DecodeWeights for_logits(float* x, std::size_t count, Make make) {
+  using V = typename S::V;
+  constexpr float kInfinity = __builtin_inff();
+  Extremes<S> all = {S::all(kInfinity), S::all(-kInfinity), S::zero()};
+  std::size_t j = 0;
+  for (; j + S::kLanes <= count; j += S::kLanes) {
+    V v = S::load(x + j);
+    const V w = make(v);
+    all.low = S::min(v, all.low);
+    all.high = S::max(v, all.high);
+    if constexpr (kStore) {
+      all.sum = S::add(all.sum, w);
+      S::store(x + j, w);
+    }
+  }
+  if (j < count) {
+    const typename S::Mask mask = S::mask(static_cast<int>(count - j));
+    V v = S::load(mask, x + j);
+    const V w = make(v);
+    all.low = S::min(S::select(mask, v, all.low), all.low);
+    all.high = S::max(S::select(mask, v, all.high), all.high);
+    if constexpr (kStore) {
+      all.sum = S::add(all.sum, S::select(mask, w, S::zero()));
+      S::store(mask, x + j, w);
+    }
+  }
+  return all.gather();
+}
+
+template <class S>
+inline DecodeWeights range(const float* x, std::size_t count) {
+  return for_logits<S, false>(const_cast<float*>(x), count, AsTheyAre<S>{});
+}
+
+template <class S>
+inline DecodeWeights shifted(float* x, std::size_t count, float shift) {
+  return for_logits<S, true>(x, count, Shifted<S>{shift});
+}
+
+template <class S>
+inline DecodeWeights extended(float* x, std::size_t count, float top) {
+  return for_logits<S, true>(x, count, Extended<S>{top});
+}

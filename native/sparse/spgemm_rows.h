@@ -1,0 +1,97 @@
+// The inner loops of spgemm: one row of C from one row of A and the rows of B that it names. Internal to spgemm.
+//
+// A row's pattern is a bitmap over the columns in reach, `base` being the column of its first bit (a multiple of 64).
+// With the number of bits before each word beside it (a rank directory, Jacobson 1989), a column's place in the sorted
+// row is one look-up and one population count: sums are added right where they stay, no sort and no second copy.
+// All loops take products in the order of A's entries, so each sum has the same order in every one of them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "sparse/semiring.h"
+
+namespace lapidary {
+
+using std::size_t;
+
+// A row of B: where its entries are, and its first and last column.
+struct RowExtent {
+  uint32_t begin;
+  uint32_t end;
+  uint32_t low;
+  uint32_t high;
+};
+
+// A row of A and the rows of B, without values.
+struct RowPattern {
+  const uint32_t* columns;
+  size_t n;
+  size_t ahead;  // columns[0 … ahead − 1] may be read: n and what follows the row, for prefetching
+  const RowExtent* extents;
+  const uint32_t* b_indices;
+};
+
+template <class T>
+struct RowInput : RowPattern {
+  const T* values;
+  const T* b_values;
+};
+
+// Rows of B as words of 64 columns: row k covers blocks block[q], mask[q] for q from indptr[k] to indptr[k + 1] − 1.
+// For counting (after the compression of Deveci, Trott & Rajamanickam 2018).
+struct BlockRows {
+  const uint32_t* indptr = nullptr;
+  const uint32_t* block = nullptr;
+  const uint64_t* mask = nullptr;
+};
+
+inline constexpr size_t kRunSlack = 16;
+
+struct PatternKernels {
+  // Sets the bits of all products. Bound: one read and write of a bitmap in the first cache a product.
+  void (*mark)(const RowPattern& row, uint32_t base, uint64_t* bits);
+  void (*mark_blocks)(const RowPattern& row, const BlockRows& b, uint32_t base, uint64_t* bits);
+  // The number of different columns of a row with few products; `bits` is all zero before and after.
+  size_t (*count_few)(const RowPattern& row, uint32_t base, uint64_t* bits);
+  // The bits of n words, which become zero.
+  size_t (*count_and_clear)(uint64_t* bits, size_t n);
+  // before[w] = bits in words 0 … w − 1; the number of all bits.
+  size_t (*rank)(const uint64_t* bits, size_t n, uint32_t* before);
+  // places[p] = the place of the p-th product in the sorted row; all products are in the pattern.
+  void (*places)(const RowPattern& row, uint32_t base, const uint64_t* bits, const uint32_t* before, uint32_t* places);
+};
+
+template <class T>
+struct RowKernels {
+  // Adds each product to values[its place], and writes its column there unless `indices` is null. values must hold
+  // nothing_of(semiring.add) before. `masked`: products outside the pattern are left out, and their number returned;
+  // without it there are none.
+  size_t (*add_by_rank)(const RowInput<T>& row, Semiring semiring, uint32_t base, const uint64_t* bits,
+                        const uint32_t* before, bool masked, uint32_t* indices, T* values);
+  // sums[column − base] += product.
+  void (*add_dense)(const RowInput<T>& row, Semiring semiring, uint32_t base, T* sums);
+  // values[place] = the sum of the products p with places[p] = place, for nnz places; sums has room for
+  // nnz + kRunSlack values.
+  void (*add_by_place)(const RowInput<T>& row, Semiring semiring, const uint32_t* places, size_t nnz, T nothing,
+                       T* sums, T* values);
+  // Writes the sums at the bits of n words, ascending, with their columns; sums and bits are as new afterwards.
+  size_t (*take_dense)(uint64_t* bits, size_t n, uint32_t base, T* sums, T nothing, uint32_t* indices, T* values);
+};
+
+// For the instruction set in use.
+const PatternKernels& pattern_kernels();
+template <class T>
+const RowKernels<T>& row_kernels();
+
+#define LAPIDARY_DECLARE_ROW_KERNELS(isa)                 \
+  extern const PatternKernels spgemm_pattern__##isa;      \
+  extern const RowKernels<double> spgemm_rows_f64__##isa; \
+  extern const RowKernels<float> spgemm_rows_f32__##isa;  \
+  extern const RowKernels<int32_t> spgemm_rows_i32__##isa
+LAPIDARY_DECLARE_ROW_KERNELS(portable);
+LAPIDARY_DECLARE_ROW_KERNELS(avx2);
+LAPIDARY_DECLARE_ROW_KERNELS(avx512vpop);
+#undef LAPIDARY_DECLARE_ROW_KERNELS
+
+}  // namespace lapidary

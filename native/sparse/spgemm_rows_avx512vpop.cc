@@ -1,0 +1,139 @@
+// The loops of spgemm with AVX-512: ranks by vector population counts, dense sums taken out by compression.
+#include "core/cpu.h"
+#if LAPIDARY_X86
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+#include "core/dispatch.h"
+#include "sparse/semiring.h"
+#include "sparse/spgemm_rows.h"
+
+namespace lapidary {
+
+LAPIDARY_BEGIN_AVX512VPOP
+
+namespace {
+
+size_t popcount64(uint64_t word) { return static_cast<size_t>(__builtin_popcountll(word)); }
+uint64_t bits_below(uint64_t word, uint32_t n) { return _bzhi_u64(word, n); }
+
+#include "sparse/semiring_lanes.h"
+
+// Neighbouring rows of B fall on places shifted by one, and a load that takes parts of two recent stores waits until
+// both are in the cache. So vectors stand at multiples of eight places, and the values of B are shifted under a mask.
+void add_run(size_t n, double a, const double* b, double* sums, size_t first) {
+  const __m512d x = _mm512_set1_pd(a);
+  const size_t end = first + n;
+  for (size_t j = first & ~size_t{7}; j < end; j += 8) {
+    uint32_t lanes = 0xff;
+    if (j < first) lanes &= 0xffu << (first - j);
+    if (end - j < 8) lanes &= 0xffu >> (8 - (end - j));
+    const __mmask8 mask = static_cast<__mmask8>(lanes);
+    const __m512d y = _mm512_maskz_loadu_pd(mask, b + static_cast<ptrdiff_t>(j - first));
+    const __m512d sum = _mm512_loadu_pd(sums + j);
+    _mm512_storeu_pd(sums + j, _mm512_mask_add_pd(sum, mask, sum, _mm512_mul_pd(x, y)));
+  }
+}
+template <class T>
+void add_run(size_t n, T a, const T* b, T* sums, size_t first) {
+  for (size_t q = 0; q < n; q++) sums[first + q] = plus_of(sums[first + q], times_of(a, b[q]));
+}
+
+// By masks: rows are short, and a call of memcpy costs more than the copy.
+template <class T>
+void copy_values(size_t n, const T* from, T* to) {
+  for (size_t e = 0; e < n; e += 64 / sizeof(T)) {
+    const size_t left = n - e;
+    if constexpr (sizeof(T) == 8) {
+      const __mmask8 mask = static_cast<__mmask8>(left < 8 ? 0xffu >> (8 - left) : 0xffu);
+      _mm512_mask_storeu_epi64(to + e, mask, _mm512_maskz_loadu_epi64(mask, from + e));
+    } else {
+      const __mmask16 mask = static_cast<__mmask16>(left < 16 ? 0xffffu >> (16 - left) : 0xffffu);
+      _mm512_mask_storeu_epi32(to + e, mask, _mm512_maskz_loadu_epi32(mask, from + e));
+    }
+  }
+}
+
+#include "sparse/spgemm_rows_lanes.h"
+
+// Eight words a step: population counts and their running sums in one register. Bound: a dozen instructions a step.
+size_t rank_words(const uint64_t* bits, size_t n, uint32_t* before) {
+  const __m512i zero = _mm512_setzero_si512();
+  __m512i sum = zero;  // of all words so far, in every lane
+  for (size_t w = 0; w < n; w += 8) {
+    const uint32_t lanes = n - w < 8 ? 0xffu >> (8 - (n - w)) : 0xffu;
+    const __mmask8 mask = static_cast<__mmask8>(lanes);
+    const __m512i count = _mm512_popcnt_epi64(_mm512_maskz_loadu_epi64(mask, bits + w));
+    __m512i upto = _mm512_add_epi64(count, _mm512_alignr_epi64(count, zero, 7));
+    upto = _mm512_add_epi64(upto, _mm512_alignr_epi64(upto, zero, 6));
+    upto = _mm512_add_epi64(upto, _mm512_alignr_epi64(upto, zero, 4));
+    const __m512i place = _mm512_add_epi64(sum, _mm512_sub_epi64(upto, count));
+    _mm256_mask_storeu_epi32(before + w, mask, _mm512_cvtepi64_epi32(place));
+    sum = _mm512_add_epi64(sum, _mm512_permutexvar_epi64(_mm512_set1_epi64(7), upto));
+  }
+  return static_cast<size_t>(_mm_cvtsi128_si64(_mm512_castsi512_si128(sum)));
+}
+
+// A word with many bits goes by vectors: its sums and columns are compressed in registers (compressing to memory is
+// slow on Zen 4) and stored under a mask, so that nothing past the row is touched.
+template <class T>
+size_t take_words(uint64_t* bits, size_t n, uint32_t base, T* sums, T nothing_yet, uint32_t* indices, T* values) {
+  constexpr int kLanes = 64 / sizeof(T);
+  const __m512i iota = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  size_t found = 0;
+  for (size_t w = 0; w < n; w++) {
+    uint64_t word = bits[w];
+    if (word == 0) continue;
+    bits[w] = 0;
+    const uint32_t first = base + static_cast<uint32_t>(64 * w);
+    T* const from = sums + 64 * w;
+    if (popcount64(word) < 8) {
+      for (; word != 0; word &= word - 1) {
+        const uint32_t j = static_cast<uint32_t>(__builtin_ctzll(word));
+        indices[found] = first + j;
+        values[found++] = from[j];
+        from[j] = nothing_yet;
+      }
+      continue;
+    }
+    for (int j = 0; j < 64; j += kLanes) {
+      const uint32_t lanes = static_cast<uint32_t>(word >> j) & ((1u << kLanes) - 1);
+      const uint32_t count = static_cast<uint32_t>(popcount64(lanes));
+      const uint32_t front = (1u << count) - 1;
+      const __m512i column = _mm512_add_epi32(iota, _mm512_set1_epi32(static_cast<int32_t>(first) + j));
+      const __m512i packed = _mm512_maskz_compress_epi32(static_cast<__mmask16>(lanes), column);
+      _mm512_mask_storeu_epi32(indices + found, static_cast<__mmask16>(front), packed);
+      const __m512i sum = _mm512_loadu_si512(from + j);
+      if constexpr (sizeof(T) == 8) {
+        const __m512i x = _mm512_maskz_compress_epi64(static_cast<__mmask8>(lanes), sum);
+        _mm512_mask_storeu_epi64(values + found, static_cast<__mmask8>(front), x);
+        _mm512_storeu_pd(from + j, _mm512_set1_pd(nothing_yet));
+      } else {
+        const __m512i x = _mm512_maskz_compress_epi32(static_cast<__mmask16>(lanes), sum);
+        _mm512_mask_storeu_epi32(values + found, static_cast<__mmask16>(front), x);
+        for (int q = 0; q < kLanes; q++) from[j + q] = nothing_yet;
+      }
+      found += count;
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+const PatternKernels spgemm_pattern__avx512vpop = {
+    mark_bits, mark_bits_of_blocks, count_few_columns, count_bits_and_clear, rank_words, find_places};
+const RowKernels<double> spgemm_rows_f64__avx512vpop = {add_by_rank_of<double>, add_dense_of<double>,
+                                                        add_by_place_of<double>, take_words<double>};
+const RowKernels<float> spgemm_rows_f32__avx512vpop = {add_by_rank_of<float>, add_dense_of<float>,
+                                                       add_by_place_of<float>, take_words<float>};
+const RowKernels<int32_t> spgemm_rows_i32__avx512vpop = {add_by_rank_of<int32_t>, add_dense_of<int32_t>,
+                                                         add_by_place_of<int32_t>, take_words<int32_t>};
+
+LAPIDARY_END_ISA
+
+}  // namespace lapidary
+#endif

@@ -1,0 +1,262 @@
+// The loops of sparse/spgemm_rows.h, compiled once for each instruction set: included inside an unnamed namespace after
+// sparse/semiring_lanes.h. The including file defines popcount64(word) and bits_below(word, n), the low n bits of it.
+
+// Rows of B are short and come from anywhere. The extents are asked for kFar entries of A ahead, and the first lines of
+// the row itself once its extent is there.
+constexpr size_t kFar = 24;
+constexpr size_t kNear = 8;
+constexpr uint32_t kAhead = 32;  // entries of a row; the hardware follows from there
+
+// What does nothing but prefetch GCC takes for code without effect unless it is inlined first.
+#define LAPIDARY_PREFETCH [[gnu::always_inline]] inline
+
+// Every line that n values touch: where they do not begin on one, there is one more than their bytes fill.
+template <class T>
+LAPIDARY_PREFETCH void prefetch_run(const T* first, size_t n) {
+  for (size_t q = 0; q < n; q += 64 / sizeof(T)) __builtin_prefetch(first + q);
+  if (n > 0) __builtin_prefetch(first + n - 1);
+}
+
+template <class T>
+LAPIDARY_PREFETCH void prefetch_row(const RowPattern& row, const T* values, size_t e) {
+  if (e + kFar < row.ahead) __builtin_prefetch(&row.extents[row.columns[e + kFar]]);
+  if (e + kNear >= row.ahead) return;
+  const RowExtent& k = row.extents[row.columns[e + kNear]];
+  const uint32_t length = k.end - k.begin, n = length < kAhead ? length : kAhead;
+  prefetch_run(row.b_indices + k.begin, n);
+  if (values != nullptr) prefetch_run(values + k.begin, n);
+}
+
+void mark_bits(const RowPattern& row, uint32_t base, uint64_t* bits) {
+  for (size_t e = 0; e < row.n; e++) {
+    prefetch_row<double>(row, nullptr, e);
+    const RowExtent k = row.extents[row.columns[e]];
+    for (size_t q = k.begin; q < k.end; q++) {
+      const uint32_t j = row.b_indices[q] - base;
+      bits[j / 64] |= uint64_t{1} << j % 64;
+    }
+  }
+}
+
+void mark_bits_of_blocks(const RowPattern& row, const BlockRows& b, uint32_t base, uint64_t* bits) {
+  bits -= base / 64;
+  for (size_t e = 0; e < row.n; e++) {
+    if (e + kFar < row.ahead) __builtin_prefetch(&b.indptr[row.columns[e + kFar]]);
+    if (e + kNear < row.ahead) {
+      const uint32_t near = b.indptr[row.columns[e + kNear]];
+      __builtin_prefetch(&b.block[near]);
+      __builtin_prefetch(&b.mask[near]);
+    }
+    const uint32_t k = row.columns[e];
+    for (size_t q = b.indptr[k]; q < b.indptr[k + 1]; q++) bits[b.block[q]] |= b.mask[q];
+  }
+}
+
+size_t count_few_columns(const RowPattern& row, uint32_t base, uint64_t* bits) {
+  size_t found = 0;
+  for (size_t e = 0; e < row.n; e++) {
+    prefetch_row<double>(row, nullptr, e);
+    const RowExtent k = row.extents[row.columns[e]];
+    for (size_t q = k.begin; q < k.end; q++) {
+      const uint32_t j = row.b_indices[q] - base;
+      const uint64_t before = bits[j / 64], after = before | uint64_t{1} << j % 64;
+      found += before != after;
+      bits[j / 64] = after;
+    }
+  }
+  for (size_t e = 0; e < row.n; e++) {
+    const RowExtent k = row.extents[row.columns[e]];
+    for (size_t q = k.begin; q < k.end; q++) bits[(row.b_indices[q] - base) / 64] = 0;
+  }
+  return found;
+}
+
+size_t count_bits_and_clear(uint64_t* bits, size_t n) {
+  size_t found = 0;
+  for (size_t w = 0; w < n; w++) {
+    found += popcount64(bits[w]);
+    bits[w] = 0;
+  }
+  return found;
+}
+
+[[maybe_unused]] size_t rank_bits(const uint64_t* bits, size_t n, uint32_t* before) {
+  uint32_t sum = 0;
+  for (size_t w = 0; w < n; w++) {
+    before[w] = sum;
+    sum += static_cast<uint32_t>(popcount64(bits[w]));
+  }
+  return sum;
+}
+
+void find_places(const RowPattern& row, uint32_t base, const uint64_t* bits, const uint32_t* before, uint32_t* places) {
+  for (size_t e = 0; e < row.n; e++) {
+    const RowExtent k = row.extents[row.columns[e]];
+    for (size_t q = k.begin; q < k.end; q++) {
+      const uint32_t j = row.b_indices[q] - base;
+      *places++ = before[j / 64] + static_cast<uint32_t>(popcount64(bits_below(bits[j / 64], j % 64)));
+    }
+  }
+}
+
+// Calls sink(column, product) for each product, in order.
+template <bool kTimes, class T, class Sink>
+[[gnu::always_inline]] inline void for_products(const RowInput<T>& row, MultiplyOp op, Sink& sink) {
+  constexpr size_t kChunk = 128;
+  for (size_t e = 0; e < row.n; e++) {
+    prefetch_row(row, row.b_values, e);
+    const RowExtent k = row.extents[row.columns[e]];
+    const T a = row.values[e];
+    if constexpr (kTimes) {
+      for (size_t q = k.begin; q < k.end; q++) sink(row.b_indices[q], times_of(a, row.b_values[q]));
+    } else {
+      T products[kChunk];
+      for (size_t q = k.begin; q < k.end; q += kChunk) {
+        const size_t n = k.end - q < kChunk ? k.end - q : kChunk;
+        multiply(op, a, row.b_values + q, n, products);
+        for (size_t c = 0; c < n; c++) sink(row.b_indices[q + c], products[c]);
+      }
+    }
+  }
+}
+
+template <class T, AddOp kAdd, bool kMasked, bool kIndices>
+struct RankSink {
+  uint32_t base;
+  const uint64_t* bits;
+  const uint32_t* before;
+  uint32_t* indices;
+  T* values;
+  size_t outside = 0;
+  T spare = T{};  // where products outside the pattern go
+  uint32_t spare_index = 0;
+
+  [[gnu::always_inline]] inline void operator()(uint32_t column, T x) {
+    const uint32_t j = column - base;
+    const uint64_t word = bits[j / 64];
+    const size_t place = before[j / 64] + popcount64(bits_below(word, j % 64));
+    if constexpr (kMasked) {
+      const bool inside = word >> j % 64 & 1;
+      outside += !inside;
+      T* const at = inside ? values + place : &spare;
+      *at = added<kAdd>(*at, x);
+      if constexpr (kIndices) *(inside ? indices + place : &spare_index) = column;
+    } else {
+      values[place] = added<kAdd>(values[place], x);
+      if constexpr (kIndices) indices[place] = column;
+    }
+  }
+};
+
+template <class T, AddOp kAdd>
+struct DenseSink {
+  uint32_t base;
+  T* sums;
+  [[gnu::always_inline]] inline void operator()(uint32_t column, T x) {
+    sums[column - base] = added<kAdd>(sums[column - base], x);
+  }
+};
+
+template <class T, AddOp kAdd>
+struct PlaceSink {
+  const uint32_t* places;
+  T* values;
+  [[gnu::always_inline]] inline void operator()(uint32_t, T x) {
+    T& value = values[*places++];
+    value = added<kAdd>(value, x);
+  }
+};
+
+template <class T, AddOp kAdd, bool kTimes, bool kMasked, bool kIndices>
+size_t add_ranked(const RowInput<T>& row, MultiplyOp op, uint32_t base, const uint64_t* bits, const uint32_t* before,
+                  uint32_t* indices, T* values) {
+  RankSink<T, kAdd, kMasked, kIndices> sink{base, bits, before, indices, values};
+  for_products<kTimes>(row, op, sink);
+  return sink.outside;
+}
+
+template <class T, AddOp kAdd, bool kTimes>
+void add_to_sums(const RowInput<T>& row, MultiplyOp op, uint32_t base, T* sums) {
+  DenseSink<T, kAdd> sink{base, sums};
+  for_products<kTimes>(row, op, sink);
+}
+
+template <class T, AddOp kAdd>
+void add_placed(const RowInput<T>& row, MultiplyOp op, const uint32_t* places, T* values) {
+  PlaceSink<T, kAdd> sink{places, values};
+  for_products<false>(row, op, sink);
+}
+
+template <class T>
+size_t add_by_rank_of(const RowInput<T>& row, Semiring s, uint32_t base, const uint64_t* bits, const uint32_t* before,
+                      bool masked, uint32_t* indices, T* values) {
+  if (s.is_plus_times()) {
+    const auto loop = indices == nullptr ? add_ranked<T, AddOp::plus, true, true, false>
+                      : masked           ? add_ranked<T, AddOp::plus, true, true, true>
+                                         : add_ranked<T, AddOp::plus, true, false, true>;
+    return loop(row, s.multiply, base, bits, before, indices, values);
+  }
+#define LAPIDARY_CALL(kAdd)                                                                                          \
+  indices == nullptr ? add_ranked<T, kAdd, false, true, false>(row, s.multiply, base, bits, before, indices, values) \
+                     : add_ranked<T, kAdd, false, true, true>(row, s.multiply, base, bits, before, indices, values)
+  LAPIDARY_FOR_ADD(s.add, LAPIDARY_CALL);
+#undef LAPIDARY_CALL
+}
+
+template <class T>
+void add_dense_of(const RowInput<T>& row, Semiring s, uint32_t base, T* sums) {
+  if (s.is_plus_times()) return add_to_sums<T, AddOp::plus, true>(row, s.multiply, base, sums);
+#define LAPIDARY_CALL(kAdd) add_to_sums<T, kAdd, false>(row, s.multiply, base, sums)
+  LAPIDARY_FOR_ADD(s.add, LAPIDARY_CALL);
+#undef LAPIDARY_CALL
+}
+
+// scratch[places[p]] += a·b for plus-times, whose rows of B often fall on neighbouring places: then add_run(n, a, b,
+// to), which the including file defines, adds them together.
+template <class T>
+void add_times_placed(const RowInput<T>& row, const uint32_t* places, T* sums) {
+  for (size_t e = 0; e < row.n; e++) {
+    const RowExtent k = row.extents[row.columns[e]];
+    const size_t n = k.end - k.begin;
+    const T a = row.values[e];
+    const T* const b = row.b_values + k.begin;
+    if (n >= 8 && places[n - 1] - places[0] == n - 1) {
+      add_run(n, a, b, sums, places[0]);
+    } else {
+      for (size_t q = 0; q < n; q++) sums[places[q]] = plus_of(sums[places[q]], times_of(a, b[q]));
+    }
+    places += n;
+  }
+}
+
+template <class T>
+void add_at_places(const RowInput<T>& row, Semiring s, const uint32_t* places, T* sums) {
+  if (s.is_plus_times()) return add_times_placed(row, places, sums);
+#define LAPIDARY_CALL(kAdd) add_placed<T, kAdd>(row, s.multiply, places, sums)
+  LAPIDARY_FOR_ADD(s.add, LAPIDARY_CALL);
+#undef LAPIDARY_CALL
+}
+
+template <class T>
+void add_by_place_of(const RowInput<T>& row, Semiring s, const uint32_t* places, size_t nnz, T nothing_yet, T* sums,
+                     T* values) {
+  for (size_t e = 0; e < nnz; e++) sums[e] = nothing_yet;
+  add_at_places(row, s, places, sums);
+  copy_values(nnz, sums, values);
+}
+
+template <class T>
+[[maybe_unused]] size_t take_sums(uint64_t* bits, size_t n, uint32_t base, T* sums, T nothing_yet, uint32_t* indices,
+                                  T* values) {
+  size_t found = 0;
+  for (size_t w = 0; w < n; w++) {
+    for (uint64_t word = bits[w]; word != 0; word &= word - 1) {
+      const size_t j = 64 * w + static_cast<size_t>(__builtin_ctzll(word));
+      indices[found] = base + static_cast<uint32_t>(j);
+      values[found++] = sums[j];
+      sums[j] = nothing_yet;
+    }
+    bits[w] = 0;
+  }
+  return found;
+}
