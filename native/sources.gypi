@@ -28,18 +28,15 @@
       "native/core/cpu.cc",
       "native/core/memory.cc",
       "native/core/thread_pool.cc",
-<<<<<<< HEAD
       "native/gemm/activation.cc",
       "native/gemm/activation_avx2.cc",
       "native/gemm/activation_avx512.cc",
       "native/gemm/activation_portable.cc",
-=======
       "native/gemm/bits.cc",
       "native/gemm/bits_avx2.cc",
       "native/gemm/bits_avx512.cc",
       "native/gemm/bits_avx512vpop.cc",
       "native/gemm/bits_portable.cc",
->>>>>>> main
       "native/gemm/flat.cc",
       "native/gemm/gemm.cc",
       "native/gemm/gemm_avx2.cc",
@@ -145,11 +142,8 @@
       "native/binding/attention_linear.cc",
       "native/binding/core.cc",
       "native/binding/gemm.cc",
-<<<<<<< HEAD
-      "native/binding/gemm_linear.cc",
-=======
       "native/binding/gemm_bits.cc",
->>>>>>> main
+      "native/binding/gemm_linear.cc",
       "native/binding/graph.cc",
       "native/binding/io.cc",
       "native/binding/quant.cc",
