@@ -1,4 +1,5 @@
-// Ways into and out of compressed rows; those from triplets are in from_coo.h. All results have ascending, unique columns.
+// Ways into and out of compressed rows; those from triplets are in from_coo.h. All results have ascending, unique
+// columns.
 #pragma once
 
 #include <cstddef>

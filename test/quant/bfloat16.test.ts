@@ -50,7 +50,7 @@ it('takes and gives matrices', () => {
   const h = toBfloat16(dense(2, 1, Float32Array.of(1, 0.5)));
   expect(h).toEqual({ rows: 2, cols: 1, data: Uint16Array.of(0x3f80, 0x3f00), dtype: 'bf16' });
   expect(fromBfloat16(h)).toEqual({ rows: 2, cols: 1, data: Float32Array.of(1, 0.5) });
-  expect(() => fromBfloat16({ ...h, dtype: 'f16' })).toThrowError(/bf16/);
+  expect(() => fromBfloat16({ ...h, dtype: 'f16' })).toThrow(/bf16/);
 });
 
 it('keeps an error of at most 2^−8', () => {

@@ -35,7 +35,7 @@ describeEachIsa('castFp4', (isa) => {
       for (const n of [1, 7, 16, 33, 100_000]) {
         const x = new Float32Array(n);
         x[n - 1] = NaN;
-        expect(() => castFp4(x)).toThrowError(/castFp4|NaN/);
+        expect(() => castFp4(x)).toThrow(/castFp4|NaN/);
       }
     }));
 

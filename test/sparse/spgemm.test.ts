@@ -38,7 +38,7 @@ const multipliers: Record<Semiring['multiply'], Operator> = {
 
 /** The same with other operators, rounded to the type. A single product of `or` or `and` becomes 0 or 1 too. */
 function oracleOf(a: Csr<SpgemmValues>, b: Csr<SpgemmValues>, { add, multiply }: Semiring): Grid {
-  const [x, y] = [gridOf(a as Csr<Real>), gridOf(b as Csr<Real>)];
+  const [x, y] = [gridOf(a), gridOf(b)];
   const whole = a.values instanceof Int32Array;
   const round = (v: number) => (whole ? v | 0 : a.values instanceof Float32Array ? Math.fround(v) : v);
   const apply = (operator: Operator, v: number, w: number) =>
