@@ -355,17 +355,14 @@ Status count_windows(const Product& product, bool only_slices, Use use, Context 
 
 }  // namespace
 
-Status spgemm_count(const CsrPattern& a, const CsrPattern& b, const SpgemmOptions& options, uint32_t* indptr,
-                    SpgemmStats& stats, Context context) {
-  ArenaFrame plan_scratch;
-  SpgemmPlan plan;
-  const Status planned = plan.build(a, b, options.accumulator, plan_scratch, context);
-  if (planned != Status::ok) return planned;
+Status spgemm_count(SpgemmPlan& plan, const CsrPattern& a, const CsrPattern& b, const SpgemmOptions& options,
+                    uint32_t* indptr, SpgemmStats& stats, Context context) {
   const Product product{a, b, options, plan};
   const Status status = count_windows(
       product, false, [&](size_t i, uint32_t count) { indptr[i + 1] = count; }, context);
   stats = plan.stats;
   if (status != Status::ok) return status;
+  plan.slices_counted = true;
   for (size_t w = 0; w < plan.window_count; w++) {
     const Window& window = plan.windows[w];
     if (!window.slice) continue;
@@ -377,17 +374,15 @@ Status spgemm_count(const CsrPattern& a, const CsrPattern& b, const SpgemmOption
 }
 
 template <class T>
-Status spgemm_fill(const CsrView<T>& a, const CsrView<T>& b, const SpgemmOptions& options, const CsrPattern& c,
-                   uint32_t* indices, T* values, Context context) {
-  ArenaFrame plan_scratch;
-  SpgemmPlan plan;
-  const Status planned = plan.build(a, b, options.accumulator, plan_scratch, context);
-  if (planned != Status::ok) return planned;
+Status spgemm_fill(SpgemmPlan& plan, const CsrView<T>& a, const CsrView<T>& b, const SpgemmOptions& options,
+                   const CsrPattern& c, uint32_t* indices, T* values, Context context) {
   const Product product{a, b, options, plan};
   if (plan.has_slices) {
-    const Status counted = count_windows(
-        product, true, [](size_t, uint32_t) {}, context);
-    if (counted != Status::ok) return counted;
+    if (!plan.slices_counted) {
+      const Status counted = count_windows(
+          product, true, [](size_t, uint32_t) {}, context);
+      if (counted != Status::ok) return counted;
+    }
     // From here on the count of a slice is where it ends in its row.
     for (size_t w = 1; w < plan.window_count; w++) {
       Window& window = plan.windows[w];
@@ -426,9 +421,9 @@ Status spgemm_fill(const CsrView<T>& a, const CsrView<T>& b, const SpgemmOptions
   });
 }
 
-#define LAPIDARY_INSTANTIATE(T)                                                                              \
-  template Status spgemm_fill(const CsrView<T>&, const CsrView<T>&, const SpgemmOptions&, const CsrPattern&, \
-                              uint32_t*, T*, Context)
+#define LAPIDARY_INSTANTIATE(T)                                                                        \
+  template Status spgemm_fill(SpgemmPlan&, const CsrView<T>&, const CsrView<T>&, const SpgemmOptions&, \
+                              const CsrPattern&, uint32_t*, T*, Context)
 LAPIDARY_INSTANTIATE(double);
 LAPIDARY_INSTANTIATE(float);
 LAPIDARY_INSTANTIATE(int32_t);
