@@ -471,14 +471,16 @@ describe('refusals', () => {
     const { indptr, indices } = spgemm(a, b);
     const nnz = indices.length;
     const rest = [undefined, undefined, false] as const;
-    for (const accumulator of [0, 1, 2, 3, 4])
+    // its own pattern as a mask changes nothing
+    const masks = [rest, [indptr, indices, false] as const];
+    for (const [accumulator, mask] of [0, 1, 2, 3, 4].flatMap((kind) => masks.map((mask) => [kind, mask] as const)))
       for (const change of [1, -1, nnz]) {
         // one row longer or shorter than it should be, another made up for it
         const wrong = indptr.map((p, i) => (i === 0 || i === a.rows ? p : Math.min(nnz, Math.max(0, p + change))));
         expect(() =>
           sparse.spgemmFill(
             ...factors,
-            ...rest,
+            ...mask,
             accumulator,
             0,
             0,
