@@ -162,6 +162,8 @@ int Args::call(int i, size_t count) {
   napi_get_undefined(env_, &undefined);
   // What it throws is the exception of this call.
   if (napi_call_function(env_, undefined, raw(i), 0, nullptr, &given) != napi_ok) throw Refused{};
+  bool is_array = false;
+  if (napi_is_array(env_, given, &is_array) != napi_ok || !is_array) refuse(i, "ERR_DTYPE", "a function giving arrays");
   const int first = static_cast<int>(argc_);
   for (uint32_t c = 0; c < count; c++, argc_++)
     if (napi_get_element(env_, given, c, &argv_[argc_]) != napi_ok) refuse(i, "ERR_DTYPE", "a function giving arrays");
