@@ -56,8 +56,19 @@ interface SparseNative {
   toDense(...args: [...a: NumberCsr, data: Real | Int32Array]): void;
   transpose(...args: [...a: NumberCsr, indptr: Uint32Array, indices: Uint32Array, values: Real | Int32Array]): void;
   spmv(...args: [...a: CsrArguments, x: Real, out: Real, transposed: boolean]): void;
-  /** First phase, under the name that errors carry: writes row pointers to `indptr` and [entries, products, empty rows, rows by hash, dense, heap, sort] to `stats`. */
-  spgemm(...args: [...operands: Factors, indptr: Uint32Array, stats: Float64Array]): void;
+  /**
+   * Writes row pointers to `indptr` and [entries, products, empty rows, rows by hash, dense, heap, sort] to `stats`; then
+   * calls `allocate`, if there is one, and fills the indices and values that it gives.
+   */
+  spgemm(
+    ...args: [
+      ...operands: Factors,
+      sorted: boolean,
+      indptr: Uint32Array,
+      stats: Float64Array,
+      allocate: (() => [indices: Uint32Array, values: Real | Int32Array]) | undefined,
+    ]
+  ): void;
   /** Fills what spgemm counted with the same operands, the semiring excepted. */
   spgemmFill(
     ...args: [

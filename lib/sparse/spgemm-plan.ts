@@ -65,7 +65,7 @@ export interface SpgemmPlan {
 export function spgemmPlan(a: Csr<SpgemmValues>, b: Csr<SpgemmValues>, options?: SpgemmPlanOptions): SpgemmPlan {
   const at = where('spgemmPlan');
   checkFactors(at, a, b);
-  return count(at, a, b, at.options(options, ['mask', 'complement', 'accumulator']));
+  return count(at, a, b, at.options(options, ['mask', 'complement', 'accumulator'])).plan;
 }
 
 /** Both factors of one type and of shapes that fit. */
@@ -75,28 +75,46 @@ export function checkFactors(at: Where, a: Csr<SpgemmValues>, b: Csr<SpgemmValue
   if (b.rows !== a.cols) at.fail('ERR_SHAPE', 'b', `${a.cols} rows, as many as a has columns`, `${b.rows}`);
 }
 
-/** The plan of a product whose factors have been checked. */
-export function count(
+/** What the second phase needs beyond a plan, if it is to follow at once. */
+interface Filling {
+  codes: [add: number, multiply: number];
+  sorted: boolean;
+}
+
+/** The plan of a product whose factors have been checked; with `filling`, the indices and values of the product too. */
+export function count<A extends SpgemmValues>(
   at: Where,
-  a: Csr<SpgemmValues>,
-  b: Csr<SpgemmValues>,
+  a: Csr<A>,
+  b: Csr<A>,
   { mask, complement = false, accumulator = 'auto' }: SpgemmPlanOptions,
-): SpgemmPlan {
+  filling?: Filling,
+): { plan: SpgemmPlan; indices: Uint32Array; values: A } {
   at.oneOf('options.accumulator', accumulator, accumulators);
   at.boolean('options.complement', complement);
   if (mask !== undefined) checkMask(at, 'options.mask', mask, a.rows, b.cols);
   const indptr = at.allocate(Uint32Array, a.rows + 1);
   const counts = new Float64Array(2 + accumulators.length);
   const plan = { rows: a.rows, cols: b.cols, indptr, mask: mask ?? null, complement, accumulator };
-  native.spgemm(...operands(a, b, plan, [0, 0]), indptr, counts);
+  let result = { indices: new Uint32Array(0), values: new (typeOf(a.values))(0) };
+  const checkSize = () => {
+    if (counts[0]! >= 2 ** 32)
+      at.fail('ERR_RANGE', undefined, 'a result of at most 2^32 - 1 entries', String(counts[0]));
+  };
+  const allocate = (): [Uint32Array, A] => {
+    checkSize();
+    result = { indices: at.allocate(Uint32Array, counts[0]!), values: at.allocate(typeOf(a.values), counts[0]!) };
+    return [result.indices, result.values];
+  };
+  const { codes, sorted } = filling ?? { codes: [0, 0], sorted: true };
+  native.spgemm(...operands(a, b, plan, codes), sorted, indptr, counts, filling && allocate);
+  checkSize();
   const [nnz, products, none, hash, dense, heap, sort] = counts as unknown as number[];
-  if (nnz! >= 2 ** 32) at.fail('ERR_RANGE', undefined, 'a result of at most 2^32 - 1 entries', String(nnz));
   const stats = {
     flops: 2 * products!,
     compressionRatio: nnz! > 0 ? products! / nnz! : 0,
     rowsPerAccumulator: { hash: hash!, dense: dense!, heap: heap!, sort: sort!, none: none! },
   };
-  return { ...plan, stats };
+  return { plan: { ...plan, stats }, ...result };
 }
 
 export function checkMask(at: Where, argument: string, mask: Pattern, rows: number, cols: number): void {

@@ -58,13 +58,17 @@ export function spgemm<A extends SpgemmValues>(
   const { semiring, sorted = true, plan: given, ...counted } = at.options(options, known);
   const codes = semiringCodes(at, semiring);
   at.boolean('options.sorted', sorted);
-  const plan = given === undefined ? count(at, a, b, counted) : checkedPlan(at, given, counted, a, b);
+  if (given === undefined) {
+    const { plan, indices, values } = count(at, a, b, counted, { codes, sorted });
+    return { rows: plan.rows, cols: plan.cols, indptr: plan.indptr, indices, values, stats: plan.stats };
+  }
 
+  const plan = checkedPlan(at, given, counted, a, b);
   const { rows, cols, indptr, stats } = plan;
   const indices = at.allocate(Uint32Array, indptr[rows]!);
   const values = at.allocate(typeOf(a.values), indptr[rows]!);
   native.spgemmFill(...operands(a, b, plan, codes), sorted, indptr, indices, values);
-  return { rows, cols, indptr: given ? indptr.slice() : indptr, indices, values, stats };
+  return { rows, cols, indptr: indptr.slice(), indices, values, stats };
 }
 
 function checkedPlan(

@@ -149,8 +149,30 @@ void* Args::array(int i, napi_typedarray_type kind, size_t width, size_t length,
   }
   if (length == 0) return info.data;
   const char* begin = static_cast<const char*>(info.data);
-  check_overlap({begin, begin + length * width, i, written, may_equal});
+  check_overlap({begin, begin + length * width, length, i, written, may_equal});
   return info.data;
+}
+
+int Args::call(int i, size_t count) {
+  napi_value undefined, given;
+  napi_valuetype kind;
+  if (raw(i) == nullptr || napi_typeof(env_, raw(i), &kind) != napi_ok || kind != napi_function)
+    refuse(i, "ERR_DTYPE", "a function");
+  if (argc_ + count > kMaxArgs) refuse(i, "ERR_RANGE", "fewer arguments");
+  napi_get_undefined(env_, &undefined);
+  // What it throws is the exception of this call.
+  if (napi_call_function(env_, undefined, raw(i), 0, nullptr, &given) != napi_ok) throw Refused{};
+  bool is_array = false;
+  if (napi_is_array(env_, given, &is_array) != napi_ok || !is_array) refuse(i, "ERR_DTYPE", "a function giving arrays");
+  const int first = static_cast<int>(argc_);
+  for (uint32_t c = 0; c < count; c++, argc_++)
+    if (napi_get_element(env_, given, c, &argv_[argc_]) != napi_ok) refuse(i, "ERR_DTYPE", "a function giving arrays");
+  for (size_t e = 0; e < extent_count_; e++) {
+    const ArrayInfo now = info_of(*this, extents_[e].index);
+    if (now.data != extents_[e].begin || now.length != extents_[e].length)
+      refuse(extents_[e].index, "ERR_SHAPE", "an array that stays attached and of its length");
+  }
+  return first;
 }
 
 void Args::check_overlap(const Extent& added) {

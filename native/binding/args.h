@@ -110,6 +110,10 @@ class Args {
   }
   // True if argument i is undefined or null: an optional array that was not given.
   bool absent(int i);
+  // Calls the function in argument i, for memory that can only be asked for once its size is known; it gives an array
+  // whose first `count` values become further arguments. Returns the index of the first of them. JavaScript runs here:
+  // arrays taken before are looked at again, and one that has been detached or resized meanwhile ends the call.
+  int call(int i, size_t count);
   // The number of values of the typed array in argument i, for functions whose size is that of an argument.
   size_t length(int i);
   // The element type of the typed array in argument i, for functions that serve several.
@@ -136,6 +140,7 @@ class Args {
   struct Extent {
     const char* begin;
     const char* end;
+    size_t length;
     int index;
     bool written;
     int may_equal;

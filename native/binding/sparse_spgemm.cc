@@ -3,7 +3,9 @@
 #include "binding/args.h"
 #include "binding/domains.h"
 #include "binding/sparse_args.h"
+#include "core/arena.h"
 #include "sparse/spgemm.h"
+#include "sparse/spgemm_plan.h"
 
 namespace lapidary {
 namespace {
@@ -44,17 +46,35 @@ struct Operands {
   }
 };
 
-// (operands ×16, indptr, stats [nnz, products, rows by accumulator …])
+// Fills rows that begin at indptr. The arrays are arguments i and i + 1.
 template <class T>
-void SpgemmCount(Args& args) {
-  const Operands<T> of(args);
-  const auto indptr = args.out<uint32_t>(16, of.a.rows + 1);
-  const auto out = args.out<double>(17, 2 + kAccumulators);
+void fill(Args& args, SpgemmPlan& plan, const Operands<T>& of, std::span<const uint32_t> indptr, int i) {
+  const size_t nnz = args.length(i);
+  const auto indices = args.out<uint32_t>(i, nnz);
+  const auto values = args.out<T>(i + 1, nnz);
+  const CsrPattern c{of.a.rows, of.b.cols, nnz, indptr.data(), nullptr};
+  const CsrFault fault = check_indptr(c);
+  if (fault) refuse_csr(args, "indptr", fault);
+  args.done(spgemm_fill(plan, of.a, of.b, of.options, c, indices.data(), values.data(), args.context()));
+}
+
+// (operands ×16, sorted, indptr, stats [nnz, products, rows by accumulator …], allocate). Without `allocate` counts
+// only; else it is called with the statistics in place and gives [indices, values], which are then filled.
+template <class T>
+void Spgemm(Args& args) {
+  Operands<T> of(args);
+  of.options.sorted = args.boolean(16);
+  const auto indptr = args.out<uint32_t>(17, of.a.rows + 1);
+  const auto out = args.out<double>(18, 2 + kAccumulators);
+  ArenaFrame scratch;
+  SpgemmPlan plan;
+  args.done(plan.build(of.a, of.b, of.options.accumulator, scratch, args.context()));
   SpgemmStats stats;
-  args.done(spgemm_count(of.a, of.b, of.options, indptr.data(), stats, args.context()));
+  args.done(spgemm_count(plan, of.a, of.b, of.options, indptr.data(), stats, args.context()));
   out[0] = static_cast<double>(stats.nnz);
   out[1] = static_cast<double>(stats.products);
   for (size_t k = 0; k < kAccumulators; k++) out[2 + k] = static_cast<double>(stats.rows[k]);
+  if (!args.absent(19)) fill(args, plan, of, indptr, args.call(19, 2));
 }
 
 // (operands ×16, sorted, indptr, indices, values)
@@ -62,18 +82,15 @@ template <class T>
 void SpgemmFill(Args& args) {
   Operands<T> of(args);
   of.options.sorted = args.boolean(16);
-  const size_t nnz = args.length(18);
   const auto indptr = args.in<uint32_t>(17, of.a.rows + 1);
-  const auto indices = args.out<uint32_t>(18, nnz);
-  const auto values = args.out<T>(19, nnz);
-  const CsrPattern c{of.a.rows, of.b.cols, nnz, indptr.data(), nullptr};
-  const CsrFault fault = check_indptr(c);
-  if (fault) refuse_csr(args, "indptr", fault);
-  args.done(spgemm_fill(of.a, of.b, of.options, c, indices.data(), values.data(), args.context()));
+  ArenaFrame scratch;
+  SpgemmPlan plan;
+  args.done(plan.build(of.a, of.b, of.options.accumulator, scratch, args.context()));
+  fill(args, plan, of, indptr, 18);
 }
 
 constexpr Method kMethods[] = {
-    {"spgemm", by_type<SpgemmCount<float>, SpgemmCount<double>, SpgemmCount<int32_t>>},
+    {"spgemm", by_type<Spgemm<float>, Spgemm<double>, Spgemm<int32_t>>},
     {"spgemmFill", by_type<SpgemmFill<float>, SpgemmFill<double>, SpgemmFill<int32_t>>},
 };
 

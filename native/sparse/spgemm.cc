@@ -23,6 +23,10 @@ template <class T>
   for (size_t e = 0; e < std::min(n, kMost); e += 64 / sizeof(T)) __builtin_prefetch(row + e, 1);
 }
 
+void set_bits(const uint32_t* column, const uint32_t* end, uint32_t base, uint64_t* bits) {
+  for (; column < end; column++) bits[(*column - base) / 64] |= uint64_t{1} << (*column - base) % 64;
+}
+
 // A product and where its rows lie.
 struct Product {
   const CsrPattern& a;
@@ -89,24 +93,22 @@ class DensePattern {
       kernels_.mark(row, base, bits_);
     if (mask.given) restrict(base, words, mask);
   }
-  // The same for columns that are known.
-  void set(const uint32_t* columns, size_t n, uint32_t base) {
-    for (size_t e = 0; e < n; e++) bits_[(columns[e] - base) / 64] |= uint64_t{1} << (columns[e] - base) % 64;
-  }
   void clear(size_t words) { std::fill_n(bits_, words, 0); }
   size_t count_and_clear(size_t words) { return kernels_.count_and_clear(bits_, words); }
+  // The columns that a mask allows, as bits; to be all zero again at the end of the row.
+  uint64_t* allowed() { return allowed_; }
   size_t count_few(const RowPattern& row, uint32_t base) { return kernels_.count_few(row, base, bits_); }
   uint64_t* bits() { return bits_; }
 
  private:
   void restrict(uint32_t base, size_t words, const MaskRow& mask) {
-    const uint32_t* column = std::lower_bound(mask.begin, mask.end, base);
-    const uint32_t* const end = std::lower_bound(column, mask.end, uint64_t{base} + 64 * words);
+    const MaskRow in_reach = mask.between(base, words);
     if (mask.complement) {
-      for (; column < end; column++) bits_[(*column - base) / 64] &= ~(uint64_t{1} << (*column - base) % 64);
+      for (const uint32_t* c = in_reach.begin; c < in_reach.end; c++)
+        bits_[(*c - base) / 64] &= ~(uint64_t{1} << (*c - base) % 64);
       return;
     }
-    for (const uint32_t* c = column; c < end; c++) allowed_[(*c - base) / 64] |= uint64_t{1} << (*c - base) % 64;
+    set_bits(in_reach.begin, in_reach.end, base, allowed_);
     for (size_t w = 0; w < words; w++) {
       bits_[w] &= allowed_[w];
       allowed_[w] = 0;
@@ -196,6 +198,7 @@ class Writer {
     if (window.kind != Accumulator::dense)
       return wide_.fill(window.kind, row, semiring, std::min<uint64_t>(products, window.width()), mask,
                         product.options.sorted, indices, values, count);
+    if (mask.given && !mask.complement) return fill_allowed(row, semiring, base, words, mask, indices, values, count);
     const bool may_repeat = !mask.given && !window.slice;
     if (may_repeat && repeats(product, i)) return fill_by_place(row, semiring, work, indices, values, count);
 
@@ -205,8 +208,7 @@ class Writer {
     const bool head = may_repeat && i + 1 < window.last && products <= kMostPlaces &&
                       product.plan.work[i + 1].repeat != static_cast<uint64_t>(Repeat::no);
     if (!head && !mask.given && (count >= 8 * words || products >= 4 * count)) {
-      if (!sums_ready_) std::fill_n(sums_, width_, nothing_);
-      sums_ready_ = true;
+      ready_sums();
       // A row that is not as counted must not be written: its end would be another's begin.
       if (rank_(dense_.bits(), words, before_) != count) return false;
       rows_.add_dense(row, semiring, base, sums_);
@@ -229,6 +231,37 @@ class Writer {
     return true;
   }
 
+  // The bits of the mask's row and its rank directory stand in for those of the products, which are then looked at
+  // once.
+  bool fill_allowed(const RowInput<T>& row, Semiring semiring, uint32_t base, size_t words, const MaskRow& mask,
+                    uint32_t* indices, T* values, size_t count) {
+    const MaskRow in_reach = mask.between(base, words);
+    if (in_reach.begin == in_reach.end) return count == 0;
+    ready_sums();
+    uint64_t* const allowed = dense_.allowed();
+    uint64_t* const found = dense_.bits();
+    set_bits(in_reach.begin, in_reach.end, base, allowed);
+    rank_(allowed, words, before_);
+    rows_.add_allowed(row, semiring, base, allowed, before_, found, sums_);
+    // The sums lie as the mask's columns do. As everywhere, nothing is written beyond `count`.
+    size_t n = 0;
+    for (const uint32_t* c = in_reach.begin; c < in_reach.end; c++) {
+      const uint32_t j = *c - base;
+      T& sum = sums_[c - in_reach.begin];
+      if (found[j / 64] >> j % 64 & 1) {
+        if (n < count) {
+          indices[n] = *c;
+          values[n] = sum;
+        }
+        n++;
+        sum = nothing_;
+      }
+    }
+    for (const uint32_t* c = in_reach.begin; c < in_reach.end; c++)
+      allowed[(*c - base) / 64] = found[(*c - base) / 64] = 0;
+    return n == count;
+  }
+
   // Row i is the one after the row whose places are known, and like it.
   bool repeats(const Product& product, size_t i) const {
     return placed_row_ != kNone && placed_row_ + 1 == i &&
@@ -237,6 +270,11 @@ class Writer {
 
  private:
   static constexpr size_t kNone = ~size_t{0};
+
+  void ready_sums() {
+    if (!sums_ready_) std::fill_n(sums_, width_, nothing_);
+    sums_ready_ = true;
+  }
 
   void add_placed(const RowInput<T>& row, Semiring semiring, T* values, size_t count) {
     placed_count_ = count;
@@ -317,17 +355,14 @@ Status count_windows(const Product& product, bool only_slices, Use use, Context 
 
 }  // namespace
 
-Status spgemm_count(const CsrPattern& a, const CsrPattern& b, const SpgemmOptions& options, uint32_t* indptr,
-                    SpgemmStats& stats, Context context) {
-  ArenaFrame plan_scratch;
-  SpgemmPlan plan;
-  const Status planned = plan.build(a, b, options.accumulator, plan_scratch, context);
-  if (planned != Status::ok) return planned;
+Status spgemm_count(SpgemmPlan& plan, const CsrPattern& a, const CsrPattern& b, const SpgemmOptions& options,
+                    uint32_t* indptr, SpgemmStats& stats, Context context) {
   const Product product{a, b, options, plan};
   const Status status = count_windows(
       product, false, [&](size_t i, uint32_t count) { indptr[i + 1] = count; }, context);
   stats = plan.stats;
   if (status != Status::ok) return status;
+  plan.slices_counted = true;
   for (size_t w = 0; w < plan.window_count; w++) {
     const Window& window = plan.windows[w];
     if (!window.slice) continue;
@@ -339,17 +374,15 @@ Status spgemm_count(const CsrPattern& a, const CsrPattern& b, const SpgemmOption
 }
 
 template <class T>
-Status spgemm_fill(const CsrView<T>& a, const CsrView<T>& b, const SpgemmOptions& options, const CsrPattern& c,
-                   uint32_t* indices, T* values, Context context) {
-  ArenaFrame plan_scratch;
-  SpgemmPlan plan;
-  const Status planned = plan.build(a, b, options.accumulator, plan_scratch, context);
-  if (planned != Status::ok) return planned;
+Status spgemm_fill(SpgemmPlan& plan, const CsrView<T>& a, const CsrView<T>& b, const SpgemmOptions& options,
+                   const CsrPattern& c, uint32_t* indices, T* values, Context context) {
   const Product product{a, b, options, plan};
   if (plan.has_slices) {
-    const Status counted = count_windows(
-        product, true, [](size_t, uint32_t) {}, context);
-    if (counted != Status::ok) return counted;
+    if (!plan.slices_counted) {
+      const Status counted = count_windows(
+          product, true, [](size_t, uint32_t) {}, context);
+      if (counted != Status::ok) return counted;
+    }
     // From here on the count of a slice is where it ends in its row.
     for (size_t w = 1; w < plan.window_count; w++) {
       Window& window = plan.windows[w];
@@ -388,9 +421,9 @@ Status spgemm_fill(const CsrView<T>& a, const CsrView<T>& b, const SpgemmOptions
   });
 }
 
-#define LAPIDARY_INSTANTIATE(T)                                                                              \
-  template Status spgemm_fill(const CsrView<T>&, const CsrView<T>&, const SpgemmOptions&, const CsrPattern&, \
-                              uint32_t*, T*, Context)
+#define LAPIDARY_INSTANTIATE(T)                                                                        \
+  template Status spgemm_fill(SpgemmPlan&, const CsrView<T>&, const CsrView<T>&, const SpgemmOptions&, \
+                              const CsrPattern&, uint32_t*, T*, Context)
 LAPIDARY_INSTANTIATE(double);
 LAPIDARY_INSTANTIATE(float);
 LAPIDARY_INSTANTIATE(int32_t);

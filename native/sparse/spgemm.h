@@ -43,16 +43,19 @@ struct SpgemmStats {
   uint64_t rows[kAccumulators] = {};  // by accumulator; [automatic]: rows without a product
 };
 
-// Counts: indptr (a.rows + 1 entries) points to the rows of C if stats.nnz < 2^32, else it means nothing. a.cols must
-// be b.rows; all matrices must have been checked. Scratch: 17 bytes a row of A and of B, at most 12 bytes an entry of
-// B, and for each thread a bitmap or a table.
-Status spgemm_count(const CsrPattern& a, const CsrPattern& b, const SpgemmOptions& options, uint32_t* indptr,
-                    SpgemmStats& stats, Context context);
+struct SpgemmPlan;  // sparse/spgemm_plan.h: how the product is cut up, made once for both phases
 
-// Fills what was counted, with the same options. c.nnz entries are in indices and values, c.indptr has been checked.
-// Status::bad_structure if the rows of C are not as long as c.indptr says.
+// Counts: indptr (a.rows + 1 entries) points to the rows of C if stats.nnz < 2^32, else it means nothing. a.cols must
+// be b.rows; all matrices must have been checked; the plan is of a, b and the same accumulator. Scratch of plan and
+// phases: 17 bytes a row of A and of B, at most 12 bytes an entry of B, and for each thread a bitmap or a table.
+Status spgemm_count(SpgemmPlan& plan, const CsrPattern& a, const CsrPattern& b, const SpgemmOptions& options,
+                    uint32_t* indptr, SpgemmStats& stats, Context context);
+
+// Fills what was counted, with this plan or another of the same matrices, with the same options. c.nnz entries are in
+// indices and values, c.indptr has been checked. Status::bad_structure if the rows of C are not as long as c.indptr
+// says. Uses up the plan.
 template <class T>
-Status spgemm_fill(const CsrView<T>& a, const CsrView<T>& b, const SpgemmOptions& options, const CsrPattern& c,
-                   uint32_t* indices, T* values, Context context);
+Status spgemm_fill(SpgemmPlan& plan, const CsrView<T>& a, const CsrView<T>& b, const SpgemmOptions& options,
+                   const CsrPattern& c, uint32_t* indices, T* values, Context context);
 
 }  // namespace lapidary

@@ -199,7 +199,7 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
 
   stats = {};
   stats.products = total;
-  has_slices = false;
+  has_slices = slices_counted = false;
   size_t w = 0, parts_made = 0;
   uint64_t part_sum = part_products;  // as if a part were full
   for (size_t row = 0; row < a.rows;) {

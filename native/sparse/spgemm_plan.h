@@ -56,6 +56,7 @@ struct SpgemmPlan {
   const WindowPart* parts;
   size_t part_count;
   bool has_slices;
+  bool slices_counted;
   SpgemmStats stats;  // all but nnz
 
   // All arrays come from `scratch` and live as long as it.

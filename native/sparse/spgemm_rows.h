@@ -64,11 +64,14 @@ struct PatternKernels {
 
 template <class T>
 struct RowKernels {
-  // Adds each product to values[its place], and writes its column there unless `indices` is null. values must hold
-  // nothing_of(semiring.add) before. `masked`: products outside the pattern are left out, and their number returned;
-  // without it there are none.
+  // Adds each product to values[its place], and writes its column there. values must hold nothing_of(semiring.add)
+  // before. `masked`: products outside the pattern are left out, and their number returned; without it there are none.
   size_t (*add_by_rank)(const RowInput<T>& row, Semiring semiring, uint32_t base, const uint64_t* bits,
                         const uint32_t* before, bool masked, uint32_t* indices, T* values);
+  // Adds the products whose column is in `allowed` to sums[its place there], and sets their bits in `found`. Bound: two
+  // loads, a store and no branch for each product; the sum is only made for those that are allowed.
+  void (*add_allowed)(const RowInput<T>& row, Semiring semiring, uint32_t base, const uint64_t* allowed,
+                      const uint32_t* before, uint64_t* found, T* sums);
   // sums[column − base] += product.
   void (*add_dense)(const RowInput<T>& row, Semiring semiring, uint32_t base, T* sums);
   // values[place] = the sum of the products p with places[p] = place, for nnz places; sums has room for

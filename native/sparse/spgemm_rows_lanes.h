@@ -120,7 +120,7 @@ template <bool kTimes, class T, class Sink>
   }
 }
 
-template <class T, AddOp kAdd, bool kMasked, bool kIndices>
+template <class T, AddOp kAdd, bool kMasked>
 struct RankSink {
   uint32_t base;
   const uint64_t* bits;
@@ -140,10 +140,10 @@ struct RankSink {
       outside += !inside;
       T* const at = inside ? values + place : &spare;
       *at = added<kAdd>(*at, x);
-      if constexpr (kIndices) *(inside ? indices + place : &spare_index) = column;
+      *(inside ? indices + place : &spare_index) = column;
     } else {
       values[place] = added<kAdd>(values[place], x);
-      if constexpr (kIndices) indices[place] = column;
+      indices[place] = column;
     }
   }
 };
@@ -167,12 +167,51 @@ struct PlaceSink {
   }
 };
 
-template <class T, AddOp kAdd, bool kTimes, bool kMasked, bool kIndices>
+template <class T, AddOp kAdd, bool kTimes, bool kMasked>
 size_t add_ranked(const RowInput<T>& row, MultiplyOp op, uint32_t base, const uint64_t* bits, const uint32_t* before,
                   uint32_t* indices, T* values) {
-  RankSink<T, kAdd, kMasked, kIndices> sink{base, bits, before, indices, values};
+  RankSink<T, kAdd, kMasked> sink{base, bits, before, indices, values};
   for_products<kTimes>(row, op, sink);
   return sink.outside;
+}
+
+// How a kernel multiplies: two operators as code, the others by multiply().
+enum class Products : uint8_t { times, ones, by_operator };
+
+template <class T, AddOp kAdd, Products kProducts>
+void add_if_allowed(const RowInput<T>& row, MultiplyOp op, uint32_t base, const uint64_t* allowed,
+                    const uint32_t* before, uint64_t* found, T* sums) {
+  constexpr size_t kChunk = 128;
+  for (size_t e = 0; e < row.n; e++) {
+    prefetch_row<T>(row, kProducts == Products::ones ? nullptr : row.b_values, e);
+    const RowExtent k = row.extents[row.columns[e]];
+    const T a = row.values[e];
+    for (size_t q = k.begin; q < k.end; q += kChunk) {
+      const size_t n = k.end - q < kChunk ? k.end - q : kChunk;
+      const uint32_t* const column = row.b_indices + q;
+      const T* const b = row.b_values + q;
+      uint8_t hit[kChunk];
+      size_t hits = 0;
+      for (size_t c = 0; c < n; c++) {
+        const uint32_t j = column[c] - base;
+        hit[hits] = static_cast<uint8_t>(c);
+        hits += allowed[j / 64] >> j % 64 & 1;
+      }
+      T products[kChunk];
+      if constexpr (kProducts == Products::by_operator) {
+        for (size_t h = 0; h < hits; h++) products[h] = b[hit[h]];
+        multiply(op, a, products, hits, products);
+      }
+      for (size_t h = 0; h < hits; h++) {
+        const uint32_t j = column[hit[h]] - base;
+        T& sum = sums[before[j / 64] + popcount64(bits_below(allowed[j / 64], j % 64))];
+        if constexpr (kProducts == Products::times) sum = added<kAdd>(sum, times_of(a, b[hit[h]]));
+        if constexpr (kProducts == Products::ones) sum = added<kAdd>(sum, T{1});
+        if constexpr (kProducts == Products::by_operator) sum = added<kAdd>(sum, products[h]);
+        found[j / 64] |= uint64_t{1} << j % 64;
+      }
+    }
+  }
 }
 
 template <class T, AddOp kAdd, bool kTimes>
@@ -191,14 +230,23 @@ template <class T>
 size_t add_by_rank_of(const RowInput<T>& row, Semiring s, uint32_t base, const uint64_t* bits, const uint32_t* before,
                       bool masked, uint32_t* indices, T* values) {
   if (s.is_plus_times()) {
-    const auto loop = indices == nullptr ? add_ranked<T, AddOp::plus, true, true, false>
-                      : masked           ? add_ranked<T, AddOp::plus, true, true, true>
-                                         : add_ranked<T, AddOp::plus, true, false, true>;
+    const auto loop = masked ? add_ranked<T, AddOp::plus, true, true> : add_ranked<T, AddOp::plus, true, false>;
     return loop(row, s.multiply, base, bits, before, indices, values);
   }
-#define LAPIDARY_CALL(kAdd)                                                                                          \
-  indices == nullptr ? add_ranked<T, kAdd, false, true, false>(row, s.multiply, base, bits, before, indices, values) \
-                     : add_ranked<T, kAdd, false, true, true>(row, s.multiply, base, bits, before, indices, values)
+#define LAPIDARY_CALL(kAdd) add_ranked<T, kAdd, false, true>(row, s.multiply, base, bits, before, indices, values)
+  LAPIDARY_FOR_ADD(s.add, LAPIDARY_CALL);
+#undef LAPIDARY_CALL
+}
+
+template <class T>
+void add_allowed_of(const RowInput<T>& row, Semiring s, uint32_t base, const uint64_t* allowed, const uint32_t* before,
+                    uint64_t* found, T* sums) {
+  if (s.is_plus_times())
+    return add_if_allowed<T, AddOp::plus, Products::times>(row, s.multiply, base, allowed, before, found, sums);
+  if (s.add == AddOp::plus && s.multiply == MultiplyOp::pair)
+    return add_if_allowed<T, AddOp::plus, Products::ones>(row, s.multiply, base, allowed, before, found, sums);
+#define LAPIDARY_CALL(kAdd) \
+  add_if_allowed<T, kAdd, Products::by_operator>(row, s.multiply, base, allowed, before, found, sums)
   LAPIDARY_FOR_ADD(s.add, LAPIDARY_CALL);
 #undef LAPIDARY_CALL
 }

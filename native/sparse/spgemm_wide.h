@@ -22,6 +22,11 @@ struct MaskRow {
   bool given = false;
   bool complement = false;
 
+  // Its part in `words` words of 64 columns from `base` on.
+  MaskRow between(uint32_t base, size_t words) const {
+    const uint32_t* const first = std::lower_bound(begin, end, base);
+    return {first, std::lower_bound(first, end, uint64_t{base} + 64 * words), given, complement};
+  }
   bool allows(uint32_t column) const { return !given || std::binary_search(begin, end, column) != complement; }
 };
 

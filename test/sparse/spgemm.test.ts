@@ -127,6 +127,43 @@ describeEachIsa('spgemm', (isa) => {
     );
   });
 
+  test('masked products are the entries of whole ones: long rows, wide matrices, any operators', () => {
+    for (const [m, k, n, perA, perB] of [
+      [20, 300, 5000, 60, 400], // rows of b in chunks
+      [30, 50, 130, 40, 100],
+      [60, 200, 3_000_000, 3, 4], // too wide for a bitmap
+    ] as const) {
+      const whole = (x: Csr) => ({ ...x, values: x.values.map((v) => Math.round(8 * v)) });
+      const [a, b] = [whole(randomCsr(m, k, perA, 1)), whole(randomCsr(k, n, perB, 2))];
+      // a third of the entries, and others that no product meets
+      const all = spgemm(a, b);
+      const row = Array.from({ length: m }, (_, i) =>
+        Array<number>(all.indptr[i + 1]! - all.indptr[i]!).fill(i),
+      ).flat();
+      const met = row.map((i, p) => [i, all.indices[p]!] as const).filter((_, p) => p % 3 === 0);
+      const other = Array.from({ length: n }, (_, j) => [j % m, j] as const).filter(([, j]) => j % 7 === 0 && j < 9000);
+      const places = [...met, ...other];
+      const [from, to] = [places.map(([i]) => i), places.map(([, j]) => j)];
+      const mask = fromCoo({ rows: m, cols: n, row: from, col: to, value: from.map(() => 1) });
+      const masked = new Set(places.map(([i, j]) => i * n + j));
+      withIsa(isa, () => {
+        for (const semiring of ['plus-times', 'plus-pair', 'min-plus'] as const) {
+          const c = spgemm(a, b, { semiring });
+          for (const complement of [false, true]) {
+            const kept = (p: number) => masked.has(row[p]! * n + c.indices[p]!) !== complement;
+            const some = spgemm(a, b, { semiring, mask, complement });
+            expect([...some.indices]).toEqual([...c.indices].filter((_, p) => kept(p)));
+            expect([...some.values]).toEqual([...c.values].filter((_, p) => kept(p)));
+            const ends = [0];
+            row.forEach((i, p) => (ends[i + 1] = (ends[i + 1] ?? 0) + Number(kept(p))));
+            for (let i = 1; i <= m; i++) ends[i] = ends[i - 1]! + (ends[i] ?? 0);
+            expect([...some.indptr]).toEqual(ends);
+          }
+        }
+      });
+    }
+  });
+
   test('rows that repeat the row before: grids, bands and blocks of equal rows', () => {
     const line = (n: number, reach: number): Grid =>
       Array.from({ length: n }, (_, i) =>
@@ -434,14 +471,16 @@ describe('refusals', () => {
     const { indptr, indices } = spgemm(a, b);
     const nnz = indices.length;
     const rest = [undefined, undefined, false] as const;
-    for (const accumulator of [0, 1, 2, 3, 4])
+    // its own pattern as a mask changes nothing
+    const masks = [rest, [indptr, indices, false] as const];
+    for (const [accumulator, mask] of [0, 1, 2, 3, 4].flatMap((kind) => masks.map((mask) => [kind, mask] as const)))
       for (const change of [1, -1, nnz]) {
         // one row longer or shorter than it should be, another made up for it
         const wrong = indptr.map((p, i) => (i === 0 || i === a.rows ? p : Math.min(nnz, Math.max(0, p + change))));
         expect(() =>
           sparse.spgemmFill(
             ...factors,
-            ...rest,
+            ...mask,
             accumulator,
             0,
             0,
@@ -465,6 +504,32 @@ describe('refusals', () => {
       sparse.spgemmFill(...factors, ...rest, 0, 0, 0, true, indptr, b.indices, new Float64Array(nnz)),
     ).toThrow(expect.objectContaining({ name: 'LapidaryError' }));
   });
+});
+
+test('what gives the memory of the result may throw, lie, or take an argument away', () => {
+  const a = randomCsr(50, 50, 9, 1);
+  const indptr = new Uint32Array(51);
+  const nnz = spgemm(a, a).indices.length;
+  const product = (allocate: unknown, operand = a) => {
+    const { indptr: begin, indices, values } = operand;
+    const factor = [50, 50, begin, indices, values] as const;
+    const rest = [undefined, undefined, false, 0, 0, 0, true, indptr, new Float64Array(7)] as const;
+    return () => sparse.spgemm(...factor, ...factor, ...rest, allocate as never);
+  };
+  expect(product(() => [new Uint32Array(nnz), new Float64Array(nnz)])).not.toThrow();
+  expect(product(() => { throw new RangeError('mine'); })).toThrow('mine'); // prettier-ignore
+  const code = (name: string) => expect.objectContaining({ name: 'LapidaryError', code: name }) as Error;
+  expect(product(5)).toThrow(code('ERR_DTYPE'));
+  expect(product(() => 5)).toThrow(code('ERR_DTYPE'));
+  expect(product(() => [])).toThrow(code('ERR_DTYPE'));
+  expect(product(() => [new Uint32Array(nnz), new Float32Array(nnz)])).toThrow(code('ERR_DTYPE'));
+  expect(product(() => [new Uint32Array(nnz), new Float64Array(nnz - 1)])).toThrow(code('ERR_SHAPE'));
+  expect(product(() => [new Uint32Array(nnz - 1), new Float64Array(nnz - 1)])).toThrow(code('ERR_FORMAT'));
+  const buffer = new ArrayBuffer(12 * nnz);
+  expect(product(() => [new Uint32Array(buffer, 0, nnz), new Float64Array(buffer, 0, nnz)])).toThrow(code('ERR_ALIAS'));
+  const lent = { ...a, indices: a.indices.slice() };
+  const detach = () => (structuredClone(lent.indices, { transfer: [lent.indices.buffer] }), []);
+  expect(product(() => (detach(), [new Uint32Array(nnz), new Float64Array(nnz)]), lent)).toThrow(code('ERR_SHAPE'));
 });
 
 test('rounding within its bound of a sum in any order', () => {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "check.h"
+#include "core/arena.h"
 #include "core/cpu.h"
 #include "core/memory.h"
 #include "core/thread_pool.h"
@@ -14,6 +15,7 @@
 #include "sparse/csr.h"
 #include "sparse/from_coo.h"
 #include "sparse/spgemm.h"
+#include "sparse/spgemm_plan.h"
 #include "sparse/spmv.h"
 
 using namespace lapidary;
@@ -101,11 +103,23 @@ TEST(sparse_out_of_memory) {
     SpgemmStats stats;
     SpgemmOptions options;
     options.accumulator = accumulator;
-    CHECK(failures_of([&] { return spgemm_count(view, view, options, indptr.data(), stats, {}); }) > 0);
+    const auto planned = [&](auto phase) {
+      ArenaFrame scratch;
+      SpgemmPlan plan;
+      const Status status = plan.build(view, view, options.accumulator, scratch, {});
+      return status == Status::ok ? phase(plan) : status;
+    };
+    const auto count = [&](SpgemmPlan& plan) {
+      return spgemm_count(plan, view, view, options, indptr.data(), stats, {});
+    };
+    CHECK(failures_of([&] { return planned(count); }) > 0);
     std::vector<uint32_t> c_indices(stats.nnz);
     std::vector<double> c_values(stats.nnz);
     const CsrPattern c{3000, 3000, stats.nnz, indptr.data(), nullptr};
-    CHECK(failures_of([&] { return spgemm_fill(view, view, options, c, c_indices.data(), c_values.data(), {}); }) > 0);
+    const auto fill = [&](SpgemmPlan& plan) {
+      return spgemm_fill(plan, view, view, options, c, c_indices.data(), c_values.data(), {});
+    };
+    CHECK(failures_of([&] { return planned(fill); }) > 0);
     double total = 0, by_vectors = 0;
     for (const double v : c_values) total += v;
     spmv(view, x.data(), y.data(), fault, {});
@@ -113,8 +127,26 @@ TEST(sparse_out_of_memory) {
     for (const double v : expected) by_vectors += v;
     CHECK(total == by_vectors);
     options.mask = &all;
-    CHECK(failures_of([&] { return spgemm_count(view, view, options, indptr.data(), stats, {}); }) > 0);
+    CHECK(failures_of([&] { return planned(count); }) > 0);
     CHECK(stats.nnz <= a.indices.size());
+    c_indices.resize(stats.nnz);
+    c_values.resize(stats.nnz);
+    const CsrPattern masked{3000, 3000, stats.nnz, indptr.data(), nullptr};
+    CHECK(failures_of([&] {
+            return planned([&](SpgemmPlan& plan) {
+              return spgemm_fill(plan, view, view, options, masked, c_indices.data(), c_values.data(), {});
+            });
+          }) > 0);
+    double allowed = 0, expected_allowed = 0;
+    for (const double v : c_values) allowed += v;
+    for (size_t i = 0; i < 3000; i++) {
+      std::vector<double> row(3000);
+      for (size_t p = a.indptr[i]; p < a.indptr[i + 1]; p++)
+        for (size_t q = a.indptr[a.indices[p]]; q < a.indptr[a.indices[p] + 1]; q++)
+          row[a.indices[q]] += a.values[p] * a.values[q];
+      for (size_t p = a.indptr[i]; p < a.indptr[i + 1]; p++) expected_allowed += row[a.indices[p]];
+    }
+    CHECK(allowed == expected_allowed);
   }
   set_thread_count(usable_cpus());
 }
