@@ -1,24 +1,24 @@
-/** Rotary position embedding of new tokens, in place: a read and a write of the values, and d/2 sines and cosines a row. */
+/** Rotary position embedding of new tokens: a read and a write of the values, and d/2 sines and cosines a row. */
 import { attention, dense } from 'lapidary';
 import { bytesOf, uniformF32 } from '../harness/data.js';
 import type { Bench } from '../harness/row.js';
-
-const [heads, d] = [8, 64];
+import { d, heads, layouts, loops } from './rotary.js';
 
 const bench: Bench = ({ quick }) =>
   (quick ? [16] : [256, 4096, 65536]).flatMap((rows) =>
-    (['half', 'interleaved'] as const).map((layout) => ({
+    layouts.map((layout) => ({
       shape: `${rows} rows, ${heads} × ${d}, ${layout}`,
       dtype: 'f32',
       size: rows,
       family: layout,
       setup() {
         const x = dense(rows, heads * d, uniformF32(rows * heads * d, 1));
+        const out = dense(rows, heads * d, new Float32Array(x.data.length));
         return {
-          ours: () => attention.rope(x, { heads, layout, out: x, position: 1000 }),
-          output: () => x.data.subarray(0, 0), // in place, each call turns further
-          bytes: 2 * bytesOf(x.data),
-          footprint: bytesOf(x.data),
+          ours: () => attention.rope(x, { heads, layout, out, position: 1000 }),
+          output: () => out.data,
+          bytes: bytesOf(x.data, out.data),
+          peers: [loops(x, layout, (t) => 1000 + t)],
         };
       },
     })),

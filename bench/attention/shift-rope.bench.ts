@@ -1,24 +1,24 @@
-/** Moving a key cache by one step, in place: a read and a write of the values. */
+/** Moving a key cache by one step: a read and a write of the values, one table of sines and cosines for all. */
 import { attention, dense } from 'lapidary';
 import { bytesOf, uniformF32 } from '../harness/data.js';
 import type { Bench } from '../harness/row.js';
-
-const [heads, d] = [8, 64];
+import { d, heads, layouts, loops } from './rotary.js';
 
 const bench: Bench = ({ quick }) =>
   (quick ? [16] : [256, 4096, 65536]).flatMap((rows) =>
-    (['half', 'interleaved'] as const).map((layout) => ({
+    layouts.map((layout) => ({
       shape: `${rows} rows, ${heads} × ${d}, ${layout}`,
       dtype: 'f32',
       size: rows,
       family: layout,
       setup() {
         const x = dense(rows, heads * d, uniformF32(rows * heads * d, 1));
+        const out = dense(rows, heads * d, new Float32Array(x.data.length));
         return {
-          ours: () => attention.shiftRope(x, { heads, layout, out: x, delta: 1 }),
-          output: () => x.data.subarray(0, 0), // in place, each call turns further
-          bytes: 2 * bytesOf(x.data),
-          footprint: bytesOf(x.data),
+          ours: () => attention.shiftRope(x, { heads, layout, out, delta: 1 }),
+          output: () => out.data,
+          bytes: bytesOf(x.data, out.data),
+          peers: [loops(x, layout, () => 1)],
         };
       },
     })),

@@ -12,6 +12,7 @@ const rows = [
   [128, 64, 'exact'],
   [128, 16, 'exact'],
   [128, 16, 'polynomial'],
+  [512, 16, 'polynomial'],
   [1024, 16, 'polynomial'],
   [4096, 16, 'polynomial'],
 ] as const;
@@ -37,7 +38,7 @@ const bench: Bench = ({ quick }) =>
         peak: method === 'exact' ? ('f32' as const) : ('f64' as const),
         bytes: 6 * bytesOf(q.data),
         peers:
-          method === 'polynomial' && n <= 128
+          method === 'polynomial' && n <= 512
             ? [plain('lapidary, exact', call('exact'), (r) => r.out.data, { tolerance: 2e-3 })]
             : [],
       };

@@ -1,5 +1,5 @@
 /** Dense products: square, odd and skinny shapes. Bound by the FMA peak once the sides are some hundreds. */
-import { dense, gemm } from 'lapidary';
+import { dense, gemm, philox } from 'lapidary';
 import { bytesOf, dtypes, uniformOf, zerosOf, type Dtype } from '../harness/data.js';
 import { mlMatrix, onnxRuntime, openblas } from '../harness/peers.js';
 import type { Bench, Peer, Row, Work } from '../harness/row.js';
@@ -43,6 +43,38 @@ function work(dtype: Dtype, m: number, n: number, k: number): Work {
   };
 }
 
+/** u8·i8 against MatMulInteger, whose weights are k × n; ours lie as they are given. */
+function integerWork(m: number, n: number, k: number, transposeB: boolean): Work {
+  const bytes = (count: number, seed: number) => philox(seed).fill(new Uint32Array(count));
+  const a = dense(m, k, Uint8Array.from(bytes(m * k, 1)));
+  const straight = Int8Array.from(bytes(k * n, 2));
+  const b = transposeB ? dense(n, k, new Int8Array(n * k)) : dense(k, n, straight);
+  if (transposeB) for (let p = 0; p < k; p++) for (let j = 0; j < n; j++) b.data[j * k + p] = straight[p * n + j]!;
+  const out = dense(m, n, new Int32Array(m * n));
+  return {
+    ours: () => gemm.matmul(a, b, { transposeB, out }),
+    bytes: bytesOf(a.data, b.data, out.data),
+    peers: [
+      onnxRuntime(
+        {
+          operator: 'MatMulInteger',
+          output: { name: 'c', dims: [m, n], type: 'int32' },
+          weights: [{ name: 'b', dims: [k, n], data: straight }],
+        },
+        { name: 'a', dims: [m, k], data: a.data },
+        { tolerance: 0 },
+      ),
+    ],
+  };
+}
+
+const integers = [
+  [1024, 1024, 1024, false],
+  [128, 4096, 4096, false],
+  [1, 4096, 4096, true],
+  [8, 4096, 4096, true],
+] as const;
+
 const squares = [128, 256, 512, 1024, 2048];
 const others = [
   [127, 129, 131],
@@ -53,8 +85,13 @@ const others = [
   [64, 4096, 64],
 ] as const;
 
-const bench: Bench = ({ quick }) =>
-  dtypes.flatMap((dtype): Row[] => [
+const bench: Bench = ({ quick }) => [
+  ...(quick ? [[7, 5, 3, true] as const] : integers).map(([m, n, k, transposeB]): Row => ({
+    shape: `${m}×${n}×${k}${transposeB ? ' bᵀ' : ''}`,
+    dtype: 'u8·i8',
+    setup: () => integerWork(m, n, k, transposeB),
+  })),
+  ...dtypes.flatMap((dtype): Row[] => [
     ...(quick ? [48] : squares).map((n) => ({
       shape: `${n}×${n}×${n}`,
       dtype,
@@ -67,5 +104,6 @@ const bench: Bench = ({ quick }) =>
       dtype,
       setup: () => work(dtype, m, n, k),
     })),
-  ]);
+  ]),
+];
 export default bench;

@@ -23,29 +23,41 @@ function message(field: number, ...parts: (Uint8Array | string)[]): Uint8Array {
   return Buffer.concat([Uint8Array.from([...varint(field * 8 + BYTES), ...varint(body.length)]), body]);
 }
 
-/** float32, the only element type used here */
-const FLOAT = 1;
+/** Element types that are used here, by ONNX Runtime's names: TensorProto.DataType */
+const elementTypes = { float32: 1, uint8: 2, int8: 3, int32: 6 } as const;
+export type ElementType = keyof typeof elementTypes;
+export type TensorData = Float32Array | Uint8Array | Int8Array | Int32Array;
+
+/** The element type of an array. */
+export const elementTypeOf = (data: TensorData): ElementType =>
+  data.constructor.name.replace('Array', '').toLowerCase() as ElementType;
 
 export interface TensorShape {
   name: string;
   dims: readonly number[];
+  /** default float32 */
+  type?: ElementType;
 }
 
 /** A tensor that is part of the model, as weights are: the runtime may pack it beforehand. */
 export interface Initializer extends TensorShape {
-  data: Float32Array;
+  data: TensorData;
 }
 
 const dimension = (d: number) => message(1, number(1, d)); // TensorShapeProto.dim { dim_value 1 }
 
-const valueInfo = (field: number, { name, dims }: TensorShape) =>
-  message(field, message(1, name), message(2, message(1, number(1, FLOAT), message(2, ...dims.map(dimension)))));
+const valueInfo = (field: number, { name, dims, type = 'float32' }: TensorShape) =>
+  message(
+    field,
+    message(1, name),
+    message(2, message(1, number(1, elementTypes[type]), message(2, ...dims.map(dimension)))),
+  );
 
 /** AttributeProto.AttributeType */
 const INT = 2;
 
 /**
- * The model `output = operator(inputs…, weights…)` on f32 tensors; attributes are whole numbers. An operator that is not
+ * The model `output = operator(inputs…, weights…)` on tensors of f32 or integers; attributes are whole numbers. An operator that is not
  * ONNX's own has its domain before its name: `com.microsoft.MultiHeadAttention`.
  */
 export function onnxModel(
@@ -58,7 +70,13 @@ export function onnxModel(
   const names = [...inputs, ...weights].map((tensor) => message(1, tensor.name));
   const tensors = weights.map(({ name, dims, data }) => {
     const raw = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    return message(5, ...dims.map((d) => number(1, d)), number(2, FLOAT), message(8, name), message(9, raw));
+    return message(
+      5,
+      ...dims.map((d) => number(1, d)),
+      number(2, elementTypes[elementTypeOf(data)]),
+      message(8, name),
+      message(9, raw),
+    );
   });
   const settings = Object.entries(attributes).map(([name, value]) =>
     message(5, message(1, name), number(3, value), number(20, INT)),

@@ -3,7 +3,14 @@ import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import { asynchronous, synchronous } from './contender.js';
 import type { Task } from './external.js';
-import { onnxModel, type Initializer, type TensorShape } from './onnx.js';
+import {
+  elementTypeOf,
+  onnxModel,
+  type ElementType,
+  type Initializer,
+  type TensorData,
+  type TensorShape,
+} from './onnx.js';
 import { besselProcess, openblasProcess, scipyProcess } from './programs.js';
 import { MissingPeer, type Peer } from './row.js';
 
@@ -26,7 +33,7 @@ function readPackage(name: string): string {
 
 /** What is used of onnxruntime-node, ml-matrix and mathjs: the types of packages that may not be installed. */
 interface OnnxRuntime {
-  Tensor: new (type: 'float32', data: Float32Array, dims: readonly number[]) => OnnxTensor;
+  Tensor: new (type: ElementType, data: TensorData, dims: readonly number[]) => OnnxTensor;
   InferenceSession: {
     create(
       model: Uint8Array,
@@ -38,7 +45,7 @@ interface OnnxRuntime {
   };
 }
 interface OnnxTensor {
-  data: Float32Array;
+  data: TensorData;
 }
 interface Matrix {
   mmul(other: Matrix): Matrix;
@@ -109,16 +116,21 @@ export function onnxRuntime(
     ...check,
     async open(threads, minTime) {
       const { module: ort, version } = load<OnnxRuntime>('onnxruntime-node');
-      const inputs = 'name' in input ? [input] : input;
+      const inputs = ('name' in input ? [input] : input).map((given) => ({
+        ...given,
+        type: elementTypeOf(given.data),
+      }));
       const session = await ort.InferenceSession.create(
         onnxModel(model.operator, inputs, model.output, model.weights, model.attributes),
         { intraOpNumThreads: threads, interOpNumThreads: 1, executionProviders: ['cpu'] },
       );
       const size = model.output.dims.reduce((a, b) => a * b, 1);
       const feeds = Object.fromEntries(
-        inputs.map(({ name, data, dims }) => [name, new ort.Tensor('float32', data, dims)]),
+        inputs.map(({ name, data, dims, type }) => [name, new ort.Tensor(type, data, dims)]),
       );
-      const fetches = { [model.output.name]: new ort.Tensor('float32', new Float32Array(size), model.output.dims) };
+      const { type = 'float32' } = model.output;
+      const result = type === 'int32' ? new Int32Array(size) : new Float32Array(size);
+      const fetches = { [model.output.name]: new ort.Tensor(type, result, model.output.dims) };
       const contender = asynchronous(
         () => session.run(feeds, fetches),
         (outputs) => outputs[model.output.name]!.data,

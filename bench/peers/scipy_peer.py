@@ -67,6 +67,88 @@ def from_coo(arrays, p):
     return call
 
 
+def canonical(matrix):
+    """As lapidary returns it: sorted, each column once."""
+    matrix = matrix.tocsr()
+    matrix.sum_duplicates()
+    return matrix
+
+
+def add(arrays, p):
+    a, b = csr(arrays, p, "a"), csr(arrays, p, "b")
+    return lambda: a + b
+
+
+def hadamard_product(arrays, p):
+    a, b = csr(arrays, p, "a"), csr(arrays, p, "b")
+    return lambda: a.multiply(b)
+
+
+def scale(arrays, p):
+    a, x = csr(arrays, p, "a"), arrays["x"]
+    return lambda: sp.diags(x) @ a
+
+
+def column_sums(arrays, p):
+    a = csr(arrays, p, "a")
+    return lambda: np.asarray(a.sum(axis=0)).ravel()
+
+
+def lower_triangle(arrays, p):
+    a = csr(arrays, p, "a")
+    return lambda: canonical(sp.tril(a, -1))
+
+
+def upper_triangle(arrays, p):
+    a = csr(arrays, p, "a")
+    return lambda: canonical(sp.triu(a, 1))
+
+
+def prune(arrays, p):
+    a = csr(arrays, p, "a")
+
+    def call():
+        c = a.copy()
+        c.data[np.abs(c.data) <= 0.5] = 0
+        c.eliminate_zeros()
+        return c
+
+    return call
+
+
+def diag(arrays, p):
+    a = csr(arrays, p, "a")
+    return lambda: a.diagonal()
+
+
+def extract(arrays, p):
+    a, half = csr(arrays, p, "a"), arrays["half"].astype(np.int32)
+    return lambda: a[half][:, half]
+
+
+def permute(arrays, p):
+    a, order = csr(arrays, p, "a"), arrays["order"].astype(np.int32)
+
+    def call():
+        c = a[order][:, order]
+        c.sort_indices()
+        return c
+
+    return call
+
+
+def is_symmetric(arrays, p):
+    a = csr(arrays, p, "a")
+    return lambda: np.array([float((a != a.T.tocsr()).nnz == 0)])
+
+
+def sddmm(arrays, p):
+    a = csr(arrays, p, "a")
+    x, y = arrays["x"].reshape(a.shape[0], -1), arrays["y"].reshape(a.shape[1], -1)
+    row = np.repeat(np.arange(a.shape[0]), np.diff(a.indptr))
+    return lambda: a.data * np.einsum("ij,ij->i", x[row], y[a.indices])
+
+
 def log_i(arrays, p):
     v, x = arrays["v"], arrays["x"]
     return lambda: np.log(special.ive(v, x)) + x
@@ -245,6 +327,18 @@ TASKS = {
     "spgemm": spgemm,
     "transpose": transpose,
     "fromCoo": from_coo,
+    "add": add,
+    "hadamardProduct": hadamard_product,
+    "scale": scale,
+    "columnSums": column_sums,
+    "lowerTriangle": lower_triangle,
+    "upperTriangle": upper_triangle,
+    "prune": prune,
+    "diag": diag,
+    "extract": extract,
+    "permute": permute,
+    "isSymmetric": is_symmetric,
+    "sddmm": sddmm,
     "logBesselI": log_i,
     "logBesselK": log_k,
     "besselIRatio": bessel_i_ratio,

@@ -1,4 +1,4 @@
-/** pLSTM on trees whose edges lead to the root, 4 heads of 64: nodes a second must not fall as the tree grows. */
+/** pLSTM on trees whose edges lead to the root, 4 heads of 64, forward and backward: nodes a second must not fall as the tree grows. */
 import { dense, recurrence } from 'lapidary';
 import { uniformF32 } from '../harness/data.js';
 import type { Bench } from '../harness/row.js';
@@ -19,26 +19,33 @@ function tree(nodes: number): recurrence.PlstmGraph {
 }
 
 const bench: Bench = ({ quick }) =>
-  (quick ? [15] : [255, 1023, 4095]).map((nodes) => ({
-    shape: `tree of ${nodes}×${heads}×${d}`,
-    dtype: 'f32',
-    size: nodes,
-    setup() {
-      const graph = tree(nodes);
-      const matrix = (rows: number, cols: number, seed: number) => dense(rows, cols, uniformF32(rows * cols, seed));
-      const [q, k, v] = [1, 2, 3].map((seed) => matrix(nodes, heads * d, seed)) as [M, M, M];
-      const gates = {
-        source: matrix(nodes - 1, heads, 4),
-        transition: matrix(graph.first.length, heads, 5),
-        mark: matrix(nodes - 1, heads, 6),
-      };
-      return {
-        ours: () => recurrence.plstmDag(q, k, v, gates, graph, { heads }).out,
-        flops: 2 * 5 * nodes * heads * d * d, // an edge out, its transition, two marks and their sum
-        peak: 'f32' as const,
-      };
-    },
-  }));
+  (quick ? [15] : [255, 1023, 4095]).flatMap((nodes) =>
+    [false, true].map((backward) => ({
+      shape: `tree of ${nodes}×${heads}×${d}${backward ? ' backward' : ''}`,
+      dtype: 'f32',
+      size: nodes,
+      family: backward ? 'backward' : 'forward',
+      setup() {
+        const graph = tree(nodes);
+        const matrix = (rows: number, cols: number, seed: number) => dense(rows, cols, uniformF32(rows * cols, seed));
+        const [q, k, v] = [1, 2, 3].map((seed) => matrix(nodes, heads * d, seed)) as [M, M, M];
+        const gates = {
+          source: matrix(nodes - 1, heads, 4),
+          transition: matrix(graph.first.length, heads, 5),
+          mark: matrix(nodes - 1, heads, 6),
+        };
+        return {
+          ours: () =>
+            backward
+              ? recurrence.plstmDagBackward(v, q, k, v, gates, graph, { heads }).dq
+              : recurrence.plstmDag(q, k, v, gates, graph, { heads }).out,
+          // an edge out, its transition, two marks and their sum; backward: 10 for the gradients, and the states once more
+          flops: 2 * (backward ? 15 : 5) * nodes * heads * d * d,
+          peak: 'f32' as const,
+        };
+      },
+    })),
+  );
 export default bench;
 
 type M = ReturnType<typeof dense<Float32Array>>;

@@ -7,7 +7,7 @@ import type { Bench } from '../harness/row.js';
 const bench: Bench = ({ quick }) =>
   graphs(quick).flatMap(({ name, family, n, make }) =>
     dtypes.flatMap((dtype) =>
-      (quick ? [8] : [8, 128]).map((cols) => ({
+      (quick ? [8] : [8, 32, 128]).map((cols) => ({
         shape: `${name} × ${cols}`,
         dtype,
         family: `${family} × ${cols}`,

@@ -71,7 +71,8 @@ function bounds(at: Where, window: readonly unknown[]): [number, number] {
  * - `'extended-exponent'`: weights are pairs m · 2ⁿ, which cannot overflow, and chunks are joined by powers of two.
  *   Nothing to tune. Heads whose largest logit lies beyond ±54000 are computed again by `'safe'`.
  * - `'unified-max'`: all weights are relative to e^phi and chunks just add up. A head with a logit outside the window, a
- *   sum of zero or a result that is not finite is computed again by `'safe'`, and has that scheme's bits.
+ *   sum that is too small to be accurate (0 above all) or a result that is not finite is computed again by `'safe'`, and
+ *   has that scheme's bits.
  * - `'safe'`: each chunk is relative to its own largest logit.
  *
  * A logit of −∞ masks a key; a head all of whose keys are masked, or a sequence of length 0, gives zeros; NaN or +∞ among

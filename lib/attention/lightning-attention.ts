@@ -109,9 +109,11 @@ export function lightningArguments(
  * operations a token and head. Whatever the block, and however a sequence is cut into calls that hand `state` on, the
  * results agree to rounding.
  *
- * Sums are formed in f32; powers of λ are exact to f32 (those below 2^−126 count as 0). The same bits for any number of
- * threads. With fewer than 4 heads and sequences together, those of more than 2048 tokens are cut along time, too, for
- * 2·d·e operations a token more.
+ * Sums are formed in f32; powers of λ are exact to f32 (those below 2^−126 count as 0). A NaN or infinity reaches no token
+ * before its own, but for one in v: products are taken in squares of 32 tokens, so it may reach up to 31 earlier ones.
+ *
+ * The same bits for any number of threads. With fewer than 4 heads and sequences together, those of more than 2048 tokens
+ * are cut along time, too, for 2·d·e operations a token more.
  *
  * @param q tokens × heads · d, f32
  * @param k tokens × heads · d

@@ -1,3 +1,7 @@
+export { hadamard, type HadamardOptions } from './hadamard.js';
+export { linear, type Activation, type LinearOptions, type PolynomialActivation } from './linear.js';
+export { matmul, type MatmulOptions } from './matmul.js';
+export { bitMatmul, type BitMatmulOptions } from './bit-matmul.js';
 export { matmul, type Bytes, type MatmulOptions } from './matmul.js';
 export { matvec, type MatvecOptions } from './matvec.js';
 export { nmPrune, nmExpand, type NmPruneOptions, type NmValues, type NmWeights } from './nm-prune.js';
@@ -12,3 +16,4 @@ export {
   type HashedLinearOptions,
   type HashedWeights,
 } from './hashed-linear.js';
+export type { Bytes, Stored } from './operands.js';

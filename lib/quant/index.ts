@@ -1,1 +1,10 @@
-export {};
+export { fromBfloat16, toBfloat16 } from './bfloat16.js';
+export type { CastOptions } from './cast.js';
+export { castFp4 } from './cast-fp4.js';
+export { castFp8, type CastFp8Options, type Fp8Format } from './cast-fp8.js';
+export { dequantize, type DequantizeOptions } from './dequantize.js';
+export { fromHalf, toHalf } from './half.js';
+export { kSort, type KSortOptions } from './k-sort.js';
+export { packBits, unpackBits, type BitEncoding, type BitMatrix, type PackBitsOptions } from './pack-bits.js';
+export { quantize, type QuantizeOptions } from './quantize.js';
+export type { QuantFormat, Quantized } from './quantized.js';

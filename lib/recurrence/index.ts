@@ -25,14 +25,25 @@ export {
 } from './plstm-1d.js';
 export {
   plstm2d,
+  plstm2dBackward,
   plstmGates,
+  type Plstm2dBackwardOptions,
   type Plstm2dGates,
+  type Plstm2dGradient,
   type Plstm2dOptions,
   type Plstm2dState,
   type PlstmDMode,
   type PlstmPMode,
 } from './plstm-2d.js';
-export { plstmDag, type PlstmDagGates, type PlstmDagOptions, type PlstmGraph } from './plstm-dag.js';
+export {
+  plstmDag,
+  plstmDagBackward,
+  type PlstmDagBackwardOptions,
+  type PlstmDagGates,
+  type PlstmDagGradient,
+  type PlstmDagOptions,
+  type PlstmGraph,
+} from './plstm-dag.js';
 export { rnnForward, type RnnForwardOptions, type RnnForwardResult } from './rnn-forward.js';
 export { rnnBackward, type RnnBackwardOptions, type RnnGradients } from './rnn-backward.js';
 export type { RnnCell, RnnNetwork } from './rnn.js';

@@ -160,7 +160,7 @@ export function plstm1dBackward<A extends Real>(
   native.plstm1dBackward(
     net.q, net.k, net.v, net.source, net.transition, net.mark, net.direct, net.before, upstream, dafter,
     gradient.dq.data, gradient.dk.data, gradient.dv.data, gradient.dsource.data, gradient.dtransition.data,
-    gradient.dmark.data, gradient.ddirect?.data, gradient.dstate.data, net.lengths, heads, dk, dv, net.chunk,
+    gradient.dmark.data, gradient.ddirect?.data, gradient.dstate.data, net.lengths, tokens, heads, dk, dv, net.chunk,
   );
   return gradient as Plstm1dGradient<A>;
 }

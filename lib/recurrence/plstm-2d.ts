@@ -1,4 +1,4 @@
-import { typeOf, where } from '../core/validate.js';
+import { typeOf, where, type Where } from '../core/validate.js';
 import type { Dense, Real } from '../core/values.js';
 import { native } from './scan-native.js';
 import { fresh, headsOf, real, shaped, shapedIf, type RealType } from './sequences.js';
@@ -84,7 +84,31 @@ export function plstm2d<A extends Real>(
   options: Plstm2dOptions<A>,
 ): { out: Dense<A>; state: Plstm2dState<A> } {
   const at = where('plstm2d');
-  const opts = at.options<Plstm2dOptions<Real>>(options, ['height', 'width', 'heads', 'corner', 'state', 'out']);
+  const opts = at.options<Plstm2dOptions<Real>>(options, [...keys, 'out']);
+  const net = prepare(at, q, k, v, gates, opts);
+  const { type, gate, images, height, width, heads, dk, dv } = net;
+  const out = at.outDense<Real>('options.out', opts.out, type, net.tokens, heads * dv);
+  const rows = fresh(at, type, net.rowStates, dv);
+  const columns = fresh(at, type, net.columnStates, dv);
+  // prettier-ignore
+  native.plstm2d(
+    net.q, net.k, net.v, gate.sourceRight, gate.sourceDown, gate.rightFromLeft, gate.rightFromUp, gate.downFromUp,
+    gate.downFromLeft, gate.markLeft, gate.markUp, gate.direct, net.before?.rows, net.before?.columns, out.data,
+    rows.data, columns.data, images, height, width, heads, dk, dv, net.flips,
+  );
+  return { out, state: { rows, columns } } as { out: Dense<A>; state: Plstm2dState<A> };
+}
+
+const keys = ['height', 'width', 'heads', 'corner', 'state'] as const;
+
+function prepare(
+  at: Where,
+  q: unknown,
+  k: unknown,
+  v: unknown,
+  gates: Plstm2dGates<Real>,
+  opts: Partial<Plstm2dOptions<Real>>,
+) {
   const type = typeOf<Real>(at.dense('q', q, real).data) as RealType;
   const net = headsOf(at, type, q, k, v, opts.heads);
   const { tokens, heads, dk, dv } = net;
@@ -99,23 +123,117 @@ export function plstm2d<A extends Real>(
   const gateIf = (name: keyof Plstm2dGates) => shapedIf(at, `gates.${name}`, gates[name], type, tokens, heads);
   const rowStates = at.size('state.rows', images * heads * height, dk);
   const columnStates = at.size('state.columns', images * heads * width, dk);
-  const { state } = opts;
-  if (state !== undefined && (typeof state !== 'object' || state === null))
-    at.fail('ERR_DTYPE', 'options.state', 'an object of rows and columns');
-  const before = state && {
-    rows: shaped(at, 'options.state.rows', state.rows, type, rowStates, dv),
-    columns: shaped(at, 'options.state.columns', state.columns, type, columnStates, dv),
+  return {
+    ...net,
+    images,
+    height,
+    width,
+    flips,
+    gate: {
+      sourceRight: gate('sourceRight'),
+      sourceDown: gate('sourceDown'),
+      rightFromLeft: gate('rightFromLeft'),
+      rightFromUp: gateIf('rightFromUp'),
+      downFromUp: gate('downFromUp'),
+      downFromLeft: gateIf('downFromLeft'),
+      markLeft: gate('markLeft'),
+      markUp: gate('markUp'),
+      direct: gateIf('direct'),
+    },
+    rowStates,
+    columnStates,
+    before: rim(at, 'options.state', opts.state, type, rowStates, columnStates, dv),
   };
-  const out = at.outDense<Real>('options.out', opts.out, type, tokens, heads * dv);
-  const rows = fresh(at, type, rowStates, dv);
-  const columns = fresh(at, type, columnStates, dv);
+}
+
+/** The states at the rim, checked. */
+function rim(
+  at: Where,
+  name: string,
+  state: unknown,
+  type: RealType,
+  rowStates: number,
+  columnStates: number,
+  dv: number,
+) {
+  if (state === undefined) return undefined;
+  if (typeof state !== 'object' || state === null) at.fail('ERR_DTYPE', name, 'an object of rows and columns');
+  const { rows, columns } = state as Partial<Plstm2dState<Real>>;
+  return {
+    rows: shaped(at, `${name}.rows`, rows, type, rowStates, dv),
+    columns: shaped(at, `${name}.columns`, columns, type, columnStates, dv),
+  };
+}
+
+/** Options of {@link plstm2dBackward}: those of the forward call, and the gradient of its last states. */
+export interface Plstm2dBackwardOptions<A extends Real = Float32Array> extends Omit<Plstm2dOptions<A>, 'out'> {
+  /** ∂L/∂state of the result; default zeros */
+  dstate?: Plstm2dState<A>;
+}
+
+/** The result of {@link plstm2dBackward}, each in the shape of what it is the gradient of. */
+export interface Plstm2dGradient<A extends Real = Float32Array> {
+  dq: Dense<A>;
+  dk: Dense<A>;
+  dv: Dense<A>;
+  /** of the gates that were given */
+  dgates: Plstm2dGates<A>;
+  /** the gradient of the states that enter */
+  dstate: Plstm2dState<A>;
+}
+
+/**
+ * Gradient of {@link plstm2d}, exact: node by node from the far corner back.
+ *
+ * The states that enter each node are computed again: those above every band of rows are kept, and within a band all, for
+ * 64 columns of v at a time. With bands of √(height / 2) rows, or more while they fit into 4 MiB, scratch is about
+ * width · √(8·height) · dk · 64 values a thread. About four times the operations of the forward call. A grid in bands,
+ * their `dstate` handed back from the last to the first, has the gradients of the whole. The same bits for any number of
+ * threads, which share out images and heads.
+ *
+ * @param dout (images · height · width) × (heads · dv): ∂L/∂out
+ * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_OPTION, ERR_DETACHED, ERR_RANGE, ERR_ABORTED, ERR_OUT_OF_MEMORY
+ * @source Pöppel et al. (2025), section 3, differentiated here
+ * @example
+ * const one = dense(4, 1, Float32Array.of(1, 1, 1, 1));
+ * const gates = { sourceRight: one, sourceDown: one, rightFromLeft: one, rightFromUp: one, downFromUp: one,
+ *   downFromLeft: one, markLeft: one, markUp: one };
+ * plstm2dBackward(one, one, one, one, gates, { height: 2, width: 2 }).dv.data // 4, 1, 1, 0
+ */
+export function plstm2dBackward<A extends Real>(
+  dout: Dense<A>,
+  q: Dense<A>,
+  k: Dense<A>,
+  v: Dense<A>,
+  gates: Plstm2dGates<A>,
+  options: Plstm2dBackwardOptions<A>,
+): Plstm2dGradient<A> {
+  const at = where('plstm2dBackward');
+  const opts = at.options<Plstm2dBackwardOptions<Real>>(options, [...keys, 'dstate']);
+  const net = prepare(at, q, k, v, gates, opts);
+  const { type, gate, tokens, images, height, width, heads, dk, dv } = net;
+  const upstream = shaped(at, 'dout', dout, type, tokens, heads * dv);
+  const dafter = rim(at, 'options.dstate', opts.dstate, type, net.rowStates, net.columnStates, dv);
+  const gradient = {
+    dq: fresh(at, type, tokens, heads * dk),
+    dk: fresh(at, type, tokens, heads * dk),
+    dv: fresh(at, type, tokens, heads * dv),
+  };
+  const dgates = Object.fromEntries(
+    Object.entries(gate).flatMap(([name, given]) => (given ? [[name, fresh(at, type, tokens, heads)]] : [])),
+  ) as unknown as Plstm2dGates<Real>;
+  const rows = fresh(at, type, net.rowStates, dv);
+  const columns = fresh(at, type, net.columnStates, dv);
   // prettier-ignore
-  native.plstm2d(
-    net.q, net.k, net.v, gate('sourceRight'), gate('sourceDown'), gate('rightFromLeft'), gateIf('rightFromUp'),
-    gate('downFromUp'), gateIf('downFromLeft'), gate('markLeft'), gate('markUp'), gateIf('direct'), before?.rows,
-    before?.columns, out.data, rows.data, columns.data, images, height, width, heads, dk, dv, flips,
+  native.plstm2dBackward(
+    net.q, net.k, net.v, gate.sourceRight, gate.sourceDown, gate.rightFromLeft, gate.rightFromUp, gate.downFromUp,
+    gate.downFromLeft, gate.markLeft, gate.markUp, gate.direct, net.before?.rows, net.before?.columns, upstream,
+    dafter?.rows, dafter?.columns, gradient.dq.data, gradient.dk.data, gradient.dv.data, dgates.sourceRight.data,
+    dgates.sourceDown.data, dgates.rightFromLeft.data, dgates.rightFromUp?.data, dgates.downFromUp.data,
+    dgates.downFromLeft?.data, dgates.markLeft.data, dgates.markUp.data, dgates.direct?.data, rows.data, columns.data,
+    images, height, width, heads, dk, dv, net.flips,
   );
-  return { out, state: { rows, columns } } as { out: Dense<A>; state: Plstm2dState<A> };
+  return { ...gradient, dgates, dstate: { rows, columns } } as Plstm2dGradient<A>;
 }
 
 /** P-mode: one source and one transition, split between right and down; each tokens × heads. */

@@ -1,4 +1,4 @@
-import { typeOf, where } from '../core/validate.js';
+import { typeOf, where, type Where } from '../core/validate.js';
 import type { Dense, Real } from '../core/values.js';
 import { native } from './scan-native.js';
 import { fresh, headsOf, real, shaped, shapedIf, type RealType } from './sequences.js';
@@ -42,7 +42,8 @@ export interface PlstmDagOptions<A extends Real = Float32Array> {
  * Nodes may come in any order. Transitions are given by pairs of edges: leaving pairs out prunes a graph, for instance to a
  * multitree, in which two nodes are joined by at most one path. Several graphs are one graph with several parts. Memory beside
  * the result: the states of the edges that are open at a time, for each thread. The same bits for any number of threads,
- * which share out heads and blocks of 64 columns of v. O(dk · dv · (edges + transitions) · heads).
+ * which share out heads and blocks of 64 columns of v. O(dk · dv · heads · (edges + Σ_nodes edges in · edges out)): pairs of
+ * edges at a node that are not listed cost as much as those that are.
  *
  * @param q nodes × (heads · dk), f32 or f64
  * @param k like q
@@ -68,6 +69,27 @@ export function plstmDag<A extends Real>(
 ): { out: Dense<A>; state: Dense<A> } {
   const at = where('plstmDag');
   const opts = at.options<PlstmDagOptions<Real>>(options, ['heads', 'state', 'out']);
+  const net = prepare(at, q, k, v, gates, graph, opts);
+  const { type, tokens: nodes, heads, dk, dv, from, to, first, second } = net;
+  const out = at.outDense<Real>('options.out', opts.out, type, nodes, heads * dv);
+  const state = fresh(at, type, net.leaving, dv);
+  // prettier-ignore
+  native.plstmDag(
+    net.q, net.k, net.v, net.source, net.transition, net.mark, net.direct, net.before, out.data, state.data, from, to,
+    first, second, nodes, heads, dk, dv,
+  );
+  return { out, state } as { out: Dense<A>; state: Dense<A> };
+}
+
+function prepare(
+  at: Where,
+  q: unknown,
+  k: unknown,
+  v: unknown,
+  gates: PlstmDagGates<Real>,
+  graph: PlstmGraph,
+  opts: Partial<PlstmDagOptions<Real>>,
+) {
   const type = typeOf<Real>(at.dense('q', q, real).data) as RealType;
   const net = headsOf(at, type, q, k, v, opts.heads);
   const { tokens: nodes, heads, dk, dv } = net;
@@ -77,19 +99,93 @@ export function plstmDag<A extends Real>(
   const first = at.array('graph.first', graph.first, [Uint32Array]);
   const second = at.array('graph.second', graph.second, [Uint32Array], first.length);
   if (typeof gates !== 'object' || gates === null) at.fail('ERR_DTYPE', 'gates', 'an object of gates');
-  const source = shaped(at, 'gates.source', gates.source, type, from.length, heads);
-  const transition = shaped(at, 'gates.transition', gates.transition, type, first.length, heads);
-  const mark = shaped(at, 'gates.mark', gates.mark, type, from.length, heads);
-  const direct = shapedIf(at, 'gates.direct', gates.direct, type, nodes, heads);
-  const before = shapedIf(at, 'options.state', opts.state, type, outside(from) * heads * dk, dv);
-  const out = at.outDense<Real>('options.out', opts.out, type, nodes, heads * dv);
-  const state = fresh(at, type, outside(to) * heads * dk, dv);
+  const entering = at.size('options.state', outside(from) * heads, dk);
+  return {
+    ...net,
+    from,
+    to,
+    first,
+    second,
+    source: shaped(at, 'gates.source', gates.source, type, from.length, heads),
+    transition: shaped(at, 'gates.transition', gates.transition, type, first.length, heads),
+    mark: shaped(at, 'gates.mark', gates.mark, type, from.length, heads),
+    direct: shapedIf(at, 'gates.direct', gates.direct, type, nodes, heads),
+    before: shapedIf(at, 'options.state', opts.state, type, entering, dv),
+    /** rows of the states of edges from outside, and to outside */
+    entering,
+    leaving: at.size('the result', outside(to) * heads, dk),
+  };
+}
+
+/** Options of {@link plstmDagBackward}: those of the forward call, and the gradient of its last states. */
+export interface PlstmDagBackwardOptions<A extends Real = Float32Array> extends Omit<PlstmDagOptions<A>, 'out'> {
+  /** (edges to outside · heads · dk) × dv: ∂L/∂state of the result; default zeros */
+  dstate?: Dense<A>;
+}
+
+/** The result of {@link plstmDagBackward}, each in the shape of what it is the gradient of. */
+export interface PlstmDagGradient<A extends Real = Float32Array> {
+  dq: Dense<A>;
+  dk: Dense<A>;
+  dv: Dense<A>;
+  /** zeros for edges from outside */
+  dsource: Dense<A>;
+  dtransition: Dense<A>;
+  /** zeros for edges to outside */
+  dmark: Dense<A>;
+  /** only if `direct` was given */
+  ddirect?: Dense<A>;
+  /** the gradient of the states on edges from outside */
+  dstate: Dense<A>;
+}
+
+/**
+ * Gradient of {@link plstmDag}, exact: node by node against the order of the graph, from the states on all edges, which are
+ * computed again and kept for 64 columns of v at a time (edges · dk · 64 values of scratch a thread).
+ *
+ * About three times the operations of the forward call. The same bits for any number of threads, which share out heads.
+ *
+ * @param dout nodes × (heads · dv): ∂L/∂out
+ * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_FORMAT, ERR_OPTION, ERR_DETACHED, ERR_RANGE, ERR_ABORTED, ERR_OUT_OF_MEMORY
+ * @source Pöppel et al. (2025), section 3, differentiated here
+ * @example
+ * const ones = (n) => dense(n, 1, new Float32Array(n).fill(1)); // 0 → 1 → 2
+ * const chain = { from: Uint32Array.of(0, 1), to: Uint32Array.of(1, 2), first: Uint32Array.of(0), second: Uint32Array.of(1) };
+ * const gates = { source: ones(2), transition: ones(1), mark: ones(2) };
+ * plstmDagBackward(ones(3), ones(3), ones(3), ones(3), gates, chain).dv.data // 2, 1, 0
+ */
+export function plstmDagBackward<A extends Real>(
+  dout: Dense<A>,
+  q: Dense<A>,
+  k: Dense<A>,
+  v: Dense<A>,
+  gates: PlstmDagGates<A>,
+  graph: PlstmGraph,
+  options?: PlstmDagBackwardOptions<A>,
+): PlstmDagGradient<A> {
+  const at = where('plstmDagBackward');
+  const opts = at.options<PlstmDagBackwardOptions<Real>>(options, ['heads', 'state', 'dstate']);
+  const net = prepare(at, q, k, v, gates, graph, opts);
+  const { type, tokens: nodes, heads, dk, dv, from, to, first, second } = net;
+  const upstream = shaped(at, 'dout', dout, type, nodes, heads * dv);
+  const dafter = shapedIf(at, 'options.dstate', opts.dstate, type, net.leaving, dv);
+  const gradient = {
+    dq: fresh(at, type, nodes, heads * dk),
+    dk: fresh(at, type, nodes, heads * dk),
+    dv: fresh(at, type, nodes, heads * dv),
+    dsource: fresh(at, type, from.length, heads),
+    dtransition: fresh(at, type, first.length, heads),
+    dmark: fresh(at, type, from.length, heads),
+    ...(net.direct && { ddirect: fresh(at, type, nodes, heads) }),
+    dstate: fresh(at, type, net.entering, dv),
+  };
   // prettier-ignore
-  native.plstmDag(
-    net.q, net.k, net.v, source, transition, mark, direct, before, out.data, state.data, from, to, first, second, nodes,
-    heads, dk, dv,
+  native.plstmDagBackward(
+    net.q, net.k, net.v, net.source, net.transition, net.mark, net.direct, net.before, upstream, dafter,
+    gradient.dq.data, gradient.dk.data, gradient.dv.data, gradient.dsource.data, gradient.dtransition.data,
+    gradient.dmark.data, gradient.ddirect?.data, gradient.dstate.data, from, to, first, second, nodes, heads, dk, dv,
   );
-  return { out, state } as { out: Dense<A>; state: Dense<A> };
+  return gradient as PlstmDagGradient<A>;
 }
 
 /** How many ends of edges lie outside. */

@@ -1,5 +1,6 @@
 import { typeOf, where } from '../core/validate.js';
-import type { Csr, Dense, Real } from '../core/values.js';
+import type { Csr, Dense } from '../core/values.js';
+import { numbers, type Numbers } from './counted.js';
 import { native } from './native.js';
 
 /**
@@ -7,13 +8,13 @@ import { native } from './native.js';
  *
  * Two passes over `a`, on all threads.
  *
- * @param a rows × cols, f64 or f32
+ * @param a rows × cols, f64, f32 or i32
  * @throws LapidaryError ERR_DTYPE, ERR_SHAPE, ERR_RANGE (2^32 entries or more), ERR_OUT_OF_MEMORY
  * @example fromDense(dense(2, 2, Float64Array.of(0, 1, 2, 0))).indices // 1, 0
  */
-export function fromDense<A extends Real>(a: Dense<A>): Csr<A> {
+export function fromDense<A extends Numbers>(a: Dense<A>): Csr<A> {
   const at = where('fromDense');
-  const { rows, cols, data } = at.dense('a', a, [Float64Array, Float32Array]);
+  const { rows, cols, data } = at.dense('a', a, numbers);
   at.integer('a.rows', rows, { max: 2 ** 32 - 2 });
   at.integer('a.cols', cols, { max: 2 ** 32 - 1 });
   const indptr = at.allocate(Uint32Array, rows + 1);

@@ -1,5 +1,6 @@
 import { typeOf, where } from '../core/validate.js';
-import type { Csr, Real } from '../core/values.js';
+import type { Csr } from '../core/values.js';
+import { numbers, type Numbers } from './counted.js';
 import { csrArguments, native } from './native.js';
 
 /**
@@ -7,13 +8,13 @@ import { csrArguments, native } from './native.js';
  *
  * A counting sort, O(nnz + rows + cols), on all threads; at most a byte of scratch an entry. For one product with `aᵀ` take `spmv` with `transpose: true`.
  *
- * @param a rows × cols, f64 or f32
+ * @param a rows × cols, f64, f32 or i32
  * @throws LapidaryError ERR_DTYPE, ERR_SHAPE, ERR_FORMAT (a malformed `a`), ERR_RANGE, ERR_OUT_OF_MEMORY
  * @example transpose(fromCoo({ rows: 1, cols: 2, row: [0], col: [1], value: [5] })).indptr // 0, 0, 1
  */
-export function transpose<A extends Real>(a: Csr<A>): Csr<A> {
+export function transpose<A extends Numbers>(a: Csr<A>): Csr<A> {
   const at = where('transpose');
-  at.csr('a', a, [Float64Array, Float32Array]);
+  at.csr('a', a, numbers);
   // The columns become rows, of which there is one fewer possible.
   at.integer('a.cols', a.cols, { max: 2 ** 32 - 2 });
   const indptr = at.allocate(Uint32Array, a.cols + 1);

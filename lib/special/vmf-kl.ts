@@ -1,5 +1,5 @@
 import { where } from '../core/validate.js';
-import { concentration, concentrationOf, meanDirection } from './von-mises-fisher.js';
+import { concentration, concentrationOf, logPeak, meanDirection } from './von-mises-fisher.js';
 
 /** Nodes and weights of Gauss and Legendre's rule on [−1, 1]: the roots of P_n by Newton's method. */
 function gaussLegendre(n: number): { node: number; weight: number }[] {
@@ -23,6 +23,11 @@ const rule = gaussLegendre(14);
  * … with h = (v + 2.4)/2 every panel is at least 3 half-widths from a pole and the error of n nodes is below 5.8⁻²ⁿ.
  */
 function bregman(p: number, from: number, to: number): number {
+  // first the closed form, which answers where no more than 6 bits cancel
+  const [first, second] = [logPeak(p, from), logPeak(p, to)];
+  const change = (to - from) * concentrationOf(p, from).complement;
+  const closed = first - second + change;
+  if (64 * closed > Math.abs(first) + Math.abs(second) + Math.abs(change)) return closed;
   const [low, high] = from < to ? [from, to] : [to, from];
   let total = 0;
   let left = low;

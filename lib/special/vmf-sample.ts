@@ -12,7 +12,8 @@ export interface VmfSampleOptions {
 
 /**
  * n independent random unit vectors from the von Mises-Fisher distribution, density `C_p(κ) exp(κ μᵀu)`: row i is
- * `t μ + √(1 − t²) ξ` with t by Wood's rejection, exact in distribution, and ξ uniform across μ.
+ * `t μ + √(1 − t²) ξ` with t by Wood's rejection (p = 3: by inverting its distribution function), exact in distribution, and
+ * ξ uniform across μ.
  *
  * Row i depends on the seed and i only: a longer sample begins with the shorter one, and neither the number of threads nor
  * the instruction set changes a bit. O(n p), about p − 1 normal numbers a row and at most about 1.55 proposals for t,

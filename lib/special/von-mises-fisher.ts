@@ -119,13 +119,21 @@ export function concentrationOf(p: number, kappa: number): Concentration {
   return { ratio, complement: 1 - ratio, growth };
 }
 
+/** Σ_k (κ²/4)^k / (k! (v+1)_k) = I_v(κ) Γ(v+1) (2/κ)^v for κ ≤ 1. */
+function risingSeries(v: number, kappa: number): number {
+  let sum = 1;
+  for (let k = 12; k >= 1; k--) sum = 1 + (sum * kappa * kappa) / (4 * k * (k + v));
+  return sum;
+}
+
 /** log C_p(κ) + κ, the log density at the mean direction; the domain and the accuracy of {@link concentrationOf}. */
 export function logPeak(p: number, kappa: number): number {
   const v = p / 2 - 1;
   if (isFar(v, kappa)) return farConcentration(v, kappa).logPeak;
-  // Below 10⁻⁸, C_p(κ) = C_p(0) (1 − κ²/2p + …) is constant to all places, and both logarithms diverge.
-  const k = Math.max(kappa, 1e-8);
-  return v * Math.log(k) - (v + 1) * Math.log(2 * Math.PI) - logBesselI(v, k) + kappa;
+  const constant = (v + 1) * Math.log(2 * Math.PI);
+  if (kappa > 1) return v * Math.log(kappa) - constant - logBesselI(v, kappa) + kappa;
+  // κ^v / I_v(κ) from its value at κ = 1 and a series: its two logarithms diverge as κ → 0
+  return Math.log(risingSeries(v, 1) / risingSeries(v, kappa)) - constant - logBesselI(v, 1) + kappa;
 }
 
 /** The mean direction's length R̄ with 1 − R̄, each without the rounding error of the other. */

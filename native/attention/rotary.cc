@@ -16,25 +16,33 @@ constexpr size_t kPartValues = size_t{1} << 16;  // of one part: 256 KiB, tens o
 
 class Turner {
  public:
-  Turner(const RotaryShape& shape) : shape_(shape), kernels_(kRotate.pick()) {
-    const size_t length = values();
-    rotation_ = {frame_.take<float>(length), frame_.take<float>(length), frame_.take<float>(length),
-                 frame_.take<float>(length)};
+  explicit Turner(const RotaryShape& shape) : shape_(shape), kernels_(kRotate.pick()) {
+    const size_t pairs = shape.frequencies.size();
+    const bool twice = shape.layout == RotaryLayout::interleaved;
+    length_ = ceil_div(twice ? 2 * pairs : pairs, kAngles) * kAngles;
+    rotation_ = {frame_.take<float>(length_), frame_.take<float>(length_), frame_.take<float>(length_),
+                 frame_.take<float>(length_)};
+    frequencies_ = frame_.take<double>(length_);
+    if (!ok()) return;
+    // Neighbours have the same cosine and sines of both signs: those of −f and f.
+    for (size_t i = 0; i < pairs; i++) {
+      const double f = shape.frequencies[i];
+      highest_ = std::max(highest_, std::abs(f));
+      if (twice)
+        frequencies_[2 * i] = -f, frequencies_[2 * i + 1] = f;
+      else
+        frequencies_[i] = f;
+    }
+    std::fill(frequencies_ + (twice ? 2 * pairs : pairs), frequencies_ + length_, 0.0);
   }
 
-  bool ok() const { return rotation_.cos && rotation_.cos_low && rotation_.sin && rotation_.sin_low; }
+  bool ok() const {
+    return rotation_.cos && rotation_.cos_low && rotation_.sin && rotation_.sin_low && frequencies_ != nullptr;
+  }
 
   void set(double position) {
-    const bool twice = shape_.layout == RotaryLayout::interleaved;
-    for (size_t i = 0; i < shape_.frequencies.size(); i++) {
-      const double angle = position * shape_.frequencies[i], c = std::cos(angle), s = std::sin(angle);
-      if (twice) {
-        put(2 * i, c, -s);
-        put(2 * i + 1, c, s);
-      } else {
-        put(i, c, s);
-      }
-    }
+    const bool small = std::abs(position) * highest_ < kLargestAngle;
+    (small ? kernels_.angles : angles_f64__portable)(position, frequencies_, length_, rotation_);
   }
 
   void row(const float* x, float* y) const {
@@ -47,19 +55,13 @@ class Turner {
   }
 
  private:
-  size_t values() const { return shape_.frequencies.size() * (shape_.layout == RotaryLayout::interleaved ? 2 : 1); }
-
-  void put(size_t i, double c, double s) {
-    rotation_.cos[i] = static_cast<float>(c);
-    rotation_.cos_low[i] = static_cast<float>(c - static_cast<double>(rotation_.cos[i]));
-    rotation_.sin[i] = static_cast<float>(s);
-    rotation_.sin_low[i] = static_cast<float>(s - static_cast<double>(rotation_.sin[i]));
-  }
-
   const RotaryShape& shape_;
   const RotateKernels kernels_;
   ArenaFrame frame_;
+  size_t length_;
   Rotation rotation_;
+  double* frequencies_ = nullptr;
+  double highest_ = 0;
 };
 
 // Rows in parts; body(first, last) takes rows of one part.

@@ -80,12 +80,14 @@ void for_chosen(const Route& route, size_t cols, const Context& context, Body bo
   parallel_for(ceil_div(total, part_rows), [&](size_t part) {
     if (context.cancelled()) return;
     const size_t begin = part * part_rows, end = std::min(total, begin + part_rows);
-    const auto* after = std::upper_bound(route.indptr.data(), route.indptr.data() + route.batch + 1, begin);
-    size_t b = static_cast<size_t>(after - route.indptr.data()) - 1;
+    // Sequences end in ascending order at indptr[1] …; the arrays may be another thread's, too, so nothing that was
+    // checked need still hold.
+    const uint32_t* const ends = route.indptr.data() + 1;
+    auto b = static_cast<size_t>(std::upper_bound(ends, ends + route.batch, begin) - ends);
     for (size_t i = begin; i < end; i++) {
-      while (b + 1 < route.batch && i >= route.indptr[b + 1]) b++;
+      while (b < route.batch && i >= ends[b]) b++;
       const size_t token = route.indices[i];
-      if (token < route.tokens) body(i, b * route.tokens + token);  // again: the array may be another thread's, too
+      if (b < route.batch && token < route.tokens) body(i, b * route.tokens + token);
     }
   });
 }

@@ -35,7 +35,7 @@ double tensor_score_bound(const TensorShape& shape, const TensorInputs& in);
 // By the Taylor polynomial of exp of some degree: exp(s) ≈ Σ_α c_α·q^α·k1^α·k2^α over all multi-indices |α| ≤ degree
 // with c_α = scale^|α|/α!, so that sums over pairs become products of sums: numerator Σ_α c_α·q^α·(k1^αᵀV1 ∘ k2^αᵀV2).
 // In f64. features·(e + 1) multiplications for each row of q, k1 and k2, with features = C(d + degree, degree) of
-// kTensorFeatures at most. Scratch: 3·features·(e + 1) doubles a head and 64·features a thread. `nonpositive` counts
+// kTensorFeatures at most. Scratch: 2·features·(e + 1) doubles a head and 64·features a thread. `nonpositive` counts
 // the denominators that are not above 0; their rows mean nothing.
 Status tensor_attention_polynomial(const TensorShape& shape, const TensorInputs& in, std::size_t degree, float* out,
                                    std::size_t& nonpositive, const Context& context);

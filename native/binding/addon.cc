@@ -12,6 +12,8 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   lapidary::add_attention_linear(env, exports);
   lapidary::add_gemm(env, exports);
   lapidary::add_gemm_sparse(env, exports);
+  lapidary::add_gemm_linear(env, exports);
+  lapidary::add_gemm_bits(env, exports);
   lapidary::add_graph(env, exports);
   lapidary::add_io(env, exports);
   lapidary::add_quant(env, exports);
@@ -19,6 +21,8 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   lapidary::add_recurrence_scan(env, exports);
   lapidary::add_softmax(env, exports);
   lapidary::add_sparse(env, exports);
+  lapidary::add_sparse_elements(env, exports);
+  lapidary::add_sparse_parts(env, exports);
   lapidary::add_sparse_spgemm(env, exports);
   lapidary::add_special(env, exports);
   lapidary::add_special_vmf(env, exports);

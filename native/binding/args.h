@@ -132,7 +132,7 @@ class Args {
   [[noreturn]] void refuse(const char* argument, const char* code, const std::string& expected, const std::string& got);
 
  private:
-  static constexpr size_t kMaxArgs = 24;
+  static constexpr size_t kMaxArgs = 40;
   struct Extent {
     const char* begin;
     const char* end;

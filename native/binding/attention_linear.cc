@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <numeric>
+#include <vector>
 
 #include "attention/lightning.h"
 #include "attention/local_linear.h"
@@ -18,16 +19,22 @@ size_t positive(Args& args, int i) {
   return value;
 }
 
-// (…, lengths, decay, tokens, heads, d, e, block) from argument i
-LightningShape lightning_shape(Args& args, int i) {
-  const size_t tokens = args.size(i + 2), heads = positive(args, i + 3), d = positive(args, i + 4);
-  const size_t e = positive(args, i + 5), block = positive(args, i + 6);
-  if (block > 1024) args.refuse(i + 6, "ERR_RANGE", "a block of at most 1024");
-  const auto lengths = args.in<uint32_t>(i, args.length(i));
-  if (std::accumulate(lengths.begin(), lengths.end(), size_t{0}) != tokens)
-    args.refuse(i, "ERR_SHAPE", "lengths that add up to the tokens");
-  return {heads, d, e, block, args.in<double>(i + 1, heads), lengths};
-}
+// (…, lengths, decay, tokens, heads, d, e, block) from argument i. Lengths are copied: in shared memory they could
+// change after they were added up.
+struct LightningArguments {
+  LightningArguments(Args& args, int i) {
+    const size_t tokens = args.size(i + 2), heads = positive(args, i + 3), d = positive(args, i + 4);
+    const size_t e = positive(args, i + 5), block = positive(args, i + 6);
+    if (block > 1024) args.refuse(i + 6, "ERR_RANGE", "a block of at most 1024");
+    const auto given = args.in<uint32_t>(i, args.length(i));
+    lengths.assign(given.begin(), given.end());
+    if (std::accumulate(lengths.begin(), lengths.end(), size_t{0}) != tokens)
+      args.refuse(i, "ERR_SHAPE", "lengths that add up to the tokens");
+    shape = {heads, d, e, block, args.in<double>(i + 1, heads), lengths};
+  }
+  std::vector<uint32_t> lengths;
+  LightningShape shape;
+};
 
 struct LightningSizes {
   LightningSizes(Args& args, const LightningShape& s, size_t tokens)
@@ -39,7 +46,8 @@ struct LightningSizes {
 
 // (q, k, v, state or undefined, out, last, lengths, decay, tokens, heads, d, e, block)
 void LightningAttention(Args& args) {
-  const LightningShape shape = lightning_shape(args, 6);
+  const LightningArguments given(args, 6);
+  const LightningShape& shape = given.shape;
   const LightningSizes n(args, shape, args.size(8));
   const auto q = args.in<float>(0, n.keys), k = args.in<float>(1, n.keys), v = args.in<float>(2, n.values);
   const bool has_state = !args.absent(3);
@@ -54,7 +62,8 @@ void LightningAttention(Args& args) {
 // (q, k, v, dOut, state or undefined, dLast or undefined, dq, dk, dv, dState, lengths, decay, tokens, heads, d, e,
 // block)
 void LightningAttentionBackward(Args& args) {
-  const LightningShape shape = lightning_shape(args, 10);
+  const LightningArguments given(args, 10);
+  const LightningShape& shape = given.shape;
   const LightningSizes n(args, shape, args.size(12));
   const auto q = args.in<float>(0, n.keys), k = args.in<float>(1, n.keys), v = args.in<float>(2, n.values);
   const auto d_out = args.in<float>(3, n.values);

@@ -1,4 +1,5 @@
 #include <span>
+#include <vector>
 
 #include "binding/args.h"
 #include "binding/domains.h"
@@ -28,9 +29,15 @@ size_t at_most(Args& args, int i, size_t most) {
   return value;
 }
 
+// Indices are copied before they are checked: in shared memory another thread may write to them meanwhile.
+std::vector<uint32_t> indices_of(Args& args, int i, size_t length) {
+  const auto given = args.in<uint32_t>(i, length);
+  return {given.begin(), given.end()};
+}
+
 // Lengths of sequences that make up all tokens.
-std::span<const uint32_t> lengths_of(Args& args, int i, size_t tokens) {
-  const auto lengths = args.in<uint32_t>(i, args.length(i));
+std::vector<uint32_t> lengths_of(Args& args, int i, size_t tokens) {
+  auto lengths = indices_of(args, i, args.length(i));
   size_t sum = 0;
   for (const uint32_t length : lengths) sum += length;
   if (sum != tokens) args.refuse(i, "ERR_SHAPE", "lengths whose sum is the number of tokens");
@@ -41,7 +48,8 @@ std::span<const uint32_t> lengths_of(Args& args, int i, size_t tokens) {
 template <class T>
 void LinearScanOf(Args& args) {
   const size_t tokens = args.size(6), channels = args.size(7), all = args.product(tokens, channels);
-  const Sequences sequences{lengths_of(args, 5, tokens), channels, args.boolean(8)};
+  const auto lengths = lengths_of(args, 5, tokens);
+  const Sequences sequences{lengths, channels, args.boolean(8)};
   const size_t states = args.product(sequences.lengths.size(), channels);
   const T* a = args.in<T>(0, all).data();
   const T* b = args.in<T>(1, all).data();
@@ -62,7 +70,8 @@ void LinearScan(Args& args) {
 template <class T>
 void LinearScanBackwardOf(Args& args) {
   const size_t tokens = args.size(9), channels = args.size(10), all = args.product(tokens, channels);
-  const Sequences sequences{lengths_of(args, 8, tokens), channels, args.boolean(11)};
+  const auto lengths = lengths_of(args, 8, tokens);
+  const Sequences sequences{lengths, channels, args.boolean(11)};
   const size_t states = args.product(sequences.lengths.size(), channels);
   const T* dout = args.in<T>(0, all).data();
   const T* a = args.in<T>(1, all).data();
@@ -85,7 +94,8 @@ void LinearScanBackward(Args& args) {
 // (x, delta, a, b, c, skip, before, y, after, lengths, tokens, channels, states, reverse)
 void SelectiveScan(Args& args) {
   const size_t tokens = args.size(10), channels = args.size(11), states = args.size(12);
-  const Sequences sequences{lengths_of(args, 9, tokens), channels, args.boolean(13)};
+  const auto lengths = lengths_of(args, 9, tokens);
+  const Sequences sequences{lengths, channels, args.boolean(13)};
   const size_t all = args.product(tokens, channels), mixed = args.product(tokens, states);
   const size_t matrix = args.product(channels, states), held = args.product(sequences.lengths.size(), matrix);
   SelectiveScanArguments s;
@@ -129,7 +139,8 @@ size_t state_size(Args& args, size_t sequences, size_t heads, size_t dk, size_t 
 template <class T>
 void DeltaNetOf(Args& args) {
   const size_t tokens = args.size(9);
-  const auto net = delta_net_of<T>(args, lengths_of(args, 8, tokens), tokens, 10);
+  const auto lengths = lengths_of(args, 8, tokens);
+  const auto net = delta_net_of<T>(args, lengths, tokens, 10);
   const size_t states = state_size(args, net.lengths.size(), net.heads, net.dk, net.dv);
   const T* before = in_if<T>(args, 5, states);
   T* out = args.out<T>(6, args.product(args.product(tokens, net.heads), net.dv)).data();
@@ -149,7 +160,8 @@ void DeltaNetForward(Args& args) {
 template <class T>
 void DeltaNetBackwardOf(Args& args) {
   const size_t tokens = args.size(15);
-  const auto net = delta_net_of<T>(args, lengths_of(args, 14, tokens), tokens, 16);
+  const auto lengths = lengths_of(args, 14, tokens);
+  const auto net = delta_net_of<T>(args, lengths, tokens, 16);
   const size_t states = state_size(args, net.lengths.size(), net.heads, net.dk, net.dv);
   const size_t rows = args.product(tokens, net.heads), keys = args.product(rows, net.dk),
                values = args.product(rows, net.dv);
@@ -197,7 +209,8 @@ PlstmSequence<T> plstm_sequence_of(Args& args, std::span<const uint32_t> lengths
 template <class T>
 void Plstm1dOf(Args& args) {
   const size_t tokens = args.size(11);
-  const auto net = plstm_sequence_of<T>(args, lengths_of(args, 10, tokens), tokens, 12);
+  const auto lengths = lengths_of(args, 10, tokens);
+  const auto net = plstm_sequence_of<T>(args, lengths, tokens, 12);
   const size_t states = state_size(args, net.lengths.size(), net.heads, net.dk, net.dv);
   const T* before = in_if<T>(args, 7, states);
   T* out = args.out<T>(8, args.product(args.product(tokens, net.heads), net.dv)).data();
@@ -213,13 +226,12 @@ void Plstm1d(Args& args) {
 }
 
 // (q, k, v, source, transition, mark, direct, before, dout, dafter, dq, dk, dv, dsource, dtransition, dmark, ddirect,
-// dbefore, lengths, heads, dk, dv, chunk); as many tokens as the lengths say
+// dbefore, lengths, tokens, heads, dk, dv, chunk)
 template <class T>
 void Plstm1dBackwardOf(Args& args) {
-  const auto lengths = args.in<uint32_t>(18, args.length(18));
-  size_t tokens = 0;
-  for (const uint32_t length : lengths) tokens += length;
-  const auto net = plstm_sequence_of<T>(args, lengths, tokens, 19);
+  const size_t tokens = args.size(19);
+  const auto lengths = lengths_of(args, 18, tokens);
+  const auto net = plstm_sequence_of<T>(args, lengths, tokens, 20);
   const size_t states = state_size(args, net.lengths.size(), net.heads, net.dk, net.dv);
   const size_t rows = args.product(tokens, net.heads), keys = args.product(rows, net.dk),
                values = args.product(rows, net.dv);
@@ -245,42 +257,55 @@ void Plstm1dBackward(Args& args) {
     Plstm1dBackwardOf<double>(args);
 }
 
-// (q, k, v, sourceRight, sourceDown, rightFromLeft, rightFromUp, downFromUp, downFromLeft, markLeft, markUp, direct,
-// rowsBefore, columnsBefore, out, rowsAfter, columnsAfter, images, height, width, heads, dk, dv, flips)
+// What both functions on grids begin with: (q, k, v, sourceRight, sourceDown, rightFromLeft, rightFromUp, downFromUp,
+// downFromLeft, markLeft, markUp, direct, rowsBefore, columnsBefore, …), and their sizes from argument `first_size` on:
+// images, height, width, heads, dk, dv, flips.
+template <class T>
+struct Grid {
+  PlstmGrid<T> net;
+  size_t nodes, rows, columns;  // values of a gate and of the states at the rim
+  const T *rows_before, *columns_before;
+
+  Grid(Args& args, int first_size) {
+    net.images = args.size(first_size);
+    net.height = positive(args, first_size + 1);
+    net.width = positive(args, first_size + 2);
+    net.heads = positive(args, first_size + 3);
+    net.dk = positive(args, first_size + 4);
+    net.dv = positive(args, first_size + 5);
+    const size_t flips = args.size(first_size + 6);
+    net.flip_columns = flips & 1;
+    net.flip_rows = flips & 2;
+    const size_t outer = args.product(net.images, net.heads), state = args.product(net.dk, net.dv);
+    nodes = args.product(outer, args.product(net.height, net.width));
+    rows = args.product(args.product(outer, net.height), state);
+    columns = args.product(args.product(outer, net.width), state);
+    net.q = args.in<T>(0, args.product(nodes, net.dk)).data();
+    net.k = args.in<T>(1, args.product(nodes, net.dk)).data();
+    net.v = args.in<T>(2, args.product(nodes, net.dv)).data();
+    net.source_right = args.in<T>(3, nodes).data();
+    net.source_down = args.in<T>(4, nodes).data();
+    net.right_from_left = args.in<T>(5, nodes).data();
+    net.right_from_up = in_if<T>(args, 6, nodes);
+    net.down_from_up = args.in<T>(7, nodes).data();
+    net.down_from_left = in_if<T>(args, 8, nodes);
+    net.mark_left = args.in<T>(9, nodes).data();
+    net.mark_up = args.in<T>(10, nodes).data();
+    net.direct = in_if<T>(args, 11, nodes);
+    rows_before = in_if<T>(args, 12, rows);
+    columns_before = in_if<T>(args, 13, columns);
+  }
+};
+
+// (…, out, rowsAfter, columnsAfter, sizes)
 template <class T>
 void Plstm2dOf(Args& args) {
-  PlstmGrid<T> net;
-  net.images = args.size(17);
-  net.height = positive(args, 18);
-  net.width = positive(args, 19);
-  net.heads = positive(args, 20);
-  net.dk = positive(args, 21);
-  net.dv = positive(args, 22);
-  const size_t flips = args.size(23);
-  net.flip_columns = flips & 1;
-  net.flip_rows = flips & 2;
-  const size_t outer = args.product(net.images, net.heads), state = args.product(net.dk, net.dv);
-  const size_t nodes = args.product(outer, args.product(net.height, net.width));
-  const size_t rows = args.product(args.product(outer, net.height), state);
-  const size_t columns = args.product(args.product(outer, net.width), state);
-  net.q = args.in<T>(0, args.product(nodes, net.dk)).data();
-  net.k = args.in<T>(1, args.product(nodes, net.dk)).data();
-  net.v = args.in<T>(2, args.product(nodes, net.dv)).data();
-  net.source_right = args.in<T>(3, nodes).data();
-  net.source_down = args.in<T>(4, nodes).data();
-  net.right_from_left = args.in<T>(5, nodes).data();
-  net.right_from_up = in_if<T>(args, 6, nodes);
-  net.down_from_up = args.in<T>(7, nodes).data();
-  net.down_from_left = in_if<T>(args, 8, nodes);
-  net.mark_left = args.in<T>(9, nodes).data();
-  net.mark_up = args.in<T>(10, nodes).data();
-  net.direct = in_if<T>(args, 11, nodes);
-  const T* rows_before = in_if<T>(args, 12, rows);
-  const T* columns_before = in_if<T>(args, 13, columns);
-  T* out = args.out<T>(14, args.product(nodes, net.dv)).data();
-  T* rows_after = args.out<T>(15, rows).data();
-  T* columns_after = args.out<T>(16, columns).data();
-  args.done(plstm_2d<T>(net, rows_before, columns_before, out, rows_after, columns_after, args.context()));
+  const Grid<T> grid(args, 17);
+  T* out = args.out<T>(14, args.product(grid.nodes, grid.net.dv)).data();
+  T* rows_after = args.out<T>(15, grid.rows).data();
+  T* columns_after = args.out<T>(16, grid.columns).data();
+  args.done(
+      plstm_2d<T>(grid.net, grid.rows_before, grid.columns_before, out, rows_after, columns_after, args.context()));
 }
 
 void Plstm2d(Args& args) {
@@ -290,37 +315,92 @@ void Plstm2d(Args& args) {
     Plstm2dOf<double>(args);
 }
 
+// (…, dout, drowsAfter, dcolumnsAfter, dq, dk, dv, dsourceRight, dsourceDown, drightFromLeft, drightFromUp,
+// ddownFromUp, ddownFromLeft, dmarkLeft, dmarkUp, ddirect, drowsBefore, dcolumnsBefore, sizes); gradients of what is
+// absent are
+template <class T>
+void Plstm2dBackwardOf(Args& args) {
+  const Grid<T> grid(args, 31);
+  const auto& net = grid.net;
+  const size_t values = args.product(grid.nodes, net.dv), keys = args.product(grid.nodes, net.dk);
+  const T* dout = args.in<T>(14, values).data();
+  const T* drows_after = in_if<T>(args, 15, grid.rows);
+  const T* dcolumns_after = in_if<T>(args, 16, grid.columns);
+  const auto gate = [&](int i, const T* given) { return given ? args.out<T>(i, grid.nodes).data() : nullptr; };
+  PlstmGridGradient<T> gradient;
+  gradient.dq = args.out<T>(17, keys).data();
+  gradient.dk = args.out<T>(18, keys).data();
+  gradient.dv = args.out<T>(19, values).data();
+  gradient.dsource_right = gate(20, net.source_right);
+  gradient.dsource_down = gate(21, net.source_down);
+  gradient.dright_from_left = gate(22, net.right_from_left);
+  gradient.dright_from_up = gate(23, net.right_from_up);
+  gradient.ddown_from_up = gate(24, net.down_from_up);
+  gradient.ddown_from_left = gate(25, net.down_from_left);
+  gradient.dmark_left = gate(26, net.mark_left);
+  gradient.dmark_up = gate(27, net.mark_up);
+  gradient.ddirect = gate(28, net.direct);
+  gradient.drows_before = args.out<T>(29, grid.rows).data();
+  gradient.dcolumns_before = args.out<T>(30, grid.columns).data();
+  args.done(plstm_2d_backward<T>(net, grid.rows_before, grid.columns_before, dout, drows_after, dcolumns_after,
+                                 gradient, args.context()));
+}
+
+void Plstm2dBackward(Args& args) {
+  if (args.type(14) == napi_float32_array)
+    Plstm2dBackwardOf<float>(args);
+  else
+    Plstm2dBackwardOf<double>(args);
+}
+
 size_t outside_count(std::span<const uint32_t> ends) {
   size_t count = 0;
   for (const uint32_t node : ends) count += node == kOutside;
   return count;
 }
 
-// (q, k, v, source, transition, mark, direct, before, out, after, from, to, first, second, nodes, heads, dk, dv)
+// What both functions on graphs begin with: (q, k, v, source, transition, mark, direct, before, …), from argument
+// `first_index` on (from, to, first, second, nodes, heads, dk, dv).
+template <class T>
+struct Dag {
+  PlstmDag<T> net;
+  std::vector<uint32_t> from, to, first, second;
+  size_t rows, edges, pairs, entering, leaving;  // values of gates; of the states from and to outside
+  const T* before;
+
+  Dag(Args& args, int first_index) {
+    const size_t edge_count = args.length(first_index), pair_count = args.length(first_index + 2);
+    from = indices_of(args, first_index, edge_count);
+    to = indices_of(args, first_index + 1, edge_count);
+    first = indices_of(args, first_index + 2, pair_count);
+    second = indices_of(args, first_index + 3, pair_count);
+    net.graph = {args.size(first_index + 4), from, to, first, second};
+    net.heads = positive(args, first_index + 5);
+    net.dk = positive(args, first_index + 6);
+    net.dv = positive(args, first_index + 7);
+    rows = args.product(net.graph.nodes, net.heads);
+    edges = args.product(edge_count, net.heads);
+    pairs = args.product(pair_count, net.heads);
+    entering = state_size(args, outside_count(from), net.heads, net.dk, net.dv);
+    leaving = state_size(args, outside_count(to), net.heads, net.dk, net.dv);
+    net.q = args.in<T>(0, args.product(rows, net.dk)).data();
+    net.k = args.in<T>(1, args.product(rows, net.dk)).data();
+    net.v = args.in<T>(2, args.product(rows, net.dv)).data();
+    net.source = args.in<T>(3, edges).data();
+    net.transition = args.in<T>(4, pairs).data();
+    net.mark = args.in<T>(5, edges).data();
+    net.direct = in_if<T>(args, 6, rows);
+    before = in_if<T>(args, 7, entering);
+  }
+};
+
+// (…, out, after, graph and sizes)
 template <class T>
 void PlstmDagOf(Args& args) {
-  PlstmDag<T> net;
-  net.heads = positive(args, 15);
-  net.dk = positive(args, 16);
-  net.dv = positive(args, 17);
-  const size_t edges = args.length(10), pairs = args.length(12);
-  net.graph.nodes = args.size(14);
-  net.graph.from = args.in<uint32_t>(10, edges);
-  net.graph.to = args.in<uint32_t>(11, edges);
-  net.graph.first = args.in<uint32_t>(12, pairs);
-  net.graph.second = args.in<uint32_t>(13, pairs);
-  const size_t rows = args.product(net.graph.nodes, net.heads), values = args.product(rows, net.dv);
-  net.q = args.in<T>(0, args.product(rows, net.dk)).data();
-  net.k = args.in<T>(1, args.product(rows, net.dk)).data();
-  net.v = args.in<T>(2, values).data();
-  net.source = args.in<T>(3, args.product(edges, net.heads)).data();
-  net.transition = args.in<T>(4, args.product(pairs, net.heads)).data();
-  net.mark = args.in<T>(5, args.product(edges, net.heads)).data();
-  net.direct = in_if<T>(args, 6, rows);
-  const T* before = in_if<T>(args, 7, state_size(args, outside_count(net.graph.from), net.heads, net.dk, net.dv));
-  T* out = args.out<T>(8, values).data();
-  T* after = args.out<T>(9, state_size(args, outside_count(net.graph.to), net.heads, net.dk, net.dv)).data();
-  args.done(plstm_dag<T>(net, before, out, after, args.context()));
+  const Dag<T> dag(args, 10);
+  T* out = args.out<T>(8, args.product(dag.rows, dag.net.dv)).data();
+  T* after = args.out<T>(9, dag.leaving).data();
+  args.done(plstm_dag<T>(dag.net, dag.before, out, after, args.context()));
 }
 
 void PlstmDagForward(Args& args) {
@@ -328,6 +408,32 @@ void PlstmDagForward(Args& args) {
     PlstmDagOf<float>(args);
   else
     PlstmDagOf<double>(args);
+}
+
+// (…, dout, dafter, dq, dk, dv, dsource, dtransition, dmark, ddirect, dbefore, graph and sizes)
+template <class T>
+void PlstmDagBackwardOf(Args& args) {
+  const Dag<T> dag(args, 18);
+  const size_t keys = args.product(dag.rows, dag.net.dk), values = args.product(dag.rows, dag.net.dv);
+  const T* dout = args.in<T>(8, values).data();
+  const T* dafter = in_if<T>(args, 9, dag.leaving);
+  PlstmGradient<T> gradient;
+  gradient.dq = args.out<T>(10, keys).data();
+  gradient.dk = args.out<T>(11, keys).data();
+  gradient.dv = args.out<T>(12, values).data();
+  gradient.dsource = args.out<T>(13, dag.edges).data();
+  gradient.dtransition = args.out<T>(14, dag.pairs).data();
+  gradient.dmark = args.out<T>(15, dag.edges).data();
+  gradient.ddirect = dag.net.direct ? args.out<T>(16, dag.rows).data() : nullptr;
+  gradient.dbefore = args.out<T>(17, dag.entering).data();
+  args.done(plstm_dag_backward<T>(dag.net, dag.before, dout, dafter, gradient, args.context()));
+}
+
+void PlstmDagBackward(Args& args) {
+  if (args.type(8) == napi_float32_array)
+    PlstmDagBackwardOf<float>(args);
+  else
+    PlstmDagBackwardOf<double>(args);
 }
 
 constexpr Method kMethods[] = {
@@ -339,7 +445,9 @@ constexpr Method kMethods[] = {
     {"plstm1d", Plstm1d},
     {"plstm1dBackward", Plstm1dBackward},
     {"plstm2d", Plstm2d},
+    {"plstm2dBackward", Plstm2dBackward},
     {"plstmDag", PlstmDagForward},
+    {"plstmDagBackward", PlstmDagBackward},
 };
 
 }  // namespace

@@ -3,22 +3,15 @@
 #include "binding/args.h"
 #include "binding/domains.h"
 #include "binding/sparse_args.h"
+#include "binding/sparse_result.h"
 #include "sparse/convert.h"
 #include "sparse/csr.h"
+#include "sparse/from_coo.h"
 #include "sparse/spmm.h"
 #include "sparse/spmv.h"
 
 namespace lapidary {
 namespace {
-
-// The body for the element type of the array in argument `Values`.
-template <void (*F32)(Args&), void (*F64)(Args&), int Values>
-void by_type(Args& args) {
-  const auto type = args.type(Values);
-  if (type == napi_float64_array) return F64(args);
-  if (type == napi_float32_array) return F32(args);
-  args.refuse(Values, "ERR_DTYPE", "Float64Array or Float32Array");
-}
 
 // (rows, cols, row, col, value, indptr, indices, values) → entries after duplicates are summed
 template <class T>
@@ -111,13 +104,13 @@ void Spmm(Args& args) {
 }
 
 constexpr Method kMethods[] = {
-    {"fromCoo", by_type<FromCoo<float>, FromCoo<double>, 4>},
-    {"countNonzeros", by_type<CountNonzeros<float>, CountNonzeros<double>, 2>},
-    {"fromDense", by_type<FromDense<float>, FromDense<double>, 2>},
-    {"toDense", by_type<ToDense<float>, ToDense<double>, 4>},
-    {"transpose", by_type<Transpose<float>, Transpose<double>, 4>},
-    {"spmv", by_type<Spmv<float>, Spmv<double>, 4>},
-    {"spmm", by_type<Spmm<float>, Spmm<double>, 4>},
+    {"fromCoo", by_number<FromCoo<float>, FromCoo<double>, FromCoo<int32_t>>},
+    {"countNonzeros", by_number<CountNonzeros<float>, CountNonzeros<double>, CountNonzeros<int32_t>, 2>},
+    {"fromDense", by_number<FromDense<float>, FromDense<double>, FromDense<int32_t>, 2>},
+    {"toDense", by_number<ToDense<float>, ToDense<double>, ToDense<int32_t>>},
+    {"transpose", by_number<Transpose<float>, Transpose<double>, Transpose<int32_t>>},
+    {"spmv", by_number<Spmv<float>, Spmv<double>>},
+    {"spmm", by_number<Spmm<float>, Spmm<double>>},
 };
 
 }  // namespace

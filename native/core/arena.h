@@ -36,6 +36,7 @@ class ArenaFrame {
 
   std::size_t block_;  // the block and offset to return to
   std::size_t used_;
+  std::size_t taken_;
 };
 
 }  // namespace lapidary

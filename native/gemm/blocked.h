@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <type_traits>
 
 #include "core/arena.h"
 #include "core/checked.h"
@@ -24,6 +25,7 @@
 #include "core/cpu.h"
 #include "core/status.h"
 #include "core/thread_pool.h"
+#include "gemm/activation.h"
 #include "gemm/microkernel.h"
 #include "gemm/pack.h"
 
@@ -38,6 +40,7 @@ struct Target {
   T* c;
   std::size_t ldc;
   const T* row_term = nullptr;
+  const Epilogue<T>* epilogue = nullptr;  // floats only: applied to each piece of C with its last block of k
 };
 
 namespace detail {
@@ -162,7 +165,7 @@ class Blocked {
   // One panel of A times columns [col, end) of the packed block of B.
   void sweep(std::size_t i, std::size_t j, std::size_t p, std::size_t panel, std::size_t col, std::size_t end) {
     const std::size_t row = i + panel * kernel_.mr, k = std::min(block_.kc, g_.k - p);
-    const std::size_t n = std::min(block_.nc, g_.n - j);
+    const std::size_t n = std::min(block_.nc, g_.n - j), first = j + col;
     GemmTile<T> t;
     t.a = a_ + panel * kernel_.mr * a_depth(k);
     t.a_row = left_.panels() ? 1 : block_.pitch;
@@ -181,6 +184,9 @@ class Blocked {
       t.n = std::min(kernel_.nr, n - col);
       kernel_.run(t);
     }
+    if constexpr (std::is_floating_point_v<T>)
+      if (g_.epilogue != nullptr && p + k == g_.k)
+        g_.epilogue->apply(g_.c + row * g_.ldc + first, g_.ldc, t.m, j + end - first, first);
   }
 
   const Target<T>& g_;

@@ -5,6 +5,7 @@
 #include "core/arena.h"
 #include "core/checked.h"
 #include "core/each_part.h"
+#include "gemm/activation.h"
 #include "gemm/pack.h"
 
 namespace lapidary {
@@ -72,6 +73,7 @@ Status flat_product(const Product<T>& g, const MicroKernel<T>& kernel, const Con
         }
       }
     }
+    if (g.epilogue != nullptr) g.epilogue->apply(g.c + part * cols, g.ldc, g.m, end - part * cols, part * cols);
     return Status::ok;
   });
 }
@@ -112,6 +114,7 @@ Status narrow_product(const Product<T>& g, const MicroKernel<T>& kernel, const C
         kernel.run(t);
       }
     }
+    if (g.epilogue != nullptr) g.epilogue->apply(g.c + i * g.ldc, g.ldc, t.m, g.n, 0);
     return Status::ok;
   });
 }

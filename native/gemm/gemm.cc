@@ -1,42 +1,22 @@
 #include "gemm/gemm.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "core/cpu.h"
+#include "gemm/activation.h"
 #include "gemm/blocked.h"
 #include "gemm/flat.h"
 #include "gemm/gemv.h"
+#include "gemm/half.h"
 #include "gemm/microkernel.h"
 #include "gemm/pack.h"
+#include "gemm/sources.h"
 
 namespace lapidary {
 namespace {
 
 using detail::kParallelWork, detail::work;
-
-// The caller's matrices as sources of blocked.h: rows are copied as rows, columns of a transposed A as panels.
-template <class T>
-struct PlainA {
-  Operand<T> x;
-
-  bool panels() const { return x.transposed; }
-  void pack(size_t i, size_t rows, size_t p, size_t depth, T* to, size_t pitch, size_t mr) const {
-    if (x.transposed)
-      pack::choose_panels<T>(mr, false)(x.data + p * x.stride + i, x.stride, depth, rows, to);
-    else
-      pack::rows(x.data + i * x.stride + p, x.stride, rows, depth, to, pitch);
-  }
-};
-
-template <class T>
-struct PlainB {
-  Operand<T> x;
-
-  void pack(size_t j, size_t cols, size_t p, size_t depth, T* to, size_t nr) const {
-    const T* from = x.transposed ? x.data + j * x.stride + p : x.data + p * x.stride + j;
-    pack::choose_panels<T>(nr, x.transposed)(from, x.stride, depth, cols, to);
-  }
-};
 
 // The panel of a transposed B that a direct product copies.
 constexpr size_t kPanelBytes = 16384;
@@ -70,6 +50,7 @@ void direct(const Product<T>& g, const MicroKernel<T>& kernel) {
       kernel.run(t);
     }
   }
+  if (g.epilogue != nullptr) g.epilogue->apply(g.c, g.ldc, g.m, g.n, 0);
 }
 
 // The ways to a product, from the smallest to the largest.
@@ -77,6 +58,7 @@ enum class Way {
   row_vector,     // m = 1: gemv with Bᵀ
   column_vector,  // n = 1: gemv with A
   direct,         // without packing: A and B lie in the caches, and it takes less than 0.2 ms in one thread
+  dots,           // f32, m small and B transposed: dots of rows, B is read once (half.h)
   flat,           // m small: B is read once (flat.h)
   narrow,         // n small: A is read once
   blocked,        // A and B are packed, and read from the packed copies many times
@@ -94,9 +76,17 @@ Way choose_way(const Product<T>& g, const MicroKernel<T>& kernel) {
   const bool b_stays = b_bytes <= cache_sizes().l2 / 2;
   if (b_stays && work(g) < kParallelWork && (!g.b.transposed || g.k <= kPanelBytes / sizeof(T) / kernel.nr))
     return Way::direct;
-  if (g.m <= kFlatRows) return Way::flat;
+  if (g.m <= kFlatRows) return std::is_same_v<T, float> && g.b.transposed ? Way::dots : Way::flat;
   if (g.n <= kNarrowColumns && b_stays && !g.a.transposed) return Way::narrow;
   return Way::blocked;
+}
+
+// What a caller may force.
+template <class T>
+Way choose_way(const Product<T>& g, const MicroKernel<T>& kernel, Route route) {
+  if (route == Route::flat) return Way::flat;
+  if (route == Route::blocked) return Way::blocked;
+  return choose_way(g, kernel);
 }
 
 template <class T>
@@ -109,35 +99,46 @@ void scale(T beta, size_t m, size_t n, T* c, size_t ldc) {
 
 template <class T>
 Status gemm(size_t m, size_t n, size_t k, T alpha, Operand<T> a, Operand<T> b, T beta, T* c, size_t ldc,
-            const Context& context) {
+            const Context& context, const Epilogue<T>* epilogue, Route route) {
   if (m == 0 || n == 0) return Status::ok;
+  // A vector of results is small beside the matrix that was read for it.
+  const auto finish = [&](Status status) {
+    if (status == Status::ok && epilogue != nullptr) epilogue->apply(c, ldc, m, n, 0);
+    return status;
+  };
   if (alpha == 0 || k == 0) {
     scale(beta, m, n, c, ldc);
-    return Status::ok;
+    return finish(Status::ok);
   }
-  const Product<T> g{m, n, k, alpha, a, b, beta, c, ldc};
+  const Product<T> g{m, n, k, alpha, a, b, beta, c, ldc, epilogue};
   const MicroKernel<T> kernel = kGemm<T>.pick();
-  switch (choose_way(g, kernel)) {
+  switch (choose_way(g, kernel, route)) {
     case Way::row_vector:
-      return gemv(n, k, alpha, {b.data, b.stride, !b.transposed}, a.data, beta, c, context);
+      return finish(gemv(n, k, alpha, {b.data, b.stride, !b.transposed}, a.data, beta, c, context));
     case Way::column_vector:
-      return gemv(m, k, alpha, a, b.data, beta, c, context);
+      return finish(gemv(m, k, alpha, a, b.data, beta, c, context));
     case Way::direct:
       direct(g, kernel);
       return Status::ok;
+    case Way::dots:
+      if constexpr (std::is_same_v<T, float>)
+        return half_gemm(m, n, k, alpha, {a.data, Storage::f32, a.stride, a.transposed},
+                         {b.data, Storage::f32, b.stride, b.transposed}, beta, c, ldc, context, epilogue, Route::dot);
+      [[fallthrough]];
     case Way::flat:
       return flat_product(g, kernel, context);
     case Way::narrow:
       return narrow_product(g, kernel, context);
     case Way::blocked:
-      return blocked_product(Target<T>{m, n, k, alpha, beta, c, ldc}, PlainA<T>{a}, PlainB<T>{b}, kernel, context);
+      return blocked_product(Target<T>{m, n, k, alpha, beta, c, ldc, nullptr, epilogue}, PlainA<T>{a}, PlainB<T>{b},
+                             kernel, context);
   }
   __builtin_unreachable();
 }
 
 template Status gemm(size_t, size_t, size_t, float, Operand<float>, Operand<float>, float, float*, size_t,
-                     const Context&);
+                     const Context&, const Epilogue<float>*, Route);
 template Status gemm(size_t, size_t, size_t, double, Operand<double>, Operand<double>, double, double*, size_t,
-                     const Context&);
+                     const Context&, const Epilogue<double>*, Route);
 
 }  // namespace lapidary

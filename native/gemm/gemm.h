@@ -19,18 +19,21 @@
 
 namespace lapidary {
 
-// C ← alpha·op(A)·op(B) + beta·C with op(A) m × k, op(B) k × n and C m × n, ldc values from row to row.
+// C ← alpha·op(A)·op(B) + beta·C with op(A) m × k, op(B) k × n and C m × n, ldc values from row to row; then the
+// epilogue, if there is one (activation.h). `route` forces a way, where the shape leaves a choice; Route::dot, dots of
+// rows, is what gemv.h does for a vector and half.h for several.
 //
 // As in BLAS, beta = 0 writes C without reading it, and alpha = 0 or k = 0 reads neither A nor B. C overlaps neither.
 // Scratch: up to 16 MiB from the arena. Looks at context.cancelled() after at most about 0.5 ms of work in every
 // thread.
 template <class T>
 Status gemm(std::size_t m, std::size_t n, std::size_t k, T alpha, Operand<T> a, Operand<T> b, T beta, T* c,
-            std::size_t ldc, const Context& context);
+            std::size_t ldc, const Context& context, const Epilogue<T>* epilogue = nullptr,
+            Route route = Route::automatic);
 
 extern template Status gemm(std::size_t, std::size_t, std::size_t, float, Operand<float>, Operand<float>, float, float*,
-                            std::size_t, const Context&);
+                            std::size_t, const Context&, const Epilogue<float>*, Route);
 extern template Status gemm(std::size_t, std::size_t, std::size_t, double, Operand<double>, Operand<double>, double,
-                            double*, std::size_t, const Context&);
+                            double*, std::size_t, const Context&, const Epilogue<double>*, Route);
 
 }  // namespace lapidary

@@ -221,7 +221,7 @@ Status flat_product(const IntegerProduct& g, const IntegerKernels& kernels, cons
 }  // namespace
 
 Status integer_gemm(IntegerKind kind, size_t m, size_t n, size_t k, int32_t alpha, ByteOperand a, ByteOperand b,
-                    int32_t beta, int32_t* c, size_t ldc, const Context& context) {
+                    int32_t beta, int32_t* c, size_t ldc, const Context& context, Route route) {
   if (m == 0 || n == 0) return Status::ok;
   if (alpha == 0 || k == 0) {
     for (size_t i = 0; i < m; i++)
@@ -230,9 +230,10 @@ Status integer_gemm(IntegerKind kind, size_t m, size_t n, size_t k, int32_t alph
   }
   const IntegerProduct g{kind, m, n, k, alpha, a, b, beta, c, ldc};
   const IntegerKernels& kernels = kInteger.pick()();
-  if (b.transposed && !a.transposed && k >= kDeep) return dot_product(g, kernels, false, context);
-  if (m <= kFewRows && b.transposed) return dot_product(g, kernels, false, context);
-  if (n <= kFewRows && !a.transposed) return dot_product(g, kernels, true, context);
+  const bool automatic = route == Route::automatic;
+  if (route == Route::dot || (automatic && b.transposed && ((!a.transposed && k >= kDeep) || m <= kFewRows)))
+    return dot_product(g, kernels, false, context);
+  if (automatic && n <= kFewRows && !a.transposed) return dot_product(g, kernels, true, context);
 
   const bool raised = kind == IntegerKind::i8i8 && kernels.form == StepForm::bytes;
   ArenaFrame scratch;
@@ -241,7 +242,8 @@ Status integer_gemm(IntegerKind kind, size_t m, size_t n, size_t k, int32_t alph
   if (raised) raised_terms(a, m, k, term);
   const ByteA left{kernels, a, signed_a(kind), k};
   const ByteB right{kernels, b, signed_b(kind), static_cast<uint8_t>(raised ? 0x80 : 0), k};
-  if (m <= kFewRows) return flat_product(g, kernels, left, right, raised ? term : nullptr, context);
+  if (route == Route::flat || (automatic && m <= kFewRows))
+    return flat_product(g, kernels, left, right, raised ? term : nullptr, context);
   const Target<int32_t> target{
       m, n, ceil_div(k, values_of(kernels.form)), alpha, beta, c, ldc, raised ? term : nullptr};
   const MicroKernel<int32_t> kernel{kernels.mr, kernels.nr, kernels.run[static_cast<size_t>(kind)]};

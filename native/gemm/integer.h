@@ -22,6 +22,7 @@
 #include "core/dispatch.h"
 #include "core/status.h"
 #include "gemm/microkernel.h"
+#include "gemm/operand.h"
 
 namespace lapidary {
 
@@ -38,9 +39,10 @@ struct ByteOperand {
 
 // C ← alpha·op(A)·op(B) + beta·C with op(A) m × k, op(B) k × n and C m × n; C overlaps neither. Exact modulo 2^32, so
 // exact where |result| < 2^31, which k ≤ kIntegerDepth makes sure of for alpha = 1, beta = 0. beta = 0 writes C without
-// reading it. Scratch and cancellation as in gemm.h.
+// reading it. Scratch and cancellation as in gemm.h. Route::dot needs A straight and B transposed.
 Status integer_gemm(IntegerKind kind, std::size_t m, std::size_t n, std::size_t k, std::int32_t alpha, ByteOperand a,
-                    ByteOperand b, std::int32_t beta, std::int32_t* c, std::size_t ldc, const Context& context);
+                    ByteOperand b, std::int32_t beta, std::int32_t* c, std::size_t ldc, const Context& context,
+                    Route route = Route::automatic);
 inline constexpr std::size_t kIntegerDepth = 65793;  // 2^31 / (255·128), rounded down
 
 // Kernels.

@@ -1,8 +1,21 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace lapidary {
+
+template <class T>
+struct Epilogue;  // activation.h
+
+// The ways to a product that a caller may ask for; see gemm.h.
+enum class Route : std::uint8_t {
+  automatic,  // chosen by the shape and the caches
+  dot,        // dots of the rows of A with the columns of B
+  flat,       // B is read once and goes through panels that stay in the nearest caches
+  blocked,    // A and B are packed
+};
+inline constexpr std::size_t kRoutes = 4;
 
 // A matrix in the caller's memory as op(X): row-major with `stride` values from row to row, read transposed on request.
 template <class T>
@@ -21,6 +34,7 @@ struct Product {
   T beta;
   T* c;
   std::size_t ldc;
+  const Epilogue<T>* epilogue = nullptr;
 };
 
 }  // namespace lapidary

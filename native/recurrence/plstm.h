@@ -66,6 +66,23 @@ template <class T>
 Status plstm_2d(const PlstmGrid<T>& net, const T* rows_before, const T* columns_before, T* out, T* rows_after,
                 T* columns_after, const Context& context);
 
+// Each in the shape of what it is the gradient of; null where that is null.
+template <class T>
+struct PlstmGridGradient {
+  T *dq, *dk, *dv;
+  T *dsource_right, *dsource_down;
+  T *dright_from_left, *dright_from_up, *ddown_from_up, *ddown_from_left;
+  T *dmark_left, *dmark_up, *ddirect;
+  T *drows_before, *dcolumns_before;
+};
+
+// The gradient of a loss from dout, drows_after and dcolumns_after (null for zeros). Node by node in reverse; states
+// are computed again, band by band of rows, from those above each band. Parts are heads of images.
+template <class T>
+Status plstm_2d_backward(const PlstmGrid<T>& net, const T* rows_before, const T* columns_before, const T* dout,
+                         const T* drows_after, const T* dcolumns_after, const PlstmGridGradient<T>& gradient,
+                         const Context& context);
+
 // Edge e leads from node from[e] to node to[e]; kOutside as from makes its state an input, as to a result. Transition p
 // leads from edge first[p] to edge second[p], which must leave the node that the first enters; pairs that are not
 // listed have transition 0.
@@ -87,6 +104,12 @@ struct PlstmDag {
 template <class T>
 Status plstm_dag(const PlstmDag<T>& net, const T* before, T* out, T* after, const Context& context);
 
+// The gradient of a loss from dout and dafter (null for zeros). Sources of edges from outside and marks of edges to
+// outside get 0. Keeps the states of all edges, for 64 columns of v at a time. Parts are heads.
+template <class T>
+Status plstm_dag_backward(const PlstmDag<T>& net, const T* before, const T* dout, const T* dafter,
+                          const PlstmGradient<T>& gradient, const Context& context);
+
 extern template Status plstm_1d(const PlstmSequence<float>&, const float*, float*, float*, const Context&);
 extern template Status plstm_1d(const PlstmSequence<double>&, const double*, double*, double*, const Context&);
 extern template Status plstm_1d_backward(const PlstmSequence<float>&, const float*, const float*, const float*,
@@ -97,7 +120,16 @@ extern template Status plstm_2d(const PlstmGrid<float>&, const float*, const flo
                                 const Context&);
 extern template Status plstm_2d(const PlstmGrid<double>&, const double*, const double*, double*, double*, double*,
                                 const Context&);
+extern template Status plstm_2d_backward(const PlstmGrid<float>&, const float*, const float*, const float*,
+                                         const float*, const float*, const PlstmGridGradient<float>&, const Context&);
+extern template Status plstm_2d_backward(const PlstmGrid<double>&, const double*, const double*, const double*,
+                                         const double*, const double*, const PlstmGridGradient<double>&,
+                                         const Context&);
 extern template Status plstm_dag(const PlstmDag<float>&, const float*, float*, float*, const Context&);
 extern template Status plstm_dag(const PlstmDag<double>&, const double*, double*, double*, const Context&);
+extern template Status plstm_dag_backward(const PlstmDag<float>&, const float*, const float*, const float*,
+                                          const PlstmGradient<float>&, const Context&);
+extern template Status plstm_dag_backward(const PlstmDag<double>&, const double*, const double*, const double*,
+                                          const PlstmGradient<double>&, const Context&);
 
 }  // namespace lapidary

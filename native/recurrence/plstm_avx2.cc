@@ -17,6 +17,10 @@ void plstm_node_f32_8__avx2(const PlstmNode<float>& t) { plstm_node<F32>(t); }
 
 void plstm_node_f64_4__avx2(const PlstmNode<double>& t) { plstm_node<F64>(t); }
 
+void plstm_node_backward_f32_8__avx2(const PlstmNodeBackward<float>& t) { plstm_node_backward<F32>(t); }
+
+void plstm_node_backward_f64_4__avx2(const PlstmNodeBackward<double>& t) { plstm_node_backward<F64>(t); }
+
 }  // namespace lapidary
 LAPIDARY_END_ISA
 #endif

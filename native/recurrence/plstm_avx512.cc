@@ -17,6 +17,10 @@ void plstm_node_f32_16__avx512(const PlstmNode<float>& t) { plstm_node<F32>(t); 
 
 void plstm_node_f64_8__avx512(const PlstmNode<double>& t) { plstm_node<F64>(t); }
 
+void plstm_node_backward_f32_16__avx512(const PlstmNodeBackward<float>& t) { plstm_node_backward<F32>(t); }
+
+void plstm_node_backward_f64_8__avx512(const PlstmNodeBackward<double>& t) { plstm_node_backward<F64>(t); }
+
 }  // namespace lapidary
 LAPIDARY_END_ISA
 #endif

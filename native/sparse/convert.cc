@@ -16,25 +16,6 @@ namespace {
 constexpr size_t kBlock = size_t{1} << 16;  // entries between two looks at the cancel flag: well under a millisecond
 constexpr size_t kTransposeParts = 16;
 
-// Sorts the keys (column, position) of one row and sums entries of the same column in the order of their positions.
-// Returns how many columns there are.
-template <class T>
-size_t compress_row(uint64_t* keys, size_t n, const T* value, uint32_t* indices, T* values) {
-  if (!std::is_sorted(keys, keys + n)) std::sort(keys, keys + n);
-  size_t count = 0;
-  for (size_t p = 0; p < n; p++) {
-    const uint32_t column = static_cast<uint32_t>(keys[p] >> 32);
-    const T x = value[static_cast<uint32_t>(keys[p])];
-    if (count > 0 && indices[count - 1] == column) {
-      values[count - 1] += x;
-    } else {
-      indices[count] = column;
-      values[count++] = x;
-    }
-  }
-  return count;
-}
-
 }  // namespace
 
 uint64_t counts_to_pointers(std::span<uint32_t> indptr) {
@@ -42,70 +23,6 @@ uint64_t counts_to_pointers(std::span<uint32_t> indptr) {
   indptr[0] = 0;
   for (size_t i = 1; i < indptr.size(); i++) indptr[i] = static_cast<uint32_t>(sum += indptr[i]);
   return sum;
-}
-
-template <class T>
-size_t first_out_of_range(const Triplets<T>& entries) {
-  const size_t n = entries.row.size();
-  for (size_t begin = 0; begin < n; begin += kBlock) {
-    const size_t end = std::min(n, begin + kBlock);
-    bool outside = false;  // without a branch for each entry
-    for (size_t e = begin; e < end; e++) outside |= entries.row[e] >= entries.rows || entries.col[e] >= entries.cols;
-    if (!outside) continue;
-    for (size_t e = begin; e < end; e++)
-      if (entries.row[e] >= entries.rows || entries.col[e] >= entries.cols) return e;
-  }
-  return n;
-}
-
-template <class T>
-Status from_coo(const Triplets<T>& entries, std::span<uint32_t> indptr, uint32_t* indices, T* values, size_t& nnz,
-                Context context) {
-  const size_t n = entries.row.size(), rows = entries.rows;
-  ArenaFrame scratch;
-  uint64_t* keys = scratch.take<uint64_t>(n);
-  uint32_t* counts = scratch.take<uint32_t>(rows);
-  if (keys == nullptr || counts == nullptr) return Status::out_of_memory;
-
-  expect_full_write(indices, n * sizeof *indices);
-  expect_full_write(values, n * sizeof *values);
-  std::fill(indptr.begin(), indptr.end(), 0);
-  for (size_t e = 0; e < n; e++) indptr[entries.row[e] + size_t{1}]++;
-  counts_to_pointers(indptr);
-  std::copy_n(indptr.begin(), rows, counts);  // for now: where the next entry of each row goes
-  for (size_t begin = 0; begin < n; begin += kBlock) {
-    if (context.cancelled()) return Status::aborted;
-    for (size_t e = begin; e < std::min(n, begin + kBlock); e++)
-      keys[counts[entries.row[e]]++] = uint64_t{entries.col[e]} << 32 | e;
-  }
-
-  const CsrPattern uncompressed{rows, entries.cols, n, indptr.data(), nullptr};
-  const RowParts parts(uncompressed, kBlock);
-  std::atomic<bool> duplicates{false};
-  parallel_for(parts.count(), [&](size_t part) {
-    size_t removed = 0;
-    for (size_t i = parts.begin(part), last = parts.begin(part + 1); i < last; i++) {
-      if (i % 256 == 0 && context.cancelled()) return;
-      const size_t p = indptr[i], length = indptr[i + 1] - p;
-      counts[i] = static_cast<uint32_t>(compress_row(keys + p, length, entries.value.data(), indices + p, values + p));
-      removed += length - counts[i];
-    }
-    if (removed > 0) duplicates.store(true, std::memory_order_relaxed);
-  });
-  if (context.cancelled()) return Status::aborted;
-  nnz = n;
-  if (!duplicates.load()) return Status::ok;
-
-  nnz = 0;
-  for (size_t i = 0; i < rows; i++) {
-    const size_t p = indptr[i];
-    std::memmove(indices + nnz, indices + p, counts[i] * sizeof *indices);
-    std::memmove(values + nnz, values + p, counts[i] * sizeof *values);
-    indptr[i] = static_cast<uint32_t>(nnz);
-    nnz += counts[i];
-  }
-  indptr[rows] = static_cast<uint32_t>(nnz);
-  return Status::ok;
 }
 
 template <class T>
@@ -198,15 +115,14 @@ Status transpose(const CsrView<T>& a, uint32_t* indptr, uint32_t* indices, T* va
   return context.cancelled() ? Status::aborted : Status::ok;
 }
 
-#define LAPIDARY_INSTANTIATE(T)                                                                       \
-  template size_t first_out_of_range(const Triplets<T>&);                                             \
-  template Status from_coo(const Triplets<T>&, std::span<uint32_t>, uint32_t*, T*, size_t&, Context); \
-  template Status count_nonzeros(size_t, size_t, const T*, uint32_t*, Context);                       \
-  template Status from_dense(size_t, size_t, const T*, const CsrPattern&, uint32_t*, T*, Context);    \
-  template Status to_dense(const CsrView<T>&, T*, Context);                                           \
+#define LAPIDARY_INSTANTIATE(T)                                                                    \
+  template Status count_nonzeros(size_t, size_t, const T*, uint32_t*, Context);                    \
+  template Status from_dense(size_t, size_t, const T*, const CsrPattern&, uint32_t*, T*, Context); \
+  template Status to_dense(const CsrView<T>&, T*, Context);                                        \
   template Status transpose(const CsrView<T>&, uint32_t*, uint32_t*, T*, Context);
 LAPIDARY_INSTANTIATE(float)
 LAPIDARY_INSTANTIATE(double)
+LAPIDARY_INSTANTIATE(int32_t)
 #undef LAPIDARY_INSTANTIATE
 
 }  // namespace lapidary

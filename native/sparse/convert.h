@@ -1,4 +1,4 @@
-// Ways into and out of compressed rows. All results have ascending, unique columns.
+// Ways into and out of compressed rows; those from triplets are in from_coo.h. All results have ascending, unique columns.
 #pragma once
 
 #include <cstddef>
@@ -14,27 +14,6 @@ namespace lapidary {
 // Sums counts kept in indptr[1 … rows] into pointers, indptr[0] = 0. The total in 64 bits; where it is 2^32 or more,
 // the pointers mean nothing.
 uint64_t counts_to_pointers(std::span<uint32_t> indptr);
-
-// Entries of a matrix as triplets in any order. Arrays of one length, below 2^32.
-template <class T>
-struct Triplets {
-  size_t rows;
-  size_t cols;
-  std::span<const uint32_t> row;
-  std::span<const uint32_t> col;
-  std::span<const T> value;
-};
-
-// The first entry whose row or column is out of range, or the number of entries.
-template <class T>
-size_t first_out_of_range(const Triplets<T>& entries);
-
-// Compressed rows of triplets that are in range; entries of the same place are summed in the order in which they came.
-// `indices` and `values` have room for every entry; the first `nnz` of them are the result.
-// O(n log(n / rows)); scratch 8 bytes an entry.
-template <class T>
-Status from_coo(const Triplets<T>& entries, std::span<uint32_t> indptr, uint32_t* indices, T* values, size_t& nnz,
-                Context context);
 
 // The number of elements that are not zero (NaN is none) of each row of a row-major matrix, as counts in
 // indptr[1 … rows].

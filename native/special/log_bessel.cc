@@ -57,8 +57,8 @@ struct Tables<double> {
       {Kernel::mu, 20},       {Kernel::debye, 4},     {Kernel::debye, 6},       {Kernel::debye, 8},
       {Kernel::debye, 9},     {Kernel::debye, 13},    {Kernel::debye, 20},      {Kernel::series, 10},
       {Kernel::series, 14},   {Kernel::series, 19},   {Kernel::series, 25},     {Kernel::series, 32},
-      {Kernel::series, 40},   {Kernel::temme, 6},     {Kernel::temme, 10},      {Kernel::trapezoid, 0},
-      {Kernel::trapezoid, 1}, {Kernel::trapezoid, 2}, {Kernel::trapezoid, 3},
+      {Kernel::series, 40},   {Kernel::temme, 6},     {Kernel::temme, 10},      {Kernel::trapezoid, 5},
+      {Kernel::trapezoid, 6}, {Kernel::trapezoid, 7}, {Kernel::trapezoid, 8},
   };
   static constexpr Rows<BesselClassify<double>> classify = LAPIDARY_BESSEL_ROWS(classify_f64, 4, 8);
   static constexpr Rows<BesselBranch<double>> mu = LAPIDARY_BESSEL_ROWS(mu_f64, 4, 8);
@@ -155,6 +155,8 @@ constexpr Dispatch<Real> dispatch(bool first) {
     b.x[b.x_count++] = static_cast<Real>(from);
     small[b.x_count] = index_of<Real>(kernel, terms);
   };
+  // K for ⅛ ≤ x < 1 and small r, where it passes 1 and Temme's sums have lost digits that its logarithm then needs
+  uint8_t nearest = 0;
   int near = 0, beyond = 0;  // borders of r² inside and from debye on
   const auto r2_border = [&](double from, Kernel kernel, int terms) {
     b.r2[b.r2_count++] = static_cast<Real>(from);
@@ -174,13 +176,14 @@ constexpr Dispatch<Real> dispatch(bool first) {
     }
   } else {
     small[0] = index_of<Real>(Kernel::temme, wide ? 6 : 4);
-    x_border(0.25, Kernel::temme, wide ? 10 : 6);
-    x_border(1, Kernel::trapezoid, wide ? 0 : 4);
+    x_border(wide ? 0.125 : 0.25, Kernel::temme, wide ? 10 : 6);
+    nearest = wide ? index_of<Real>(Kernel::trapezoid, 5) : small[1];
+    x_border(1, Kernel::trapezoid, wide ? 5 : 4);
     middle[0] = small[2];
     if (wide) {
-      r2_border(24, Kernel::trapezoid, 1);
-      r2_border(112, Kernel::trapezoid, 2);
-      r2_border(208, Kernel::trapezoid, 3);
+      r2_border(18, Kernel::trapezoid, 6);
+      r2_border(86, Kernel::trapezoid, 7);
+      r2_border(240, Kernel::trapezoid, 8);
     }
   }
   b.debye = static_cast<Real>(wide ? 512 : 96);
@@ -198,7 +201,7 @@ constexpr Dispatch<Real> dispatch(bool first) {
     if (in_r2 > near && in_r2 <= near + beyond)
       d.branch[i] = far[in_r2 - near - 1];
     else if (in_x <= b.x_count && in_r2 <= near)
-      d.branch[i] = !first && in_x == 2 ? middle[in_r2] : small[in_x];
+      d.branch[i] = !first && in_x == 2 ? middle[in_r2] : !first && in_x == 1 && in_r2 == 0 ? nearest : small[in_x];
   }
   return d;
 }

@@ -30,7 +30,8 @@ inline constexpr std::size_t kBesselLanes = 16;
 //   debye      terms K, one of 1, 2, 3, 4, 6, 8, 9, 13, 20; r ≥ 12 (f32: 9)
 //   series     terms K ≤ 60; log_i, i_ratio, log_i_slope, i_scaled; v² + x² ≤ 530
 //   temme      terms; log_k, log_k_slope, k_scaled; x ≤ 1, v ≤ 24
-//   trapezoid  terms: the index of a rule of coefficients.h; the same functions; 1 ≤ x, v² + x² ≤ 530
+//   trapezoid  terms: m of a rule of coefficients.h, f64 5 to 8, f32 4; the same functions; 1 ≤ x, v² + x² ≤ 530;
+//              m = 5: ⅛ ≤ x, v² + x² ≤ 18
 template <class Real>
 using BesselBranch = void (*)(BesselFunction f, int terms, const Real* v, const Real* x, Real* out, std::size_t n);
 

@@ -176,49 +176,88 @@ static inline void temme_lanes(BesselFunction f, int terms, const typename S::Re
   }
 }
 
-// The same for x ≥ 1 by the trapezoidal rule on e^x K_v(x) = ∫₀^∞ exp(−x (cosh t − 1)) cosh(vt) dt (DLMF 10.32.9): no
-// recurrence, positive terms only. With t = asinh(v/x) + s the integrand is at most exp(−r (cosh s − 1)) of its peak: a
-// lane ends where that is 2^-57 (f32: 2^-28), whatever its neighbours do.
-template <class S>
-static inline void trapezoid_lanes(BesselFunction f, int rule, const typename S::Real* v, const typename S::Real* x,
-                                   typename S::Real* out, size_t n) {
+// The same for larger x by the trapezoidal rule on e^x K_v(x) = ∫₀^∞ exp(−x (cosh t − 1)) cosh(vt) dt (DLMF 10.32.9):
+// no recurrence in v, positive terms only. With t = asinh(v/x) + s the integrand is at most exp(−r (cosh s − 1)) of its
+// peak: a lane ends where that is 2^-57 (f32: 2^-28), whatever its neighbours do.
+//
+// Of the weights w_j = exp(−x cosh jh) only the first 2m take an exponential: with mh = acosh(3/2), cosh (j+m)h =
+// 3 cosh jh − cosh (j−m)h, so the quotient w_{j+m} / w_j is w_j / w_{j−m} times w_j. Errors grow like cosh jh does, as
+// they would by rounding x cosh jh.
+template <class S, int m>
+static inline void trapezoid_rule(BesselFunction f, const typename S::Real* v, const typename S::Real* x,
+                                  typename S::Real* out, size_t n) {
   using V = typename S::V;
   using R = typename S::Real;
   constexpr R depth = sizeof(R) == 8 ? R(40) : R(20);
-  const TrapezoidRule& nodes = kTrapezoid[rule];
-  const R step = R(nodes.step);
+  constexpr const TrapezoidRule& rule = kTrapezoid[m - 4];
+  constexpr R step = R(rule.step[0]);
+  constexpr R step_low = sizeof(R) == 8 ? R(rule.step[1]) : R(rule.step[0] - double(step));
   const bool slope = f == BesselFunction::log_k_slope;
   for (size_t i = 0; i < n; i += S::kLanes) {
     const V order = S::load(v + i), at = S::load(x + i);
     const V r = S::root(S::fma(order, order, at * at)), c = depth / r;  // cosh s − 1
     const V last = log_lanes<S>((order + r) / at * (1 + c + S::root(c * (c + 2)))) * (1 / step);
-    const V power = order * step, rough = exp_lanes<S>(power);
-    const V growth = S::fma(rough, S::fma(order, S::all(step), -power), rough), decay = 1 / growth;
-    V rise = S::all(1), fall = S::all(1), sum = S::all(1), slopes = S::all(0);
-    for (int j = 0; S::any(last > R(j)); j++) {
-      rise = rise * growth;
-      fall = fall * decay;
-      const V value = exp_lanes<S>(at * R(-nodes.fall[j])) * (rise + fall), term = last > R(j) ? value : S::all(0);
-      sum = sum + term;
-      if (slope) slopes = S::fma(term, S::all(R(nodes.fall[j])), slopes);
-      if (f == BesselFunction::k_scaled && j % 8 == 7) {
+    const auto power = [order](R steps) {  // e^(steps h v)
+      const V t = S::all(step) * steps, t_low = S::fma(S::all(step), S::all(steps), -t) + step_low * steps;
+      const V high = order * t, rough = exp_lanes<S>(high);
+      return S::fma(rough, S::fma(order, t, -high) + order * t_low, rough);
+    };
+    const V growth = power(1), decay = 1 / growth, first = exp_lanes<S>(-at);
+    V weight[m], quotient[m];
+#pragma GCC unroll 8
+    for (int j = 0; j < m; j++) {
+      weight[j] = exp_lanes<S>(at * R(-rule.fall[j])) * first;
+      quotient[j] = exp_lanes<S>(at * R(-rule.gap[j]));
+    }
+    V rise = S::all(1), fall = S::all(1), sum = first, lost = S::all(0), slopes = S::all(0);
+    for (int node = 0; S::any(last > R(node)); node += m) {
+#pragma GCC unroll 8
+      for (int j = 0; j < m; j++) {
+        rise = rise * growth;
+        fall = fall * decay;
+        const V value = weight[j] * (rise + fall), term = last > R(node + j) ? value : S::all(0);
+        const V next = sum + term;
+        lost = lost + (term - (next - sum));  // nearly what rounding took (Kahan): log K may be next to 0
+        sum = next;
+        if (slope) slopes = S::fma(term, S::all(R(rule.fall[node + j])), slopes);
+        weight[j] = weight[j] * quotient[j];
+        quotient[j] = quotient[j] * weight[j];
+      }
+      if (f == BesselFunction::k_scaled && node % (2 * m) != 0) {
         // the powers afresh: their errors add up, and here they are all there is
-        const R t = step * R(j + 1);
-        const V exponent = order * t, start = exp_lanes<S>(exponent);
-        rise = S::fma(start, S::fma(order, S::all(t), -exponent), start);
+        rise = power(R(node + m));
         fall = 1 / rise;
       }
     }
-    // −K'/K = 1 + ∫(cosh t − 1)… / ∫…
-    if (slope)
-      S::store(out + i, -1 - slopes / sum);
-    else if (f == BesselFunction::k_scaled)
-      S::store(out + i, sum * (step / 2));
-    else {
-      const auto log_sum = log_high_low<S>(sum * (step / 2), S::all(0));
-      const auto total = exact_sum<S>(-at, log_sum.high);
-      S::store(out + i, total.high + (total.low + log_sum.low));
+    sum = sum + lost;
+    if (slope) {
+      S::store(out + i, -1 - slopes / sum);  // −K'/K = 1 + ∫(cosh t − 1)… / ∫…
+      continue;
     }
+    const V scaled = sum * (step / 2) / first;
+    if (f == BesselFunction::k_scaled) {
+      S::store(out + i, scaled);
+      continue;
+    }
+    const auto log_scaled = log_high_low<S>(scaled, S::all(0));
+    const auto total = exact_sum<S>(-at, log_scaled.high);
+    S::store(out + i, total.high + (total.low + log_scaled.low));
+  }
+}
+
+template <class S>
+static inline void trapezoid_lanes(BesselFunction f, int rule, const typename S::Real* v, const typename S::Real* x,
+                                   typename S::Real* out, size_t n) {
+  if constexpr (sizeof(typename S::Real) == 4) return trapezoid_rule<S, 4>(f, v, x, out, n);
+  switch (rule) {
+    case 5:
+      return trapezoid_rule<S, 5>(f, v, x, out, n);
+    case 6:
+      return trapezoid_rule<S, 6>(f, v, x, out, n);
+    case 7:
+      return trapezoid_rule<S, 7>(f, v, x, out, n);
+    default:
+      return trapezoid_rule<S, 8>(f, v, x, out, n);
   }
 }
 

@@ -59,7 +59,7 @@ Status mixture_seeds(MixtureShape shape, uint64_t seed, std::span<const double> 
       if (!any) {
         row = 0;
         for (double sum = nearest[0]; sum <= draw * total && row + 1 < n;) sum += nearest[++row];
-        while (nearest[row] == 0) row--;  // past the end by rounding: the last that can be drawn
+        while (row > 0 && nearest[row] == 0) row--;  // past the end by rounding: the last that can be drawn
       }
       candidates[c] = row;
       std::copy_n(&u[row * p], p, rows + c * p);

@@ -101,17 +101,38 @@ Height draw_height(const Wood& wood, uint64_t seed, uint64_t row) {
   }
 }
 
+// 1 − e^−2κ, by Taylor's series and E(2y) = E(y) (2 + E(y)) for E(y) = e^y − 1; 1 from κ = 30 on.
+double fallen(double kappa) {
+  if (kappa >= 30) return 1;
+  double y = -2 * kappa;
+  int doublings = 0;
+  for (; y < -0.25; y *= 0.5) doublings++;
+  double e = 0;
+  for (double k = 12; k >= 1; k--) e = (1 + e) * y / k;
+  for (; doublings > 0; doublings--) e *= 2 + e;
+  return -e;
+}
+
+// p = 3, where the density of t is exponential: the inverse of its distribution function, 1 − t = −log(1 − (1−u)(1 −
+// e^−2κ)) / κ.
+Height invert_height(double kappa, double fall, uint64_t seed, uint64_t row) {
+  const double rest = 1 - Draws{seed, row}.uniform(), z = rest * fall, one = 1 - z;
+  const double below = kappa < 0x1p-60 ? 2 * rest : std::min(2.0, -(log_of(one) - (z - (1 - one)) / one) / kappa);
+  return {1 - below, std::sqrt(below * (2 - below))};
+}
+
 }  // namespace
 
 Status vmf_sample(uint64_t seed, std::span<const double> mu, double kappa, size_t rows, std::span<double> out,
                   const Context& context) {
   const size_t p = mu.size(), step = std::max<size_t>(1, kValuesPerPart / (p + 64));
   const Wood wood(p, kappa);
+  const double fall = fallen(kappa);
   const VmfRow place = kVmfRow.pick();
   parallel_for(ceil_div(rows, step), [&](size_t part) {
     for (size_t i = part * step; i < std::min(rows, (part + 1) * step); i++) {
       if (context.cancelled()) return;
-      const Height height = draw_height(wood, seed, i);
+      const Height height = p == 3 ? invert_height(kappa, fall, seed, i) : draw_height(wood, seed, i);
       place(seed, i, mu.data(), p, height.t, height.sine, &out[i * p]);
     }
   });

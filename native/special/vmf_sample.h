@@ -1,15 +1,17 @@
 // Random directions from the von Mises-Fisher distribution, density ∝ exp(κ μᵀx) on the unit sphere of ℝᵖ.
 //
-// Row i is x = t μ + √(1 − t²) ξ: t by Wood's rejection, ξ uniform on the unit vectors perpendicular to μ. It is a
-// function of (seed, i, μ, κ) alone: it draws from stream i of Philox, ξ from block 0 on and t from block 2⁶³ on.
-// Logarithm, sine and cosine are our own, of additions, multiplications, divisions and square roots without fused
-// steps, so the bits do not depend on the instruction set, the C library or the number of threads.
+// Row i is x = t μ + √(1 − t²) ξ: t by Wood's rejection (p = 3: by inversion), ξ uniform on the unit vectors
+// perpendicular to μ. It is a function of (seed, i, μ, κ) alone: it draws from stream i of Philox, ξ from block 0 on
+// and t from block 2⁶³ on. Logarithm, sine and cosine are our own, of additions, multiplications, divisions and square
+// roots without fused steps, so the bits do not depend on the instruction set, the C library or the number of threads.
 //
 // t: Wood, Simulation of the von Mises Fisher Distribution (1994), algorithm VM*, after Ulrich, Computer Generation of
 // Distributions on the m-Sphere (1984). With b = (p−1) / (2κ + √(4κ² + (p−1)²)), G₁ and G₂ of Γ((p−1)/2), D = G₂ + b G₁
 // and s = (1−b)(G₁ − G₂)/2D, his proposal, its sine and his acceptance test are
 //   t = (G₂ − b G₁)/D,   √(1 − t²) = 2 √(b G₁ G₂)/D,   (p−1)(log(1 + s) − s) ≥ log U,
 // where nothing cancels or overflows for any κ. At least 0.65 of the proposals are accepted, for every p and κ.
+//
+// For p = 3 the density of t is exponential, and t = 1 + log(1 − (1−u)(1 − e^−2κ)) / κ for uniform u (Ulrich 1984).
 //
 // ξ: p − 1 normal numbers, scaled to length 1 and reflected (Householder) so that the first axis becomes ±μ.
 #pragma once

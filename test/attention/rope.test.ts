@@ -34,6 +34,19 @@ describeEachIsa('rope', (isa) => {
     }));
 });
 
+describeEachIsa('rope', (isa) => {
+  it('turns for positions of any size, beyond those that vectors are made for', () =>
+    withIsa(isa, () => {
+      const positions = [2 ** 45, -(2 ** 53), 1e18, -1e300, 0.25];
+      for (const layout of ['half', 'interleaved'] as const) {
+        const x = random(positions.length, 20, 1);
+        const rotary = { heads: 2, dims: 10, layout };
+        const out = rope(x, { heads: 2, layout, position: positions });
+        expect(worstUlps(out, rotated(x, positions, rotary), 2, 10, layout)).toBeLessThan(1);
+      }
+    }));
+});
+
 describe('rope', () => {
   it('takes frequencies as they are', () => {
     const x = random(4, 8, 1);

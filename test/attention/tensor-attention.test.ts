@@ -37,6 +37,14 @@ describeEachIsa('tensorAttention', (isa) => {
     }),
   );
 
+  it('moves sums to the maximum of each tile that has a larger one', () =>
+    withIsa(isa, () => {
+      const five = inputs(3, 70, 600, 4, 5);
+      for (const key of [five[0], five[1], five[2]]) key.data.forEach((c, i) => (key.data[i] = Math.abs(c)));
+      five[2].data.forEach((c, i) => (five[2].data[i] = c * (1 + i / 400)));
+      expect(distance(tensorAttention(...five).out.data, allPairs(...five, 1, 1))).toBeLessThan(1e-5);
+    }));
+
   it('gives the same bits with any number of threads', () =>
     withIsa(isa, () => {
       const five = inputs(70, 40, 300, 6, 6, 0.5);

@@ -356,11 +356,15 @@ describe('arguments', () => {
       (...args: unknown[]) =>
       () =>
         (native.matmul as (...args: unknown[]) => void)(...args);
-    expect(call(x, x, new Float64Array(4), 3, 2, 2, false, false, 1, 0)).toThrow(code('ERR_SHAPE'));
-    expect(call(x, x, new Float64Array(4), 2 ** 40, 2 ** 40, 2 ** 40, false, false, 1, 0)).toThrow(code('ERR_RANGE'));
-    expect(call(x, new Float32Array(4), new Float64Array(4), 2, 2, 2, false, false, 1, 0)).toThrow(code('ERR_DTYPE'));
-    expect(call(x, x, new Int32Array(4), 2, 2, 2, false, false, 1, 0)).toThrow(code('ERR_DTYPE'));
-    expect(call(x, x, x, 2, 2, 2, false, false, 1, 0)).toThrow(code('ERR_ALIAS'));
+    expect(call(x, x, new Float64Array(4), 3, 2, 2, false, false, 1, 0, 1)).toThrow(code('ERR_SHAPE'));
+    expect(call(x, x, new Float64Array(4), 2 ** 40, 2 ** 40, 2 ** 40, false, false, 1, 0, 1)).toThrow(
+      code('ERR_RANGE'),
+    );
+    expect(call(x, new Float32Array(4), new Float64Array(4), 2, 2, 2, false, false, 1, 0, 1)).toThrow(
+      code('ERR_DTYPE'),
+    );
+    expect(call(x, x, new Int32Array(4), 2, 2, 2, false, false, 1, 0, 1)).toThrow(code('ERR_DTYPE'));
+    expect(call(x, x, x, 2, 2, 2, false, false, 1, 0, 1)).toThrow(code('ERR_ALIAS'));
     expect(call(x)).toThrow(code('ERR_DTYPE'));
     expect(call()).toThrow(code('ERR_DTYPE'));
   });

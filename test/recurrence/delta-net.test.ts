@@ -180,7 +180,7 @@ describeEachIsa('deltaNet', (isa) => {
       count = (count + 1) % 3;
       expect(Math.abs(out.data[t]! - (count === 0 ? 1 : -0.5))).toBeLessThan(1e-4);
     }
-    const total = symbols.reduce((a: number, b: number) => a + b, 0) % 3;
+    const total = Array.from(symbols).reduce((a: number, b: number) => a + b, 0) % 3;
     const expected = [1, -0.5, -0.5][total]!;
     expect(Math.abs(last.data[0]! - expected)).toBeLessThan(1e-4);
   });

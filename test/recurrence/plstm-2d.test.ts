@@ -1,17 +1,29 @@
 import { describe, expect, test } from 'vitest';
 import { dense, type Dense, type Real } from 'lapidary';
-import { plstm1d, plstm2d, plstmDag, plstmGates, type Plstm2dGates, type Plstm2dState } from 'lapidary/recurrence';
+import {
+  plstm1d,
+  plstm2d,
+  plstm2dBackward,
+  plstmDag,
+  plstmDagBackward,
+  plstmGates,
+  type Plstm2dGates,
+  type Plstm2dState,
+} from 'lapidary/recurrence';
 import { native } from '../../dist/recurrence/scan-native.js';
 import { raiseAbort, withCancelFlag } from '../../dist/core/cancel.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { dagOracle, gridGraph, withoutDirect } from '../support/plstm.js';
 import {
   distance,
+  expectGradient,
   expectSameBits,
   randomDense,
   rowsOf,
   sameForAnyThreads,
   types,
+  weighted,
+  withoutMemory,
   type RealType,
 } from '../support/recurrence.js';
 
@@ -239,5 +251,121 @@ describe('arguments', () => {
     expect(() => withCancelFlag(flag, () => plstm2d(q, k, v, gates, size))).toThrow(/aborted/);
     const raw = native.plstm2d as (...args: unknown[]) => void;
     expect(() => raw(...Array<unknown>(17).fill(undefined), 1, 3, 0, 1, 2, 3, 0)).toThrow(code('ERR_DTYPE'));
+  });
+});
+
+describe('plstm2dBackward', () => {
+  const rim = (type: RealType, images: number, heads: number, height: number, width: number, dk: number, dv: number, seed: number) => ({ rows: randomDense(type, images * heads * height * dk, dv, seed), columns: randomDense(type, images * heads * width * dk, dv, seed + 1) }); // prettier-ignore
+
+  test('agrees with finite differences in f64, from every corner', () => {
+    for (const [images, height, width, heads, dk, dv, corner] of [
+      [1, 1, 1, 1, 2, 3, 'top-left'],
+      [2, 3, 4, 2, 3, 5, 'bottom-right'],
+      [1, 4, 3, 1, 2, 67, 'top-right'],
+      [1, 5, 2, 2, 4, 2, 'bottom-left'],
+    ] as const) {
+      const nodes = images * height * width;
+      const net = inputs(Float64Array, nodes, heads * dk, heads * dv);
+      const gates = randomGates(Float64Array, nodes, heads);
+      const state = rim(Float64Array, images, heads, height, width, dk, dv, 40);
+      const dstate = rim(Float64Array, images, heads, height, width, dk, dv, 42);
+      const dout = randomDense(Float64Array, nodes, heads * dv, 44);
+      const options = { height, width, heads, corner, state };
+      const loss = () => {
+        const forward = plstm2d(net.q, net.k, net.v, gates, options);
+        return weighted([dout, forward.out], [dstate.rows, forward.state.rows], [dstate.columns, forward.state.columns]); // prettier-ignore
+      };
+      const g = plstm2dBackward(dout, net.q, net.k, net.v, gates, { ...options, dstate });
+      expectGradient(net.q, g.dq, loss);
+      expectGradient(net.k, g.dk, loss);
+      expectGradient(net.v, g.dv, loss);
+      for (const name of names) expectGradient(gates[name]!, g.dgates[name]!, loss);
+      expectGradient(state.rows, g.dstate.rows, loss);
+      expectGradient(state.columns, g.dstate.columns, loss);
+    }
+  });
+
+  test('gates that are left out have no gradient, and count as zeros', () => {
+    const [height, width] = [4, 5];
+    const net = inputs(Float64Array, 20, 3, 4);
+    const { direct, rightFromUp, ...gates } = randomGates(Float64Array, 20, 1);
+    const zero = { ...direct!, data: new Float64Array(20) } as Dense<Real>;
+    const dout = randomDense(Float64Array, 20, 4, 9);
+    const few = plstm2dBackward(dout, net.q, net.k, net.v, gates, { height, width });
+    const all = plstm2dBackward(dout, net.q, net.k, net.v, { ...gates, direct: zero, rightFromUp: zero }, { height, width }); // prettier-ignore
+    expect(rightFromUp!.rows).toBe(20);
+    expect(Object.keys(few.dgates).sort()).toEqual(names.filter((n) => n !== 'direct' && n !== 'rightFromUp').sort());
+    for (const name of ['dq', 'dk', 'dv'] as const) expectSameBits(few[name].data, all[name].data);
+  });
+
+  describeEachIsa('on each instruction set', (isa) => {
+    test('is the gradient of the grid as a graph; f32 agrees with f64; any threads; in bands the same', () => {
+      // so wide that its states are computed again in several bands of rows
+      const [height, width, dk, dv] = [12, 40, 32, 66];
+      const net = inputs(Float64Array, height * width, dk, dv);
+      const gates = randomGates(Float64Array, height * width, 1, 20, 0.5);
+      const dout = randomDense(Float64Array, height * width, dv, 9);
+      const dstate = rim(Float64Array, 1, 1, height, width, dk, dv, 42);
+      withIsa(isa, () => {
+        const got = plstm2dBackward(dout, net.q, net.k, net.v, gates, { height, width, dstate });
+        const grid = gridGraph(height, width, gates);
+        const after = { rows: (height + width) * dk, cols: dv, data: Float64Array.of(...dstate.rows.data, ...dstate.columns.data) }; // prettier-ignore
+        const dag = plstmDagBackward(dout, net.q, net.k, net.v, grid.gates, grid.graph, { dstate: after });
+        for (const name of ['dq', 'dk', 'dv'] as const)
+          expect(distance(got[name].data, dag[name].data)).toBeLessThan(1e-12);
+        expect(distance(got.dgates.direct!.data, dag.ddirect!.data)).toBeLessThan(1e-12);
+        expect(
+          distance([...got.dstate.rows.data, ...got.dstate.columns.data], Array.from(dag.dstate.data)),
+        ).toBeLessThan(1e-12);
+
+        const narrow = (m: Dense<Real>) => ({ ...m, data: Float32Array.from(m.data) }) as Dense<Real>;
+        const small = Object.fromEntries(names.map((name) => [name, narrow(gates[name]!)])) as unknown as Plstm2dGates<Real>; // prettier-ignore
+        const single = plstm2dBackward(narrow(dout), narrow(net.q), narrow(net.k), narrow(net.v), small, { height, width, dstate: { rows: narrow(dstate.rows), columns: narrow(dstate.columns) } }); // prettier-ignore
+        for (const name of ['dq', 'dk', 'dv'] as const)
+          expect(distance(single[name].data, got[name].data)).toBeLessThan(5e-6);
+        for (const name of names)
+          expect(distance(single.dgates[name]!.data, got.dgates[name]!.data)).toBeLessThan(5e-6);
+
+        const cut = (m: Dense<Real>, from: number, to: number) => rowsOf(m, from * width, to * width);
+        const part = (from: number, to: number) => Object.fromEntries(names.map((name) => [name, cut(gates[name]!, from, to)])) as unknown as Plstm2dGates<Real>; // prettier-ignore
+        const band = (from: number, to: number, columns: Dense<Real>, before?: Plstm2dState<Real>) =>
+          plstm2dBackward(cut(dout, from, to), cut(net.q, from, to), cut(net.k, from, to), cut(net.v, from, to), part(from, to), { height: to - from, width, dstate: { rows: rowsOf(dstate.rows, from * dk, to * dk), columns }, ...(before && { state: before }) }); // prettier-ignore
+        const top = plstm2d(cut(net.q, 0, 5), cut(net.k, 0, 5), cut(net.v, 0, 5), part(0, 5), { height: 5, width });
+        const zeros = { rows: 7 * dk, cols: dv, data: new Float64Array(7 * dk * dv) } as Dense<Real>;
+        const lower = band(5, 12, dstate.columns, { rows: zeros, columns: top.state.columns });
+        const upper = band(0, 5, lower.dstate.columns);
+        for (const name of ['dq', 'dk', 'dv'] as const) {
+          expectSameBits(upper[name].data, cut(got[name], 0, 5).data);
+          expectSameBits(lower[name].data, cut(got[name], 5, 12).data);
+        }
+        expectSameBits(upper.dstate.columns.data, got.dstate.columns.data);
+      });
+    });
+
+    test('any threads, images and heads', () => {
+      const large = inputs(Float32Array, 2 * 64, 2 * 32, 2 * 100);
+      const gates = randomGates(Float32Array, 2 * 64, 2);
+      withIsa(isa, () =>
+        sameForAnyThreads(() => {
+          const g = plstm2dBackward(large.v, large.q, large.k, large.v, gates, { height: 8, width: 8, heads: 2 });
+          return [g.dq, g.dk, g.dv, g.dstate.rows, ...Object.values(g.dgates)].map((m) => (m as Dense<Real>).data);
+        }),
+      );
+    });
+  });
+
+  test('what does not fit is refused; no memory; aborted', () => {
+    const code = (c: string) => expect.objectContaining({ code: c });
+    const { q, k, v } = inputs(Float32Array, 12, 2, 3);
+    const gates = randomGates(Float32Array, 12, 1);
+    const size = { height: 3, width: 4 };
+    expect(() => plstm2dBackward(q, q, k, v, gates, size)).toThrow(code('ERR_SHAPE'));
+    expect(() => plstm2dBackward(v, q, k, v, gates, { ...size, out: v } as never)).toThrow(code('ERR_OPTION'));
+    expect(() => plstm2dBackward(v, q, k, v, gates, { ...size, dstate: { rows: q, columns: q } })).toThrow(code('ERR_SHAPE')); // prettier-ignore
+    expect(() => plstm2dBackward(v, q, k, v, gates, { ...size, dstate: null } as never)).toThrow(code('ERR_DTYPE'));
+    withoutMemory(() => plstm2dBackward(v, q, k, v, gates, size));
+    const flag = new Int32Array(new SharedArrayBuffer(4));
+    raiseAbort(flag);
+    expect(() => withCancelFlag(flag, () => plstm2dBackward(v, q, k, v, gates, size))).toThrow(/aborted/);
   });
 });

@@ -1,16 +1,19 @@
 import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
 import { dense, philox, type Dense, type Real } from 'lapidary';
-import { plstm1d, plstmDag, type PlstmDagGates, type PlstmGraph } from 'lapidary/recurrence';
+import { plstm1d, plstmDag, plstmDagBackward, type PlstmDagGates, type PlstmGraph } from 'lapidary/recurrence';
 import { native } from '../../dist/recurrence/scan-native.js';
 import { raiseAbort, withCancelFlag } from '../../dist/core/cancel.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
-import { dagOracle, outside } from '../support/plstm.js';
+import { dagOracle, outside, withoutDirect } from '../support/plstm.js';
 import {
   distance,
+  expectGradient,
   randomDense,
   sameForAnyThreads,
   types,
+  weighted,
+  wide,
   withoutMemory,
   type RealType,
 } from '../support/recurrence.js';
@@ -203,5 +206,95 @@ describe('arguments', () => {
       () =>
       raw(q.data, k.data, v.data, g.source.data, g.transition.data, g.mark.data, undefined, undefined, new Float32Array(6), new Float32Array(0), u(0, 7), u(1, 2), u(0), u(1), 3, 1, 2, 2), // prettier-ignore
     ).toThrow(code('ERR_FORMAT'));
+  });
+});
+
+describe('plstmDagBackward', () => {
+  test('agrees with finite differences in f64, also at hubs and for pruned and repeated transitions', () => {
+    for (const [nodes, edges, dk, dv, heads, seed] of [
+      [1, 0, 3, 2, 1, 1],
+      [6, 8, 5, 9, 1, 2],
+      [12, 60, 3, 5, 2, 5],
+      [9, 14, 2, 67, 2, 6],
+    ] as const) {
+      const random = randomGraph(nodes, edges, seed);
+      const graph = { ...random, first: Uint32Array.of(...random.first, ...random.first.subarray(0, 1)), second: Uint32Array.of(...random.second, ...random.second.subarray(0, 1)) }; // prettier-ignore
+      const net = inputs(Float64Array, nodes, heads * dk, heads * dv, seed);
+      const gates = randomGates(Float64Array, graph, nodes, heads, seed + 7);
+      const state = randomDense(Float64Array, count(graph.from) * heads * dk, dv, 30);
+      const dout = randomDense(Float64Array, nodes, heads * dv, 31);
+      const dstate = randomDense(Float64Array, count(graph.to) * heads * dk, dv, 32);
+      const loss = () => {
+        const forward = plstmDag(net.q, net.k, net.v, gates, graph, { heads, state });
+        return weighted([dout, forward.out], [dstate, forward.state]);
+      };
+      const g = plstmDagBackward(dout, net.q, net.k, net.v, gates, graph, { heads, state, dstate });
+      expectGradient(net.q, g.dq, loss);
+      expectGradient(net.k, g.dk, loss);
+      expectGradient(net.v, g.dv, loss);
+      expectGradient(gates.source, g.dsource, loss, 40);
+      expectGradient(gates.transition, g.dtransition, loss, 40);
+      expectGradient(gates.mark, g.dmark, loss, 40);
+      expectGradient(gates.direct!, g.ddirect!, loss);
+      expectGradient(state, g.dstate, loss);
+      for (const [e, node] of graph.from.entries()) if (node === outside) expect(g.dsource.data[e * heads]).toBe(0);
+      for (const [e, node] of graph.to.entries()) if (node === outside) expect(g.dmark.data[e * heads]).toBe(0);
+    }
+  });
+
+  test('without states, their gradients and the direct gate', () => {
+    const graph = randomGraph(10, 20, 9);
+    const net = inputs(Float64Array, 10, 3, 4, 1);
+    const { direct, ...gates } = randomGates(Float64Array, graph, 10, 1, 2);
+    const dout = randomDense(Float64Array, 10, 4, 3);
+    const zeros = (m: Dense<Real>) => ({ ...m, data: m.data.map(() => 0) }) as Dense<Real>;
+    const plain = plstmDagBackward(dout, net.q, net.k, net.v, gates, graph);
+    const dstate = zeros(plstmDag(net.q, net.k, net.v, gates, graph).state);
+    const full = plstmDagBackward(dout, net.q, net.k, net.v, { ...gates, direct: zeros(direct!) }, graph, { state: zeros(plain.dstate), dstate }); // prettier-ignore
+    expect(plain.ddirect).toBeUndefined();
+    for (const name of ['dq', 'dk', 'dv', 'dsource', 'dtransition', 'dmark', 'dstate'] as const)
+      expect(distance(plain[name].data, full[name].data)).toBe(0);
+  });
+
+  describeEachIsa('on each instruction set', (isa) => {
+    test.each(types)('%o: agrees with f64, any threads', (type) => {
+      const [nodes, heads, dk, dv] = [40, 3, 17, 70];
+      const graph = randomGraph(nodes, 70, 8);
+      const net = inputs(type, nodes, heads * dk, heads * dv, 1);
+      const gates = randomGates(type, graph, nodes, heads, 2);
+      const dout = randomDense(type, nodes, heads * dv, 3);
+      const dstate = randomDense(type, count(graph.to) * heads * dk, dv, 4);
+      const run = () =>
+        withIsa(isa, () => plstmDagBackward(dout, net.q, net.k, net.v, gates, graph, { heads, dstate }));
+      const wideGates = Object.fromEntries(Object.entries(gates).map(([name, m]) => [name, wide(m as Dense<Real>)])) as unknown as PlstmDagGates<Real>; // prettier-ignore
+      const expected = withIsa(
+        'portable',
+        () =>
+        plstmDagBackward(wide(dout), wide(net.q), wide(net.k), wide(net.v), wideGates, graph, { heads, dstate: wide(dstate) }), // prettier-ignore
+      );
+      const got = run();
+      for (const name of ['dq', 'dk', 'dv', 'dsource', 'dtransition', 'dmark', 'ddirect', 'dstate'] as const)
+        expect(distance(got[name]!.data, expected[name]!.data)).toBeLessThan(type === Float32Array ? 2e-5 : 1e-13);
+      sameForAnyThreads(() => Object.values(run()).map((m: Dense<Real>) => m.data));
+    });
+  });
+
+  test('what does not fit is refused; no memory; aborted', () => {
+    const code = (c: string) => expect.objectContaining({ code: c });
+    const net = inputs(Float32Array, 3, 2, 2, 1);
+    const u = (...x: number[]) => Uint32Array.from(x);
+    const graph = { from: u(0, 1), to: u(1, 2), first: u(0), second: u(1) };
+    const gates = withoutDirect(randomGates(Float32Array, graph, 3, 1, 1));
+    const call = (g: PlstmGraph, options = {}, dout = net.v) =>
+      plstmDagBackward(dout, net.q, net.k, net.v, gates, g, options);
+    expect(() => call(graph, {}, { ...net.v, rows: 2, data: net.v.data.slice(0, 4) })).toThrow(code('ERR_SHAPE'));
+    expect(() => call({ ...graph, to: u(1, 0) })).toThrow(code('ERR_FORMAT'));
+    expect(() => call({ ...graph, second: u(2) })).toThrow(code('ERR_FORMAT'));
+    expect(() => call(graph, { dstate: net.v })).toThrow(code('ERR_SHAPE'));
+    expect(() => call(graph, { out: net.v })).toThrow(code('ERR_OPTION'));
+    withoutMemory(() => call(graph));
+    const flag = new Int32Array(new SharedArrayBuffer(4));
+    raiseAbort(flag);
+    expect(() => withCancelFlag(flag, () => call(graph))).toThrow(/aborted/);
   });
 });

@@ -14,7 +14,7 @@ export interface Shape {
   cell: RnnCell;
   heads: number;
   d: number;
-  lengths: number[];
+  lengths: readonly number[];
   /** columns of x; undefined: x is the projection */
   input?: number | undefined;
 }

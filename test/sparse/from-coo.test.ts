@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
 import { getThreads, setThreads, type Csr } from 'lapidary';
-import { fromCoo } from 'lapidary/sparse';
+import { fromCoo, fromDense, toDense, transpose } from 'lapidary/sparse';
 import { native } from '../../dist/core/native.js';
-import { csrOf, randomCsr, sameBits } from '../support/sparse.js';
+import { uniform } from '../support/random.js';
+import { csrOf, randomCsr, sameBits, sameForAnyThreads, sameVectorBits } from '../support/sparse.js';
 
 const threads = getThreads();
 afterEach(() => {
@@ -120,4 +121,60 @@ test('the type of the result is the type of the values, and doubles for plain nu
   const double: Csr = fromCoo({ ...place, value: Float64Array.of(1) });
   const single: Csr<Float32Array> = fromCoo({ ...place, value: Float32Array.of(1) });
   expect([plain, double, single].map((a) => a.values.constructor)).toEqual([Float64Array, Float64Array, Float32Array]);
+});
+
+test('i32 wraps, and goes through dense and back', () => {
+  const a = fromCoo({ rows: 2, cols: 2, row: [0, 1, 0], col: [1, 0, 1], value: Int32Array.of(2 ** 31 - 1, -7, 1) });
+  expect(a.values).toEqual(Int32Array.of(-(2 ** 31), -7));
+  expect(toDense(a).data).toEqual(Int32Array.of(0, -(2 ** 31), -7, 0));
+  expect(fromDense(toDense(a))).toEqual(a);
+  expect(transpose(a).values).toEqual(Int32Array.of(-7, -(2 ** 31)));
+});
+
+test('every size of problem: rows in one bucket and in many, wide and narrow columns, many duplicates', () => {
+  for (const [rows, cols, n, seed] of [
+    [1, 1, 200000, 1],
+    [3, 2 ** 32 - 1, 100000, 2],
+    [300000, 2, 100000, 3],
+    [2 ** 20, 2 ** 20, 70000, 4],
+    [50, 40, 70000, 5],
+    [17, 5000, 49, 6],
+    [17, 5000, 48, 7],
+  ] as const) {
+    const u = uniform(2 * n, seed, 0, 1);
+    const row = Uint32Array.from({ length: n }, (_, e) => Math.floor(u[2 * e]! ** 3 * rows));
+    const col = Uint32Array.from({ length: n }, (_, e) => Math.floor(u[2 * e + 1]! * cols));
+    const value = Float64Array.from({ length: n }, (_, e) => Math.sin(e));
+    const sums = new Map<number, number>();
+    const keys: number[] = [];
+    for (let e = 0; e < n; e++) {
+      const key = row[e]! * cols + col[e]!;
+      const before = sums.get(key);
+      if (before === undefined) keys.push(key);
+      sums.set(key, before === undefined ? value[e]! : before + value[e]!);
+    }
+    keys.sort((x, y) => x - y);
+    sameForAnyThreads(() => fromCoo({ rows, cols, row, col, value }));
+    const a = fromCoo({ rows, cols, row, col, value });
+    sameVectorBits(
+      a.values,
+      Float64Array.from(keys, (key) => sums.get(key)!),
+    );
+    expect(
+      Buffer.compare(
+        Buffer.from(Uint32Array.from(keys, (key) => key % cols).buffer),
+        Buffer.from(a.indices.slice().buffer),
+      ),
+    ).toBe(0);
+    expect(a.indptr[rows]).toBe(keys.length);
+  }
+});
+
+test('the first index out of range is named, wherever it is', () => {
+  const n = 300000;
+  const coo = { rows: 9, cols: 9, row: new Uint32Array(n), col: new Uint32Array(n), value: new Float64Array(n) };
+  coo.row[299999] = 10;
+  expect(() => fromCoo(coo)).toThrow('row[299999] = 10');
+  coo.col[150000] = 11;
+  expect(() => fromCoo(coo)).toThrow('col[150000] = 11');
 });

@@ -95,12 +95,12 @@ def points():
     for x in (1e-3, 1.0, 100.0, 1e6):
         yield 1e15, x
         yield 1e6, x
-    for r2 in (24, 112, 208, 512, 1232, 9722, 2318310):  # borders of 'auto'
+    for r2 in (18, 24, 86, 112, 208, 240, 512, 1232, 9722, 2318310):  # borders of 'auto'
         for angle in (0.0, 0.2, 0.7, 1.1, 1.5):
             x = math.sqrt(r2) * math.cos(angle)
             for v in near(math.sqrt(r2) * math.sin(angle)):
                 yield v, x
-    for border in (0.25, 1.0, 3.0, 6.0, 10.0, 16.0):
+    for border in (0.125, 0.25, 1.0, 3.0, 6.0, 10.0, 16.0):
         for x in near(border):
             for v in (0.0, 0.3, 1.4, 6.0, 15.0):
                 yield v, x
@@ -131,6 +131,8 @@ def points():
     for p in (2, 3, 2048, 8192, 32768):  # von Mises-Fisher
         for kappa in (1e-3, 1.0, 300.0, 4e4):
             yield p / 2 - 1, kappa
+    for _ in range(150):  # around the zero of log K
+        yield rng.choice((0.0, 1e-3, rng.uniform(0, 0.6))), spread(0.06, 1.3)
 
 
 if __name__ == "__main__":

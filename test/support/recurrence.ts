@@ -72,7 +72,7 @@ export function withoutMemory(body: () => unknown): number {
  */
 export function expectGradient(x: Dense<Real>, gradient: Dense<Real>, loss: () => number, entries = 12): void {
   expect([gradient.rows, gradient.cols]).toEqual([x.rows, x.cols]);
-  const largest = gradient.data.reduce((most: number, g: number) => Math.max(most, Math.abs(g)), 1e-3);
+  const largest = Array.from(gradient.data).reduce((most, g) => Math.max(most, Math.abs(g)), 1e-3);
   const step = Math.max(1, Math.floor(x.data.length / entries));
   for (let i = 0; i < x.data.length; i += step) {
     const h = 1e-5;

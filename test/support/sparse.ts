@@ -1,19 +1,19 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Csr, Real } from 'lapidary';
+import { getThreads, setThreads, type Csr, type Real } from 'lapidary';
 import { uniform } from './random.js';
 
 /** A matrix as rows of numbers, undefined where there is no entry: the slow and obvious form that oracles work on. */
 export type Grid = (number | undefined)[][];
 
-export function gridOf(a: Csr<Real>): Grid {
+export function gridOf(a: Csr<Real | Int32Array>): Grid {
   const grid: Grid = Array.from({ length: a.rows }, () => new Array<number | undefined>(a.cols).fill(undefined));
   for (let i = 0; i < a.rows; i++)
     for (let p = a.indptr[i]!; p < a.indptr[i + 1]!; p++) grid[i]![a.indices[p]!] = a.values[p]!;
   return grid;
 }
 
-export function csrOf<A extends Real = Float64Array>(
+export function csrOf<A extends Real | Int32Array = Float64Array>(
   grid: Grid,
   cols: number,
   type: { from(values: number[]): A } = Float64Array as never,
@@ -88,8 +88,30 @@ export function sameVectorBits(actual: Real, expected: Real): void {
   expect(Buffer.compare(x!, y!)).toBe(0);
 }
 
+/** The types that operations entry by entry take; integers of grids() are exact in all. */
+export const numberTypes = fc.constantFrom<{ from(values: number[]): Real | Int32Array }>(
+  Float64Array,
+  Float32Array,
+  Int32Array,
+);
+
+/** Calls `make` with 1, 2, 3 and 7 threads and expects the bits of one; ends with what there was. */
+export function sameForAnyThreads(make: () => Csr<Real | Int32Array>): void {
+  const before = getThreads();
+  try {
+    setThreads(1);
+    const one = make();
+    for (const count of [2, 3, 7]) {
+      setThreads(count);
+      sameBits(make(), one);
+    }
+  } finally {
+    setThreads(before);
+  }
+}
+
 /** Equal to the last bit; much faster than toEqual on large matrices. */
-export function sameBits(actual: Csr<Real>, expected: Csr<Real>): void {
+export function sameBits(actual: Csr<Real | Int32Array>, expected: Csr<Real | Int32Array>): void {
   expect([actual.rows, actual.cols]).toEqual([expected.rows, expected.cols]);
   for (const part of ['indptr', 'indices', 'values'] as const) {
     const [x, y] = [actual[part], expected[part]].map((a) => Buffer.from(a.buffer, a.byteOffset, a.byteLength));
@@ -151,10 +173,10 @@ export function within(actual: Real, { sum, scale }: ReturnType<typeof productOf
 }
 
 /** Tests that a function of one matrix refuses a bad one. */
-export function refusesBadMatrices(call: (a: Csr) => unknown): void {
+export function refusesBadMatrices(call: (a: Csr) => unknown, argument = 'a'): void {
   test.each(malformed())('refuses a matrix that should %s', (text, a) => {
     expect(() => call(a)).toThrow(
-      expect.objectContaining({ code: 'ERR_FORMAT', argument: 'a', message: expect.stringContaining(text) }),
+      expect.objectContaining({ code: 'ERR_FORMAT', argument, message: expect.stringContaining(text) }),
     );
   });
 
@@ -162,7 +184,7 @@ export function refusesBadMatrices(call: (a: Csr) => unknown): void {
     const a = randomCsr(3, 3, 2, 1);
     expect(() => call({ ...a, values: new Float64Array(1) })).toThrow(expect.objectContaining({ code: 'ERR_SHAPE' }));
     expect(() => call({ ...a, indptr: new Uint32Array(9) })).toThrow(expect.objectContaining({ code: 'ERR_SHAPE' }));
-    expect(() => call({ ...a, values: new Int32Array(a.values.length) } as never)).toThrow(
+    expect(() => call({ ...a, values: new Uint16Array(a.values.length) } as never)).toThrow(
       expect.objectContaining({ code: 'ERR_DTYPE' }),
     );
     structuredClone(a.indices.buffer, { transfer: [a.indices.buffer as ArrayBuffer] });

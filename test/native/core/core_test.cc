@@ -95,6 +95,41 @@ TEST(arena_frames_nest_and_align) {
   CHECK(live_allocations() - before <= 8);  // the huge block is not kept
 }
 
+// A steady load allocates nothing from its second call on, whatever the order of its sizes and as long as what is in
+// use at a time stays within what may be kept.
+TEST(arena_keeps_what_a_steady_load_needs) {
+  constexpr size_t kMiB = size_t{1} << 20;
+  const std::vector<size_t> loads[] = {
+      {12 * kMiB, 12 * kMiB},  // blocks of 12 and 24 MiB would be more than may be kept
+      {17 * kMiB, kMiB},      {100, 20 * kMiB, 11 * kMiB},
+      {kArenaKeepBytes - 64}, {kMiB, 2 * kMiB, 3 * kMiB, 5 * kMiB, 9 * kMiB, 11 * kMiB},
+  };
+  std::thread([&] {
+    const auto call = [](const std::vector<size_t>& sizes) {
+      ArenaFrame outer;
+      for (const size_t size : sizes)
+        if (outer.take<char>(size) == nullptr) return false;
+      ArenaFrame inner;
+      return inner.take<char>(1) != nullptr;
+    };
+    for (const auto& load : loads) {
+      CHECK(call(load));
+      CHECK(call(load));
+      fail_allocation(0);
+      CHECK(call(load));
+      for (const auto& smaller : {std::vector<size_t>{kMiB, 100}, std::vector<size_t>{1}}) CHECK(call(smaller));
+      CHECK(call(load));
+      fail_allocation(-1);
+    }
+    const int64_t live = live_allocations();
+    {
+      ArenaFrame beyond;
+      CHECK(beyond.take<char>(100) != nullptr && beyond.take<char>(3 * kArenaKeepBytes) != nullptr);
+    }
+    CHECK(live_allocations() <= live);  // the limit holds: only one block is kept
+  }).join();
+}
+
 TEST(arena_survives_failed_allocations) {
   std::thread([] {  // a thread with an empty arena
     for (int64_t nth = 0; nth < 3; nth++) {

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "check.h"
@@ -138,5 +139,67 @@ TEST(team_keeps_steps_in_order) {
     CHECK(Team::run(kSteps, kBlocks, [](size_t t, size_t) { return t < 100; }) == Status::aborted);
     CHECK(Team::run(0, kBlocks, [](size_t, size_t) { return true; }) == Status::ok);
   }
+  set_thread_count(before);
+}
+
+// Callers of several teams at once, more threads than processors, pool threads that come late or never, one team that
+// is stopped: every block of the others is done once, after those of the step before.
+TEST(team_serves_many_callers_at_once) {
+  const size_t before = thread_count();
+  set_thread_count(5);
+  std::vector<std::thread> callers;
+  std::atomic<int> wrong{0};
+  for (size_t caller = 0; caller < 6; caller++)
+    callers.emplace_back([&, caller] {
+      for (int round = 0; round < 20; round++) {
+        constexpr size_t kSteps = 60, kBlocks = 7;
+        std::vector<size_t> sums(kBlocks, 0);  // plain memory: what one step writes, any thread reads in the next
+        std::vector<size_t> next(kBlocks, 0);
+        const Status status = Team::run(kSteps, kBlocks, [&](size_t t, size_t b) {
+          if (caller == 3 && t == 30 && b == 2) return false;
+          auto& from = t % 2 ? next : sums;
+          auto& to = t % 2 ? sums : next;
+          size_t sum = 1;
+          for (size_t i = 0; i < kBlocks; i++) sum += from[i];
+          to[b] = sum % 1000003;
+          return true;
+        });
+        if (caller == 3) {
+          if (status != Status::aborted) wrong++;
+          continue;
+        }
+        size_t expected = 0;
+        for (size_t t = 0; t < kSteps; t++) expected = (1 + kBlocks * expected) % 1000003;
+        for (const size_t sum : sums)
+          if (status != Status::ok || sum != expected) wrong++;
+      }
+    });
+  for (auto& caller : callers) caller.join();
+  // Inside the pool a team is one thread.
+  parallel_for(4, [&](size_t) {
+    std::atomic<size_t> done{0};
+    if (Team::run(50, 3, [&](size_t, size_t) { return done.fetch_add(1) < 1000; }) != Status::ok || done != 150)
+      wrong++;
+  });
+  CHECK(wrong == 0);
+  set_thread_count(before);
+}
+
+// A flag that is raised meanwhile ends a call in which threads wait for each other.
+TEST(rnn_is_cancelled_between_steps) {
+  const size_t before = thread_count();
+  set_thread_count(3);
+  constexpr size_t kSteps = 60000, kD = 96;
+  std::vector<uint32_t> lengths{kSteps};
+  std::vector<float> x(kSteps * 4 * kD, 0.1f), r(4 * kD * kD, 0.01f), h(kSteps * kD), state(2 * kD);
+  const RnnShape shape{RnnCell::lstm, 1, kD, lengths, true, 0};
+  const RnnForward<float> run{x.data(), nullptr, r.data(), nullptr, nullptr, nullptr, h.data(), state.data(), nullptr};
+  std::atomic<int32_t> flag{0};
+  std::thread canceller([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    flag = kCancelAbort;
+  });
+  CHECK(rnn_forward(shape, run, Context{&flag}) == Status::aborted);
+  canceller.join();
   set_thread_count(before);
 }

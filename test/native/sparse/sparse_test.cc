@@ -12,6 +12,7 @@
 #include "sparse/accumulators.h"
 #include "sparse/convert.h"
 #include "sparse/csr.h"
+#include "sparse/from_coo.h"
 #include "sparse/spgemm.h"
 #include "sparse/spmv.h"
 

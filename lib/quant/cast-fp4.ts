@@ -1,0 +1,47 @@
+import { where } from '../core/validate.js';
+import type { Dense } from '../core/values.js';
+import { cast, type CastOptions } from './cast.js';
+import { holdsCodes } from './cast-fp8.js';
+import { native } from './native.js';
+
+const e2m1 = 2;
+
+/**
+ * 4-bit floats E2M1 of f32 values to nearest even, or back, exactly: the type of `x` says which. One code a byte.
+ *
+ * The values are 0, 0.5, 1, 1.5, 2, 3, 4, 6 (codes 0 to 7) and their negatives (8 to 15; −0 is 8). Beyond 6, and ±∞, gives
+ * ±6. There is no NaN. Codes are read by their low four bits. Linear time; the traffic of memory is its bound. For packed
+ * codes with scales see {@link quantize}.
+ *
+ * @param x f32 values give codes; codes give f32 values
+ * @throws LapidaryError ERR_RANGE for a NaN, ERR_DTYPE, ERR_SHAPE if `out` has another size, ERR_ALIAS if it overlaps `x`
+ * @source OCP Microscaling Formats (MX), version 1.0 (2023), section 5.3.3
+ * @example castFp4(Float32Array.of(0.75, -1.25, 2.5, 100)) // 2, 10, 4, 7
+ * @example castFp4(Uint8Array.of(2, 10, 4, 7)) // 1, -1, 2, 6
+ */
+export function castFp4(x: Float32Array, options?: CastOptions<Uint8Array>): Uint8Array;
+export function castFp4(x: Dense<Float32Array>, options?: CastOptions<Uint8Array>): Dense<Uint8Array>;
+export function castFp4(x: Uint8Array, options?: CastOptions<Float32Array>): Float32Array;
+export function castFp4(x: Dense<Uint8Array>, options?: CastOptions<Float32Array>): Dense<Float32Array>;
+export function castFp4(
+  x: Float32Array | Uint8Array | Dense<Float32Array> | Dense<Uint8Array>,
+  options?: CastOptions<Uint8Array> | CastOptions<Float32Array>,
+): Float32Array | Uint8Array | Dense<Float32Array> | Dense<Uint8Array> {
+  const at = where('castFp4');
+  const { out } = at.options(options as CastOptions<Uint8Array>, ['out']);
+  if (holdsCodes(x))
+    return cast(at, x, out, {
+      from: Uint8Array,
+      to: Float32Array,
+      run(codes, values) {
+        native.fromFloat8(codes, values, e2m1);
+      },
+    });
+  return cast(at, x, out, {
+    from: Float32Array,
+    to: Uint8Array,
+    run(values, codes) {
+      native.toFloat8(values, codes, e2m1, true);
+    },
+  });
+}

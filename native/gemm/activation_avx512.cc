@@ -1,0 +1,24 @@
+// Activation functions on 512-bit registers: arithmetic on what lies in the first-level cache, bound by the FMA ports.
+#include "gemm/activation.h"
+
+#if LAPIDARY_X86
+#include <immintrin.h>
+#include <math.h>
+
+LAPIDARY_BEGIN_AVX512
+namespace lapidary {
+namespace {
+
+#include "core/avx512_lanes.h"
+#include "core/exp_lanes.h"
+#include "gemm/activation_lanes.h"
+
+}  // namespace
+
+const ActivationKernels<float>& activations_f32__avx512() { return kKernels<F32>; }
+
+const ActivationKernels<double>& activations_f64__avx512() { return kKernels<F64>; }
+
+}  // namespace lapidary
+LAPIDARY_END_ISA
+#endif

@@ -1,0 +1,54 @@
+// Stored floats on 256-bit registers: 2 × 4 of the 16 hold sums, 4 widened rows of w, 1 a row of x.
+#include "gemm/half.h"
+
+#if LAPIDARY_X86
+#include <immintrin.h>
+
+LAPIDARY_BEGIN_AVX2
+namespace lapidary {
+namespace {
+
+#include "core/avx2_lanes.h"
+
+constexpr std::size_t kDotRows = 2;
+
+inline __m128i load_halves(const std::uint16_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
+inline __m128i load_halves(int n, const std::uint16_t* p) {
+  alignas(16) std::uint16_t held[8] = {};
+  for (int i = 0; i < n; i++) held[i] = p[i];
+  return _mm_load_si128(reinterpret_cast<const __m128i*>(held));
+}
+
+struct FromF32 {
+  using T = float;
+  static __m256 load(const T* p) { return F32::load(p); }
+  static __m256 load(int n, const T* p) { return F32::load(F32::mask(n), p); }
+};
+
+struct FromF16 {
+  using T = std::uint16_t;
+  static __m256 load(const T* p) { return _mm256_cvtph_ps(load_halves(p)); }
+  static __m256 load(int n, const T* p) { return _mm256_cvtph_ps(load_halves(n, p)); }
+};
+
+struct FromBf16 {
+  using T = std::uint16_t;
+  static __m256 wide(__m128i v) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(v), 16)); }
+  static __m256 load(const T* p) { return wide(load_halves(p)); }
+  static __m256 load(int n, const T* p) { return wide(load_halves(n, p)); }
+};
+
+inline __m128 sum4(__m256 a, __m256 b, __m256 c, __m256 d) {
+  const __m256 all = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+  return _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1));
+}
+
+#include "gemm/half_lanes.h"
+
+}  // namespace
+
+const HalfKernels& half_kernels__avx2() { return kKernels; }
+
+}  // namespace lapidary
+LAPIDARY_END_ISA
+#endif

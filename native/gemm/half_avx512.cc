@@ -1,0 +1,53 @@
+// Stored floats on 512-bit registers: 6 × 4 of the 32 hold sums, 4 widened rows of w, 1 a row of x. A step is 24 FMA
+// against 6 loads of x and 4 of w, each widened once (vcvtph2ps, or vpmovzxwd and a shift).
+#include "gemm/half.h"
+
+#if LAPIDARY_X86
+#include <immintrin.h>
+
+LAPIDARY_BEGIN_AVX512
+namespace lapidary {
+namespace {
+
+#include "core/avx512_lanes.h"
+
+constexpr std::size_t kDotRows = 6;
+
+inline __m256i load_halves(const std::uint16_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+inline __m256i load_halves(int n, const std::uint16_t* p) { return _mm256_maskz_loadu_epi16(F32::mask(n), p); }
+
+struct FromF32 {
+  using T = float;
+  static __m512 load(const T* p) { return F32::load(p); }
+  static __m512 load(int n, const T* p) { return F32::load(F32::mask(n), p); }
+};
+
+struct FromF16 {
+  using T = std::uint16_t;
+  static __m512 load(const T* p) { return _mm512_cvtph_ps(load_halves(p)); }
+  static __m512 load(int n, const T* p) { return _mm512_cvtph_ps(load_halves(n, p)); }
+};
+
+struct FromBf16 {
+  using T = std::uint16_t;
+  static __m512 wide(__m256i v) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(v), 16)); }
+  static __m512 load(const T* p) { return wide(load_halves(p)); }
+  static __m512 load(int n, const T* p) { return wide(load_halves(n, p)); }
+};
+
+inline __m256 halves(__m512 v) { return _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1)); }
+
+inline __m128 sum4(__m512 a, __m512 b, __m512 c, __m512 d) {
+  const __m256 all = _mm256_hadd_ps(_mm256_hadd_ps(halves(a), halves(b)), _mm256_hadd_ps(halves(c), halves(d)));
+  return _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1));
+}
+
+#include "gemm/half_lanes.h"
+
+}  // namespace
+
+const HalfKernels& half_kernels__avx512() { return kKernels; }
+
+}  // namespace lapidary
+LAPIDARY_END_ISA
+#endif

@@ -1,0 +1,276 @@
+import { afterAll, describe, expect, test } from 'vitest';
+import { dense, getThreads, setThreads, type Dense } from 'lapidary';
+import { linear, matmul, matvec, type MatmulOptions, type Stored } from 'lapidary/gemm';
+import { native as core } from '../../dist/core/native.js';
+import { native } from '../../dist/gemm/native.js';
+import { fromBf16, fromF16, toBf16, toF16 } from '../support/half.js';
+import { describeEachIsa, withIsa } from '../support/isa.js';
+import { uniform } from '../support/random.js';
+
+type StorageName = 'f32' | 'f16' | 'bf16';
+const mixed = [
+  ['f16', 'f32'],
+  ['f32', 'f16'],
+  ['f16', 'bf16'],
+  ['bf16', 'f16'],
+] as const;
+
+function matrix(storage: StorageName, rows: number, cols: number, seed: number): Dense<Stored> {
+  const values = uniform(rows * cols, seed);
+  if (storage === 'f32') return { rows, cols, data: Float32Array.from(values) };
+  return { rows, cols, data: Uint16Array.from(values, storage === 'f16' ? toF16 : toBf16), dtype: storage };
+}
+
+/** The numbers of a matrix, by the definition of its format. */
+const numbers = ({ data, dtype }: Dense<Stored>): Float64Array =>
+  Float64Array.from(data, dtype === 'f16' ? fromF16 : dtype === 'bf16' ? fromBf16 : (x: number) => x);
+
+/** Every element within γ_{k+2} of the product in doubles, whose own error is far below that. */
+function check(
+  got: Float32Array,
+  a: Dense<Stored>,
+  b: Dense<Stored>,
+  options: MatmulOptions<Float32Array>,
+  before?: Float32Array,
+) {
+  const { transposeA = false, transposeB = false, alpha = 1, beta = 0 } = options;
+  const [m, k] = transposeA ? [a.cols, a.rows] : [a.rows, a.cols];
+  const n = transposeB ? b.rows : b.cols;
+  const [x, y] = [numbers(a), numbers(b)];
+  const gamma = ((k + 2) * 2 ** -24) / (1 - (k + 2) * 2 ** -24);
+  let worst = 0;
+  expect(got.length).toBe(m * n);
+  for (let i = 0; i < m; i++)
+    for (let j = 0; j < n; j++) {
+      let sum = 0;
+      let size = 0;
+      for (let p = 0; p < k; p++) {
+        const term = (transposeA ? x[p * m + i]! : x[i * k + p]!) * (transposeB ? y[j * k + p]! : y[p * n + j]!);
+        sum += term;
+        size += Math.abs(term);
+      }
+      const added = beta === 0 ? 0 : beta * before![i * n + j]!;
+      const bound = gamma * (Math.abs(alpha) * size + Math.abs(added)) * (1 + 1e-6) + 2 ** -140;
+      worst = Math.max(worst, Math.abs(got[i * n + j]! - (alpha * sum + added)) / bound);
+    }
+  expect(worst).toBeLessThanOrEqual(1);
+}
+
+const threads = getThreads();
+afterAll(() => setThreads(threads));
+
+describeEachIsa('matmul of 16-bit floats', (isa) => {
+  const product = (a: Dense<Stored>, b: Dense<Stored>, options?: MatmulOptions<Float32Array>) =>
+    withIsa(isa, () => matmul(a, b, options));
+
+  // Dots and their edges, flat and blocked products, pieces of k, more than one block of k.
+  const shapes = [
+    [1, 1, 1], [4, 4, 4], [17, 33, 65], [16, 40, 130], [15, 35, 130], [6, 5, 63], [100, 9, 3], [18, 17, 1000],
+    [1, 300, 513], [100, 1, 513], [3, 7, 2100], [2, 5, 4099], [5, 600, 7], [20, 21, 800],
+  ] as const; // prettier-ignore
+
+  test.each(mixed)('%s · %s is within the bound', (left, right) => {
+    for (const [m, n, k] of shapes)
+      for (const transposeA of [false, true])
+        for (const transposeB of [false, true]) {
+          const a = transposeA ? matrix(left, k, m, m + k) : matrix(left, m, k, m + k);
+          const b = transposeB ? matrix(right, n, k, n) : matrix(right, k, n, n);
+          const options = { transposeA, transposeB };
+          check(product(a, b, options).data, a, b, options);
+        }
+  });
+
+  test('every bit pattern of f16 and bf16 is widened exactly, however it is read', () => {
+    const data = Uint16Array.from({ length: 65536 }, (_, i) => i);
+    for (const dtype of ['f16', 'bf16'] as const) {
+      const want = numbers({ rows: 1, cols: 65536, data, dtype });
+      const one = dense(1, 1, Float32Array.of(1));
+      const all = (got: Float32Array) => {
+        let wrong = 0;
+        for (let i = 0; i < 65536; i++) if (!Object.is(got[i]! + 0, want[i]! + 0)) wrong++;
+        return wrong;
+      };
+      // as panels, as rows dotted in place, turned, and as the small side
+      expect(all(product(one, { rows: 1, cols: 65536, data, dtype }).data)).toBe(0);
+      expect(all(product({ rows: 65536, cols: 1, data, dtype }, one).data)).toBe(0);
+      expect(all(product({ rows: 1, cols: 65536, data, dtype }, one, { transposeA: true }).data)).toBe(0);
+      expect(all(product(one, { rows: 65536, cols: 1, data, dtype }, { transposeB: true }).data)).toBe(0);
+      expect(all(withIsa(isa, () => matvec({ rows: 65536, cols: 1, data, dtype }, one.data)))).toBe(0);
+      // through the blocked product: 32 rows of the identity
+      const eye = dense(32, 32, new Float32Array(1024));
+      for (let i = 0; i < 32; i++) eye.data[33 * i] = 1;
+      const finite = { rows: 32, cols: 2048, data: data.map((h) => (Number.isFinite(want[h]) ? h : 0)), dtype };
+      const widened = numbers(finite);
+      expect(product(eye, finite).data).toEqual(Float32Array.from(widened, (x) => x + 0));
+      const turned = product(finite, eye, { transposeA: true, transposeB: true }).data;
+      expect(turned).toEqual(Float32Array.from(turned, (_, i) => widened[(i % 32) * 2048 + Math.floor(i / 32)]! + 0));
+    }
+  });
+
+  test('alpha, beta and out; beta = 0 does not read out', () => {
+    for (const [m, n, k, transposeB] of [
+      [3, 5, 70, true],
+      [3, 5, 70, false],
+      [30, 3, 50, false],
+      [30, 40, 50, true],
+      [2, 3, 0, true],
+    ] as const)
+      // prettier-ignore
+      for (const [alpha, beta] of [[1, 0], [-0.5, 2], [0, 3]] as const) { // prettier-ignore
+        const a = matrix('bf16', m, k, 1);
+        const b = transposeB ? matrix('f16', n, k, 2) : matrix('f16', k, n, 2);
+        const before = Float32Array.from(uniform(m * n, 3));
+        const out = dense(m, n, beta === 0 ? before.map(() => NaN) : before.slice());
+        expect(product(a, b, { transposeB, alpha, beta, out })).toBe(out);
+        check(out.data, a, b, { transposeB, alpha, beta }, before);
+      }
+  });
+
+  test('a matvec is the product with a column, and an element does not depend on its neighbours', () => {
+    for (const storage of ['f16', 'bf16'] as const)
+      for (const [rows, cols] of [
+        [1, 1],
+        [7, 33],
+        [259, 1000],
+        [5, 9001],
+      ] as const) {
+        // prettier-ignore
+        const a = matrix(storage, rows, cols, 4);
+        const x = Float32Array.from(uniform(cols, 5));
+        const y = withIsa(isa, () => matvec(a, x));
+        check(y, a, dense(cols, 1, x), {});
+        const last = { ...a, rows: 1, data: a.data.subarray((rows - 1) * cols) };
+        expect(withIsa(isa, () => matvec(last, x))[0]).toBe(y[rows - 1]);
+      }
+  });
+});
+
+test('the same bits for 1, 2, 3 and 7 threads', () => {
+  for (const [m, n, k, transposeB] of [
+    [8, 2000, 600, true],
+    [8, 2000, 600, false],
+    [2000, 3, 500, false],
+    [300, 310, 320, true],
+  ] as const) {
+    // prettier-ignore
+    const a = matrix('f16', m, k, 1);
+    const b = transposeB ? matrix('bf16', n, k, 2) : matrix('bf16', k, n, 2);
+    const results = [1, 2, 3, 7].map((count) => (setThreads(count), matmul(a, b, { transposeB }).data));
+    for (const result of results) expect(Buffer.compare(Buffer.from(result.buffer), Buffer.from(results[0]!.buffer))).toBe(0); // prettier-ignore
+  }
+});
+
+describe('batch', () => {
+  const stack = (storage: StorageName | 'i8' | 'f64', batch: number, rows: number, cols: number, seed: number) =>
+    storage === 'i8'
+      ? dense(
+          batch * rows,
+          cols,
+          Int8Array.from(uniform(batch * rows * cols, seed), (u) => Math.floor(u * 128)),
+        )
+      : storage === 'f64'
+        ? dense(batch * rows, cols, uniform(batch * rows * cols, seed))
+        : matrix(storage, batch * rows, cols, seed);
+  const piece = (x: Dense<never>, batch: number, i: number): Dense<never> => {
+    const rows = x.rows / batch;
+    return { ...x, rows, data: (x.data as Float64Array).subarray(i * rows * x.cols, (i + 1) * rows * x.cols) as never };
+  };
+
+  test.each(['f64', 'f32', 'f16', 'i8'] as const)(
+    '%s: each product is the one alone, whatever the threads',
+    (storage) => {
+      for (const [batch, m, n, k] of [
+        [1, 3, 4, 5],
+        [7, 3, 4, 5],
+        [300, 16, 16, 64],
+        [3, 210, 220, 230],
+        [5, 1, 9, 40],
+        [4, 0, 3, 2],
+      ] as const)
+        // prettier-ignore
+        for (const transposeA of [false, true])
+        for (const transposeB of [false, true]) {
+          const a = stack(storage, batch, transposeA ? k : m, transposeA ? m : k, 1) as Dense<never>;
+          const b = stack(storage, batch, transposeB ? n : k, transposeB ? k : n, 2) as Dense<never>;
+          const options = { transposeA, transposeB };
+          for (const count of [1, 3]) {
+            setThreads(count);
+            const all = matmul(a, b, { ...options, batch });
+            expect([all.rows, all.cols]).toEqual([batch * m, n]);
+            for (const i of [0, batch - 1])
+              expect(piece(all, batch, i).data).toEqual(
+                matmul(piece(a, batch, i), piece(b, batch, i), options).data,
+              );
+          }
+        }
+      setThreads(threads);
+    },
+  );
+
+  test('out and beta reach every product', () => {
+    const a = dense(4, 1, Float64Array.of(1, 2, 3, 4));
+    const b = dense(2, 1, Float64Array.of(10, 100));
+    const out = dense(4, 1, Float64Array.of(1, 1, 1, 1));
+    expect([...matmul(a, b, { batch: 2, beta: 1, out }).data]).toEqual([11, 21, 301, 401]);
+  });
+});
+
+describe('bad arguments', () => {
+  const half = matrix('f16', 2, 3, 1);
+  const code = (run: () => unknown) => {
+    try {
+      run();
+    } catch (error) {
+      return (error as { code: string }).code;
+    }
+    return 'none';
+  };
+  test.each([
+    ['no dtype', () => matmul({ ...half, dtype: undefined } as never, half, { transposeB: true }), 'ERR_DTYPE'],
+    ['an 8-bit dtype', () => matmul({ ...half, dtype: 'e4m3' }, half, { transposeB: true }), 'ERR_DTYPE'],
+    ['a dtype beside f32', () => matmul({ ...matrix('f32', 2, 3, 1), dtype: 'f16' }, half, { transposeB: true }), 'ERR_DTYPE'],
+    ['8-bit floats', () => matmul({ rows: 1, cols: 1, data: new Uint8Array(1), dtype: 'e4m3' }, dense(1, 1, new Int8Array(1))), 'ERR_DTYPE'],
+    ['f64 beside f16', () => matmul(dense(2, 2), half as never), 'ERR_DTYPE'],
+    ['out of halves', () => matmul(half, half, { transposeB: true, out: matrix('f16', 2, 2, 1) as never }), 'ERR_DTYPE'],
+    ['matvec with a half vector', () => matvec(half, new Uint16Array(3) as never), 'ERR_DTYPE'],
+    ['matvec of bytes, both unsigned', () => matvec(dense(1, 2, new Uint8Array(2)), new Uint8Array(2)), 'ERR_DTYPE'],
+    ['matvec of too many bytes', () => matvec(dense(1, 65794, new Int8Array(65794)), new Int8Array(65794)), 'ERR_RANGE'],
+    ['a batch that does not divide', () => matmul(half, half, { transposeB: true, batch: 3 }), 'ERR_SHAPE'],
+    ['batch 0', () => matmul(half, half, { transposeB: true, batch: 0 }), 'ERR_RANGE'],
+    ['a wrong storage past TypeScript', () => native.halfMatvec(half.data as Uint16Array, new Float32Array(3), new Float32Array(2), 2, 3, 0), 'ERR_DTYPE'],
+    ['an unknown storage past TypeScript', () => native.halfMatvec(half.data as Uint16Array, new Float32Array(3), new Float32Array(2), 2, 3, 3), 'ERR_RANGE'],
+  ] as const)('%s is refused', (_, run, want) => expect(code(run)).toBe(want)); // prettier-ignore
+
+  test('failed allocations are ERR_OUT_OF_MEMORY until there are enough', () => {
+    for (const [m, n, k, left, right, transposeB] of [
+      [40, 40, 300, 'f16', 'bf16', false],
+      [3, 90, 80, 'f16', 'bf16', true],
+      [3, 90, 80, 'bf16', 'f16', false],
+      [3, 90, 80, 'f16', 'f32', false],
+      [90, 3, 80, 'f32', 'f16', false],
+    ] as const) {
+      // prettier-ignore
+      const a = matrix(left, m, k, 1);
+      const b = transposeB ? matrix(right, n, k, 2) : matrix(right, k, n, 2);
+      const want = matmul(a, b, { transposeB }).data;
+      let failures = 0;
+      for (let allowed = 0; ; allowed++) {
+        core.failAllocation(allowed);
+        const got = code(() => expect(matmul(a, b, { transposeB }).data).toEqual(want));
+        core.failAllocation(-1);
+        if (got === 'none') break;
+        expect(got).toBe('ERR_OUT_OF_MEMORY');
+        expect(++failures).toBeLessThan(20);
+      }
+    }
+  });
+
+  test('matvec of bytes is exact', () => {
+    const a = dense(3, 2, Uint8Array.of(255, 1, 0, 7, 128, 255));
+    expect([...matvec(a, Int8Array.of(-128, 127))]).toEqual([-32513, 889, 16001]);
+    const long = Int8Array.from(uniform(5000, 1), (u) => Math.floor(u * 128));
+    const other = Int8Array.from(uniform(5000, 2), (u) => Math.floor(u * 128));
+    expect(matvec(dense(1, 5000, long), other)[0]).toBe(long.reduce((sum, x, i) => sum + x * other[i]!, 0));
+    expect(linear(dense(1, 5000, long), dense(1, 5000, other)).data[0]).toBe(matvec(dense(1, 5000, long), other)[0]);
+  });
+});
