@@ -78,7 +78,7 @@ export function nmPrune<A extends NmValues>(w: Dense<A>, given: NmPruneOptions):
   const length = valuesOf(at, 'w', { rows, cols, n, m }, type.name);
   const values = at.allocate(type, length);
   const offsets = at.allocate(Uint8Array, length / 2);
-  native.nmPrune(dense.data as NmValues, values, offsets, turned, rows, cols, n, m);
+  native.nmPrune(dense.data, values, offsets, turned, rows, cols, n, m);
   return { format: 'nm', layout: 1, rows, cols, n, m, values: values as A, offsets };
 }
 
@@ -110,8 +110,7 @@ function valuesOf(at: Where, argument: string, of: Pick<NmWeights, 'rows' | 'col
 
 /** Checks N:M weights from outside; offsets of four bits cannot be wrong. */
 export function checkNm(at: Where, argument: string, w: NmWeights<NmValues>): void {
-  if (typeof w !== 'object' || w === null || w.format !== 'nm')
-    at.fail('ERR_DTYPE', argument, 'weights of nmPrune', typeof w);
+  if (w?.format !== 'nm') at.fail('ERR_DTYPE', argument, 'weights of nmPrune', typeof w);
   if (w.layout !== 1) at.fail('ERR_FORMAT', `${argument}.layout`, 'version 1', String(w.layout));
   at.integer(`${argument}.rows`, w.rows);
   at.integer(`${argument}.cols`, w.cols);

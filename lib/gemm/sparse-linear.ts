@@ -93,7 +93,7 @@ export function sparseLinear(
 
   if (kind === 'nm') {
     const { values, offsets, n, m } = w as NmWeights<NmValues>;
-    native.nmLinear(input.data as Float32Array | Bytes, values, offsets, out.data, input.rows, rows, w.cols, n, m);
+    native.nmLinear(input.data, values, offsets, out.data, input.rows, rows, w.cols, n, m);
   } else if (kind === 'dense') {
     native.matmul(data, (w as Dense<Float32Array>).data, y, input.rows, rows, w.cols, false, true, 1, 0);
   } else {
