@@ -3,9 +3,8 @@ import type { Csr, Dense, NumericArray } from '../core/values.js';
 import { checkGroups, type GroupSparse } from './group-prune.js';
 
 import { native } from './native.js';
+import type { Bytes } from './operands.js';
 import { checkNm, type NmValues, type NmWeights } from './nm-prune.js';
-
-type Bytes = Int8Array | Uint8Array;
 
 /** A low-rank part of weights, `scale · (Σ_i up_i) · down`, which is never formed. */
 export interface LowRank {
