@@ -2,5 +2,18 @@ export { bitMatmul, type BitMatmulOptions } from './bit-matmul.js';
 export { hadamard, type HadamardOptions } from './hadamard.js';
 export { linear, type Activation, type LinearOptions, type PolynomialActivation } from './linear.js';
 export { matmul, type MatmulOptions } from './matmul.js';
+export { bitMatmul, type BitMatmulOptions } from './bit-matmul.js';
 export { matvec, type MatvecOptions } from './matvec.js';
+export { nmPrune, nmExpand, type NmPruneOptions, type NmValues, type NmWeights } from './nm-prune.js';
+export { groupPrune, type GroupPruneOptions, type GroupSparse } from './group-prune.js';
+export { sparseLinear, type LowRank, type SparseLinearOptions, type SparseWeights } from './sparse-linear.js';
+export { sampledMatmul, type SampledMatmulOptions, type SampledProduct } from './sampled-matmul.js';
+export {
+  hashedLinear,
+  hashedGradient,
+  hashedExpand,
+  type HashedGradientOptions,
+  type HashedLinearOptions,
+  type HashedWeights,
+} from './hashed-linear.js';
 export type { Bytes, Stored } from './operands.js';

@@ -13,6 +13,109 @@ type Sizes = [
   batch: number,
 ];
 
+type Hashed = [
+  rows: number,
+  cols: number,
+  chunk: number,
+  mapper: number,
+  scale: number,
+  seedLo: number,
+  seedHi: number,
+];
+
+/** What native/binding/gemm_sparse.cc offers. */
+interface GemmSparseNative {
+  /** rows × cols is the shape of what is compressed: w, or its transpose */
+  nmPrune(
+    w: Float32Array | Int8Array,
+    values: Float32Array | Int8Array,
+    offsets: Uint8Array,
+    transposed: boolean,
+    rows: number,
+    cols: number,
+    n: number,
+    m: number,
+  ): void;
+  nmExpand(
+    values: Float32Array | Int8Array,
+    offsets: Uint8Array,
+    out: Float32Array | Int8Array,
+    rows: number,
+    cols: number,
+    n: number,
+    m: number,
+  ): void;
+  nmLinear(
+    x: Float32Array | Bytes,
+    values: Float32Array | Int8Array,
+    offsets: Uint8Array,
+    y: Float32Array | Int32Array,
+    tokens: number,
+    rows: number,
+    cols: number,
+    n: number,
+    m: number,
+  ): void;
+  groupedLinear(
+    x: Float32Array,
+    indptr: Uint32Array,
+    index: Uint32Array,
+    values: Float32Array | Int8Array,
+    scales: Float32Array | null,
+    y: Float32Array,
+    tokens: number,
+    rows: number,
+    cols: number,
+    size: number,
+  ): void;
+  /** y += scale·(x·downᵀ)·(Σ blocks of up)ᵀ */
+  addLowRank(
+    x: Float32Array,
+    down: Float32Array,
+    up: Float32Array,
+    y: Float32Array,
+    tokens: number,
+    rows: number,
+    cols: number,
+    width: number,
+    blocks: number,
+    scale: number,
+  ): void;
+  termSizes(a: Real, b: Real, sizes: Float64Array, m: number, n: number, q: number, transposeA: boolean): void;
+  /** plan takes count, deterministic, mass, variance */
+  planTerms(
+    sizes: Float64Array,
+    indices: Uint32Array,
+    weights: Float64Array,
+    plan: Float64Array,
+    k: number,
+    c: number,
+    seedLo: number,
+    seedHi: number,
+  ): void;
+  sampledProduct(
+    a: Real,
+    b: Real,
+    indices: Uint32Array,
+    weights: Float64Array,
+    c: Real,
+    m: number,
+    n: number,
+    q: number,
+    transposeA: boolean,
+  ): void;
+  hashedLinear(x: Float32Array, array: Float32Array, y: Float32Array, tokens: number, ...hashed: Hashed): void;
+  hashedGradient(
+    x: Float32Array,
+    dy: Float32Array,
+    gradient: Float32Array,
+    tokens: number,
+    ...hashed: [...Hashed, mean: boolean]
+  ): void;
+  hashedExpand(array: Float32Array, out: Float32Array, ...hashed: Hashed): void;
+}
+
+/** What native/binding/gemm.cc offers. The arrays of one call have one type. */
 /** What native/binding/gemm*.cc offers. */
 interface GemmNative {
   /** c ← alpha·op(a)·op(b) + beta·c, `batch` times; one type of array */
@@ -81,4 +184,4 @@ interface GemmNative {
   ): void;
 }
 
-export const native = load<GemmNative>('gemm');
+export const native = load<GemmNative & GemmSparseNative>('gemm');

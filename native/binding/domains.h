@@ -10,6 +10,7 @@ void add_attention(Napi::Env env, Napi::Object exports);
 void add_attention_decode(Napi::Env env, Napi::Object exports);
 void add_attention_linear(Napi::Env env, Napi::Object exports);
 void add_gemm(Napi::Env env, Napi::Object exports);
+void add_gemm_sparse(Napi::Env env, Napi::Object exports);
 void add_gemm_linear(Napi::Env env, Napi::Object exports);
 void add_gemm_bits(Napi::Env env, Napi::Object exports);
 void add_graph(Napi::Env env, Napi::Object exports);

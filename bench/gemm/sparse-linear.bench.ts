@@ -1,0 +1,72 @@
+/** Products with sparse weights against our own dense ones: bound by reading what was kept. */
+import { dense, gemm, type Dense } from 'lapidary';
+import { bytesOf, uniformF32 } from '../harness/data.js';
+import { plain } from '../harness/peers.js';
+import type { Bench, Row, Work } from '../harness/row.js';
+
+const bytes = (n: number, seed: number) => Int8Array.from(uniformF32(n, seed, -127, 127));
+const f32 = (rows: number, cols: number, seed: number) => dense(rows, cols, uniformF32(rows * cols, seed));
+
+/** The same product with all the weights: the time that pruning has to beat. */
+function raced<X extends { data: ArrayLike<number> }>(ours: () => X, moved: number, all: () => Dense<never>): Work {
+  const answer = ours().data; // dense weights are others, so only the time is compared
+  return { ours, bytes: moved, peers: [{ ...plain('lapidary, dense weights', all, () => answer), threads: 'same' }] };
+}
+
+function nm(side: number, tokens: number, n: number, m: number, dtype: 'f32' | 'i8'): Row {
+  return {
+    shape: `${tokens}×${side}×${side} ${n}:${m}`,
+    dtype,
+    setup() {
+      if (dtype === 'f32') {
+        const [x, whole, out] = [f32(tokens, side, 1), f32(side, side, 2), f32(tokens, side, 3)];
+        const w = gemm.nmPrune(whole, { n, m });
+        const all = () => gemm.matmul(x, whole, { transposeB: true, out }) as Dense<never>;
+        return raced(() => gemm.sparseLinear(x, w), bytesOf(w.values, w.offsets), all);
+      }
+      const [x, whole] = [dense(tokens, side, bytes(tokens * side, 1)), dense(side, side, bytes(side * side, 2))];
+      const w = gemm.nmPrune(whole, { n, m });
+      const all = () => gemm.matmul(x, whole, { transposeB: true }) as unknown as Dense<never>;
+      return raced(() => gemm.sparseLinear(x, w), bytesOf(w.values, w.offsets), all);
+    },
+  };
+}
+
+function groups(side: number, tokens: number, storage: 'f32' | 'int8'): Row {
+  return {
+    shape: `${tokens}×${side}×${side} groups of 16, half kept`,
+    dtype: storage,
+    setup() {
+      const [x, whole] = [f32(tokens, side, 1), f32(side, side, 2)];
+      const w = gemm.groupPrune(whole, { density: 0.5, storage });
+      const all = () => gemm.matmul(x, whole, { transposeB: true }) as Dense<never>;
+      return raced(() => gemm.sparseLinear(x, w), bytesOf(w.values, w.groups, ...(w.scales ? [w.scales] : [])), all);
+    },
+  };
+}
+
+function slTrain(side: number, tokens: number, rank: number): Row {
+  return {
+    shape: `${tokens}×${side}×${side} 2 % and rank ${rank}`,
+    dtype: 'f32',
+    setup() {
+      const [x, whole] = [f32(tokens, side, 1), f32(side, side, 2)];
+      const w = gemm.groupPrune(whole, { density: 0.02, groupSize: 1 });
+      const lowRank = { down: f32(rank, side, 3), up: f32(side, rank, 4) };
+      const all = () => gemm.matmul(x, whole, { transposeB: true }) as Dense<never>;
+      const moved = bytesOf(w.values, w.groups, lowRank.down.data, lowRank.up.data);
+      return raced(() => gemm.sparseLinear(x, w, { lowRank }), moved, all);
+    },
+  };
+}
+
+const bench: Bench = ({ quick }) => {
+  const side = quick ? 64 : 4096;
+  return (quick ? [1] : [1, 8]).flatMap((tokens) => [
+    ...([[2, 4], [2, 8], [1, 4]] as const).flatMap(([n, m]) => [nm(side, tokens, n, m, 'f32'), nm(side, tokens, n, m, 'i8')]), // prettier-ignore
+    groups(side, tokens, 'f32'),
+    groups(side, tokens, 'int8'),
+    slTrain(side, tokens, quick ? 4 : 64),
+  ]);
+};
+export default bench;
