@@ -2,7 +2,6 @@ export { bitMatmul, type BitMatmulOptions } from './bit-matmul.js';
 export { hadamard, type HadamardOptions } from './hadamard.js';
 export { linear, type Activation, type LinearOptions, type PolynomialActivation } from './linear.js';
 export { matmul, type MatmulOptions } from './matmul.js';
-export { bitMatmul, type BitMatmulOptions } from './bit-matmul.js';
 export { matvec, type MatvecOptions } from './matvec.js';
 export { nmPrune, nmExpand, type NmPruneOptions, type NmValues, type NmWeights } from './nm-prune.js';
 export { groupPrune, type GroupPruneOptions, type GroupSparse } from './group-prune.js';

@@ -115,8 +115,7 @@ interface GemmSparseNative {
   hashedExpand(array: Float32Array, out: Float32Array, ...hashed: Hashed): void;
 }
 
-/** What native/binding/gemm.cc offers. The arrays of one call have one type. */
-/** What native/binding/gemm*.cc offers. */
+/** What native/binding/gemm.cc and gemm_bits.cc offer. */
 interface GemmNative {
   /** c ← alpha·op(a)·op(b) + beta·c, `batch` times; one type of array */
   matmul(a: Real, b: Real, c: Real, ...sizes: Sizes): void;
@@ -134,19 +133,6 @@ interface GemmNative {
     bRows: number,
     bBits: number,
     bEncoding: number,
-  ): void;
-  /** c ← alpha·op(a)·op(b) + beta·c */
-  matmul(
-    a: Real,
-    b: Real,
-    c: Real,
-    m: number,
-    n: number,
-    k: number,
-    transposeA: boolean,
-    transposeB: boolean,
-    alpha: number,
-    beta: number,
   ): void;
   /** The same for 8-bit integers, of which at least one is signed; c, alpha and beta are i32. */
   integerMatmul(a: Bytes, b: Bytes, c: Int32Array, ...sizes: Sizes): void;

@@ -1,4 +1,4 @@
-import { arrayTypeName, typeOf, where, type Where } from '../core/validate.js';
+import { arrayTypeName, describe, typeOf, where, type Where } from '../core/validate.js';
 import type { Dense } from '../core/values.js';
 import { native } from './native.js';
 
@@ -111,7 +111,7 @@ function valuesOf(at: Where, argument: string, of: Pick<NmWeights, 'rows' | 'col
 /** Checks N:M weights from outside; offsets of four bits cannot be wrong. */
 export function checkNm(at: Where, argument: string, w: NmWeights<NmValues>): void {
   if (w?.format !== 'nm') at.fail('ERR_DTYPE', argument, 'weights of nmPrune', typeof w);
-  if (w.layout !== 1) at.fail('ERR_FORMAT', `${argument}.layout`, 'version 1', String(w.layout));
+  if (w.layout !== 1) at.fail('ERR_FORMAT', `${argument}.layout`, 'version 1', describe(w.layout));
   at.integer(`${argument}.rows`, w.rows);
   at.integer(`${argument}.cols`, w.cols);
   at.integer(`${argument}.m`, w.m, { min: 1, max: 16 });

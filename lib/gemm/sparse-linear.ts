@@ -96,7 +96,7 @@ export function sparseLinear(
     const { values, offsets, n, m } = w as NmWeights<NmValues>;
     native.nmLinear(input.data, values, offsets, out.data, input.rows, rows, w.cols, n, m);
   } else if (kind === 'dense') {
-    native.matmul(data, (w as Dense<Float32Array>).data, y, input.rows, rows, w.cols, false, true, 1, 0);
+    native.matmul(data, (w as Dense<Float32Array>).data, y, input.rows, rows, w.cols, false, true, 1, 0, 1);
   } else {
     const { indptr, groups, values, scales, groupSize } = w as GroupSparse;
     const csr = w as Csr<Float32Array>;

@@ -472,7 +472,10 @@ describe('refusals', () => {
     const nnz = indices.length;
     const rest = [undefined, undefined, false] as const;
     // its own pattern as a mask changes nothing
-    const masks = [rest, [indptr, indices, false] as const];
+    const masks: (readonly [Uint32Array | undefined, Uint32Array | undefined, boolean])[] = [
+      rest,
+      [indptr, indices, false],
+    ];
     for (const [accumulator, mask] of [0, 1, 2, 3, 4].flatMap((kind) => masks.map((mask) => [kind, mask] as const)))
       for (const change of [1, -1, nnz]) {
         // one row longer or shorter than it should be, another made up for it
