@@ -5,7 +5,7 @@ import type { Bench } from '../harness/row.js';
 
 const bench: Bench = ({ quick }) =>
   (quick
-    ? [[2000, 16, 10] as const]
+    ? [[20_000, 16, 10] as const]
     : ([
         [30_000, 2, 5],
         [30_000, 3, 5],

@@ -157,8 +157,9 @@ type HashedArguments = [
 /** Checks the weights; what native functions take of them. */
 function hashedArguments(at: Where, w: HashedWeights): HashedArguments {
   if (typeof w !== 'object' || w === null) at.fail('ERR_DTYPE', 'w', 'hashed weights', describe(w));
-  const rows = at.integer('w.rows', w.rows);
-  const cols = at.integer('w.cols', w.cols);
+  const most = 2 ** 31 - 1; // the hash of a tile takes 32 bits
+  const rows = at.integer('w.rows', w.rows, { max: most });
+  const cols = at.integer('w.cols', w.cols, { max: most });
   const array = at.array('w.array', w.array, [Float32Array]);
   const chunk = at.integer('w.chunk', w.chunk ?? 16, { min: 1 });
   if (array.length < 16 * chunk)

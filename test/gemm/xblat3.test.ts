@@ -8,7 +8,9 @@ import { cpuInfo } from 'lapidary';
 import { filesOf, root } from '../support/repository.js';
 
 const suite = '/usr/lib/x86_64-linux-gnu/blas';
-const objects = filesOf('build/CMakeFiles', /\.o$/).filter((path) => /kernels\.dir\/native\/(core|gemm)\/[^/]*$/.test(path));
+const objects = filesOf('build/CMakeFiles', /\.o$/).filter((path) =>
+  /kernels\.dir\/native\/(core|gemm)\/[^/]*$/.test(path),
+);
 const missing = !existsSync(join(suite, 'xblat3d'))
   ? `${suite}/xblat3d is not there (Debian package libblas-test)`
   : objects.length === 0
