@@ -96,10 +96,7 @@ export function cppBessel(library: 'boost' | 'std', task: Task, check: Check = {
     threads: 1,
     tolerance: 1e-9,
     ...check,
-    async open(_, minTime) {
-      const process = await besselProcess(`${task.operation} ${library}`);
-      return process.contender({ ...task, parameters: { ...task.parameters, library } }, minTime);
-    },
+    open: async (_, minTime) => (await besselProcess(library, task.operation)).contender(task, minTime),
   };
 }
 

@@ -53,9 +53,10 @@ export function openblasProcess(operation: string, threads: number): Promise<Ext
   return processFor(`openblas ${operation} ${threads}`, () => External.start(path, [], threads));
 }
 
-export function besselProcess(operation: string): Promise<External> {
-  const path = program('bessel', 'install cmake and a C++ compiler; apt-get install libboost-math-dev for Boost');
-  return processFor(`bessel ${operation}`, () => External.start(path, [], 1));
+export function besselProcess(library: 'boost' | 'std', operation: string): Promise<External> {
+  const how = library === 'boost' ? 'apt-get install libboost-math-dev' : 'install cmake and a C++ compiler';
+  const path = program(`bessel_${library}`, how);
+  return processFor(`bessel ${library} ${operation}`, () => External.start(path, [], 1));
 }
 
 export function scipyProcess(operation: string, threads: number): Promise<External> {

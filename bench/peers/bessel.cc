@@ -1,15 +1,12 @@
-// Boost.Math and libstdc++ as peers: the logarithm of their unscaled functions, which is what they offer.
+// Boost.Math or libstdc++, a program for each: the logarithm of its unscaled functions, which is what it offers.
 #include "protocol.h"
 
 #include <cmath>
 #include <vector>
 
-#if LAPIDARY_HAVE_BOOST
+#if LAPIDARY_BESSEL_OF_BOOST
 #include <boost/math/special_functions/bessel.hpp>
 #include <boost/version.hpp>
-#define LAPIDARY_BOOST_VERSION BOOST_LIB_VERSION
-#else
-#define LAPIDARY_BOOST_VERSION "absent"
 #endif
 
 namespace {
@@ -21,31 +18,24 @@ double (*function)(double, double);
 // A denormal has lost digits that its logarithm would show: an answer they cannot give, like 0 and infinity.
 double log_of(double value) { return std::fpclassify(value) == FP_SUBNORMAL ? NAN : std::log(value); }
 
-double std_i(double order, double at) { return log_of(std::cyl_bessel_i(order, at)); }
-double std_k(double order, double at) { return log_of(std::cyl_bessel_k(order, at)); }
-#if LAPIDARY_HAVE_BOOST
+#if LAPIDARY_BESSEL_OF_BOOST
 namespace policies = boost::math::policies;
 // infinite instead of an exception, and no promotion to long double
 using Policy = policies::policy<policies::overflow_error<policies::ignore_error>,
                                 policies::evaluation_error<policies::ignore_error>, policies::promote_double<false>>;
-double boost_i(double order, double at) { return log_of(boost::math::cyl_bessel_i(order, at, Policy())); }
-double boost_k(double order, double at) { return log_of(boost::math::cyl_bessel_k(order, at, Policy())); }
+double log_i(double order, double at) { return log_of(boost::math::cyl_bessel_i(order, at, Policy())); }
+double log_k(double order, double at) { return log_of(boost::math::cyl_bessel_k(order, at, Policy())); }
+constexpr const char* kVersion = "Boost.Math " BOOST_LIB_VERSION;
+#else
+double log_i(double order, double at) { return log_of(std::cyl_bessel_i(order, at)); }
+double log_k(double order, double at) { return log_of(std::cyl_bessel_k(order, at)); }
+constexpr const char* kVersion = "libstdc++";
 #endif
 
 }  // namespace
 
 double prepare(Session* s, const char** why) {
-  const char* library = task_word(s, "library", "std");
-  const bool first = !strncmp(s->task, "logBesselI ", 11);
-  *why = "the library is not on this machine";
-#if LAPIDARY_HAVE_BOOST
-  if (!strcmp(library, "boost")) function = first ? boost_i : boost_k;
-  else
-#endif
-    if (!strcmp(library, "std"))
-    function = first ? std_i : std_k;
-  else
-    return -1;
+  function = strncmp(s->task, "logBesselI ", 11) == 0 ? log_i : log_k;
   const auto count = static_cast<size_t>(task_number(s, "n"));
   v = static_cast<const double*>(session_array(s, "v", count));
   x = static_cast<const double*>(session_array(s, "x", count));
@@ -71,4 +61,4 @@ const void* result(const char** dtype, size_t* count) {
   return out.data();
 }
 
-int main() { return serve("Boost.Math " LAPIDARY_BOOST_VERSION ", libstdc++"); }
+int main() { return serve(kVersion); }
