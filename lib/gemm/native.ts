@@ -1,5 +1,6 @@
 import { load } from '../core/load.js';
 import type { NumericArray, Real } from '../core/values.js';
+import type { LmulArray } from '../quant/index.js';
 import type { Bytes, Stored } from './operands.js';
 
 type Sizes = [
@@ -121,6 +122,21 @@ interface GemmNative {
   matmul(a: Real, b: Real, c: Real, ...sizes: Sizes): void;
   /** The same for floats of 32 and 16 bits; storages are codes of native/gemm/half.h. */
   halfMatmul(a: Stored, b: Stored, c: Float32Array, ...sizesAndStorages: [...Sizes, ...storages: number[]]): void;
+  /** c ← op(a)·op(b) by L-Mul; the last four as in native/binding/lmul.h, and the numbers of the sum */
+  lmulMatmul(
+    a: LmulArray,
+    b: LmulArray,
+    c: Float32Array,
+    m: number,
+    n: number,
+    k: number,
+    transposeA: boolean,
+    transposeB: boolean,
+    format: number,
+    variant: number,
+    mantissa: number,
+    sum: number,
+  ): void;
   /** c ← a·bᵀ of bit planes; encodings by their place in the list of bit-matmul.ts */
   bitMatmul(
     a: BigUint64Array,

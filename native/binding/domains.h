@@ -12,6 +12,7 @@ void add_attention_linear(Napi::Env env, Napi::Object exports);
 void add_gemm(Napi::Env env, Napi::Object exports);
 void add_gemm_sparse(Napi::Env env, Napi::Object exports);
 void add_gemm_linear(Napi::Env env, Napi::Object exports);
+void add_gemm_lmul(Napi::Env env, Napi::Object exports);
 void add_gemm_bits(Napi::Env env, Napi::Object exports);
 void add_graph(Napi::Env env, Napi::Object exports);
 void add_io(Napi::Env env, Napi::Object exports);

@@ -2,10 +2,12 @@
 
 #include "binding/args.h"
 #include "binding/domains.h"
+#include "binding/lmul.h"
 #include "core/checked.h"
 #include "quant/bit_planes.h"
 #include "quant/bit_stream.h"
 #include "quant/convert.h"
+#include "quant/lmul.h"
 #include "quant/quantize.h"
 
 namespace lapidary {
@@ -191,11 +193,36 @@ void UnpackPlanes(Args& args) {
     UnpackPlanesOf<int8_t>(args);
 }
 
+// (a, b, y, format, variant, mantissa): arrays of one type, f32 or codes of the format.
+void Lmul(Args& args) {
+  const size_t n = args.length(0);
+  const LmulNumbers numbers = lmul_numbers(args, 3);
+  if (args.type(0) == napi_float32_array) {
+    const auto a = args.in<float>(0, n), b = args.in<float>(1, n);
+    return args.done(lmul_values(numbers, a, b, args.out<float>(2, n), args.context()));
+  }
+  const auto run = [&](const void* a, const void* b, void* y) {
+    args.done(lmul_codes(numbers, a, b, y, n, args.context()));
+  };
+  if (lmul_width(numbers.format) == 2)
+    return run(args.in<uint16_t>(0, n).data(), args.in<uint16_t>(1, n).data(), args.out<uint16_t>(2, n).data());
+  run(args.in<uint8_t>(0, n).data(), args.in<uint8_t>(1, n).data(), args.out<uint8_t>(2, n).data());
+}
+
 constexpr Method kMethods[] = {
-    {"toFloat16", ToFloat16},   {"fromFloat16", FromFloat16}, {"toFloat8", ToFloat8},
-    {"fromFloat8", FromFloat8}, {"absMax", AbsMax},           {"absSum", AbsSum},
-    {"rowSquares", RowSquares}, {"quantize", Quantize},       {"dequantize", Dequantize},
-    {"addLowRank", AddLowRank}, {"packPlanes", PackPlanes},   {"unpackPlanes", UnpackPlanes},
+    {"toFloat16", ToFloat16},
+    {"fromFloat16", FromFloat16},
+    {"toFloat8", ToFloat8},
+    {"fromFloat8", FromFloat8},
+    {"absMax", AbsMax},
+    {"absSum", AbsSum},
+    {"rowSquares", RowSquares},
+    {"quantize", Quantize},
+    {"dequantize", Dequantize},
+    {"addLowRank", AddLowRank},
+    {"packPlanes", PackPlanes},
+    {"unpackPlanes", UnpackPlanes},
+    {"lmul", Lmul},
 };
 
 }  // namespace
