@@ -30,8 +30,8 @@ export interface LmulMatmulOptions extends LmulNumberOptions {
  * With `accumulate: 'e4m3'` each f32 sum is rounded to the nearest E4M3, ties to even, saturated at 448; for e4m3 operands
  * that is the rounding of the exact sum.
  *
- * O(m·n·k) operations: two for each product where no operand is zero or subnormal and no product can leave the normal
- * numbers, about twenty otherwise. Scratch: both operands as f32.
+ * O(m·n·k) operations: two for each product where no product can leave the normal numbers, five if operands are zero, about
+ * twenty otherwise. Scratch: both operands as f32.
  *
  * @param a m × k (k × m if transposed), f32 values or codes of `dtype`
  * @param b k × n (n × k if transposed), f32 values or codes of `dtype`

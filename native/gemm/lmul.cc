@@ -14,23 +14,27 @@ namespace {
 constexpr size_t kRowsOfPart = 64;         // they pass one panel of b while that is in the second-level cache
 constexpr double kParallelWork = 1 << 17;  // products below which a second thread costs more to wake than it saves
 
-// The smallest and largest magnitudes of an operand, as bits.
+// The smallest magnitude that is not zero, the largest, and whether there are zeros: of an operand, as bits.
 class Extremes {
  public:
   void see(const float* x, size_t count) {
     int32_t lo = INT32_MAX, hi = 0;
+    bool zeros = false;
     for (size_t i = 0; i < count; i++) {
       int32_t u;
       std::memcpy(&u, x + i, sizeof u);
       u &= 0x7fffffff;
-      lo = std::min(lo, u);
+      lo = std::min(lo, u == 0 ? INT32_MAX : u);
       hi = std::max(hi, u);
+      zeros |= u == 0;
     }
+    if (zeros) zeros_.store(true, std::memory_order_relaxed);
     join(lo_, lo, [](int32_t a, int32_t b) { return a < b; });
     join(hi_, hi, [](int32_t a, int32_t b) { return a > b; });
   }
   int64_t lo() const { return lo_; }
   int64_t hi() const { return hi_; }
+  bool zeros() const { return zeros_; }
 
  private:
   template <class Better>
@@ -40,11 +44,13 @@ class Extremes {
     }
   }
   std::atomic<int32_t> lo_{INT32_MAX}, hi_{0};
+  std::atomic<bool> zeros_{false};
 };
 
 constexpr int64_t kNormal = 1 << 23, kInfinity = 0x7f800000;
 
-bool is_plain(const Extremes& a, const Extremes& b, int64_t offset) {
+// Whether operands that are not zero give normal numbers, so that no product has another edge than a zero.
+bool is_inside(const Extremes& a, const Extremes& b, int64_t offset) {
   return a.lo() >= kNormal && b.lo() >= kNormal && a.hi() < kInfinity && b.hi() < kInfinity &&
          a.lo() + b.lo() - offset >= kNormal && a.hi() + b.hi() - offset < kInfinity;
 }
@@ -127,11 +133,10 @@ Status lmul_gemm(const LmulNumbers& numbers, LmulSum sum, size_t m, size_t n, si
 
   const LmulKernels& kernels = *kLmul.pick();
   const int variant = static_cast<int>(numbers.variant), bump = 1 << (23 - lmul_shift(numbers.mantissa));
-  const bool plain =
-      numbers.variant == LmulVariant::adder && sum == LmulSum::f32 && is_plain(left, right, (127 << 23) - bump);
-  const auto kernel = plain                  ? kernels.tile_plain
-                      : sum == LmulSum::e4m3 ? kernels.tile_e4m3[variant]
-                                             : kernels.tile[variant];
+  const bool inside =
+      numbers.variant == LmulVariant::adder && sum == LmulSum::f32 && is_inside(left, right, (127 << 23) - bump);
+  const auto plain = left.zeros() || right.zeros() ? kernels.tile_zeros : kernels.tile_plain;
+  const auto kernel = inside ? plain : sum == LmulSum::e4m3 ? kernels.tile_e4m3[variant] : kernels.tile[variant];
   return each_part(panels * blocks, parallel, context, [&](size_t part) {
     const size_t panel = part / blocks, first = part % blocks * kRowsOfPart, j = panel * kLmulColumns;
     const size_t end = std::min(m, first + kRowsOfPart);

@@ -5,7 +5,7 @@
 // operands are E4M3 too, else from the f32 sum).
 //
 // Both operands are copied as f32, that is scratch of 4·(m + n)·k bytes. Where no product can meet an edge, which the
-// copying sees, the tile spends two operations on each.
+// copying sees, the tile spends two operations on each, and five where the only edges are zeros.
 #pragma once
 
 #include <cstddef>

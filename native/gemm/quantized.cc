@@ -142,16 +142,16 @@ Status dot_product(const QuantizedProduct& g, const CodeRows& rows, const Quanti
 
 // A panel of weights: rows [first, first + width), columns [from, from + count) of depth.
 struct Panel {
-  uint8_t* bytes;   // nr rows of kPanelDepth
-  uint8_t* steps;   // the same, turned; twice that for two planes
+  uint8_t* bytes;  // nr rows of kPanelDepth
+  uint8_t* steps;  // the same, turned; twice that for two planes
   uint8_t* unpacked;
 };
 
 // dwords of the rows of `bytes`, side by side: to[s·nr·planes…]. With two planes the low four bits, then the high ones.
 void turn(const uint8_t* bytes, size_t pitch, size_t count, size_t nr, size_t steps, size_t planes, uint8_t* to) {
   const auto panels = pack::choose_panels<int32_t>(nr, true);
-  if (planes == 1) return panels(reinterpret_cast<const int32_t*>(bytes), pitch / 4, count / 4, nr,
-                                 reinterpret_cast<int32_t*>(to));
+  if (planes == 1)
+    return panels(reinterpret_cast<const int32_t*>(bytes), pitch / 4, count / 4, nr, reinterpret_cast<int32_t*>(to));
   // Unit by unit, so that the planes of a unit follow each other.
   alignas(64) uint8_t plane[kWidest * 32];
   const size_t unit = 4 * steps;
@@ -258,7 +258,9 @@ Status decoded_product(const QuantizedProduct& g, Route route) {
     if (decoded == nullptr) return Status::out_of_memory;
     QuantLayout some = layout;
     some.rows = count;
-    const auto from = [&](auto* values_of, size_t offset) { return values_of == nullptr ? nullptr : values_of + offset; };
+    const auto from = [&](auto* values_of, size_t offset) {
+      return values_of == nullptr ? nullptr : values_of + offset;
+    };
     const QuantInput parts{in.codes + first * bytes, from(in.scales, first * groups),
                            from(in.byte_scales, first * groups), from(in.zeros, first * groups),
                            from(in.row_scales, first)};

@@ -101,9 +101,9 @@ struct PanelTile {
 };
 
 enum class CodeForm : std::uint8_t {
-  nibbles,     // 4 bits, the even column low
-  halves,      // the same with two units in a lane: 16 columns each
-  looked_up,   // nibbles that stand for the bytes of a table
+  nibbles,    // 4 bits, the even column low
+  halves,     // the same with two units in a lane: 16 columns each
+  looked_up,  // nibbles that stand for the bytes of a table
   looked_up_halves,
   bytes,       // below 128
   wide_bytes,  // Σ (c − raised)·q

@@ -46,8 +46,8 @@ inline constexpr std::size_t kLmulColumns = 16, kLmulRows = 4;
 
 // c(r, j) ← Σ_p L(a(r, p), b(p, j)), r < rows ≤ kLmulRows, j < cols ≤ kLmulColumns, in f32. Sums run over p in order
 // from +0, so that their bits depend on nothing. b holds kLmulColumns values a step, of which it reads all.
-// Bound: an addition of integers and one of floats a product where nothing has an edge, some twenty operations where
-// all edges are looked at; an FMA needs one.
+// Bound: an addition of integers and one of floats a product where nothing has an edge, five operations where zeros
+// occur, some twenty where all edges are looked at; an FMA needs one.
 struct LmulTile {
   const float* a;
   std::size_t a_row;
@@ -71,8 +71,10 @@ struct LmulKernels {
   // By variant; then the sum is rounded to E4M3 after every product.
   void (*tile[kLmulVariants])(const LmulTile&);
   void (*tile_e4m3[kLmulVariants])(const LmulTile&);
-  // The adder where no product meets an edge: operands normal, results within the normal numbers.
+  // The adder where no product meets an edge: operands normal, results within the normal numbers. The second also takes
+  // zeros as operands.
   void (*tile_plain)(const LmulTile&);
+  void (*tile_zeros)(const LmulTile&);
 };
 
 extern const LmulKernels lmul__portable;

@@ -108,7 +108,7 @@ inline typename L::I bits_at(const float* x) {
   return L::all_i(bits);
 }
 
-enum class LmulPath { plain, adder, formula };
+enum class LmulPath { plain, zeros, adder, formula };
 
 template <class L, LmulPath kPath, bool kRound, int kRows>
 inline void lmul_rows(const LmulTile& t) {
@@ -121,22 +121,29 @@ inline void lmul_rows(const LmulTile& t) {
 #pragma GCC unroll 16
     for (int v = 0; v < kVectors; v++) sums[r][v] = L::all(0);
   const I bump = L::all_i(t.bump), offset = L::all_i((127 << 23) - t.bump);
+  const I none = L::all_i(0), every = L::all_i(-1), magnitude = L::all_i(0x7fffffff);
+  const auto seen = [&](I x) { return L::select(L::greater(L::and_(x, magnitude), none), every, none); };
   for (size_t p = 0; p < t.k; p++) {
     const float* b = t.b + p * kLmulColumns;
-    I y[kVectors];
+    I y[kVectors], y_seen[kVectors];
 #pragma GCC unroll 16
     for (int v = 0; v < kVectors; v++) {
       y[v] = L::bits(L::load(b + v * L::kLanes));
-      if constexpr (kPath == LmulPath::plain) y[v] = L::sub_i(y[v], offset);
+      if constexpr (kPath == LmulPath::zeros) y_seen[v] = seen(y[v]);
+      if constexpr (kPath == LmulPath::plain || kPath == LmulPath::zeros) y[v] = L::sub_i(y[v], offset);
     }
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; r++) {
       const I x = bits_at<L>(t.a + static_cast<size_t>(r) * t.a_row + p);
+      const I x_seen = kPath == LmulPath::zeros ? seen(x) : x;
 #pragma GCC unroll 16
       for (int v = 0; v < kVectors; v++) {
         I product;
         if constexpr (kPath == LmulPath::plain)
           product = L::add_i(x, y[v]);  // signs add modulo 2, since no magnitude leaves its 31 bits
+        else if constexpr (kPath == LmulPath::zeros)
+          product =
+              L::and_(L::add_i(x, y[v]), L::and_(x_seen, y_seen[v]));  // +0 for −0 changes no sum that began at +0
         else
           product = lmul_product<L, LmulF32, kPath == LmulPath::formula>(x, y[v], bump);
         sums[r][v] = L::add(sums[r][v], L::floats(product));
@@ -169,5 +176,6 @@ constexpr LmulKernels lmul_kernels_of() {
           {lmul_u8<L, LmulE5M2, false>, lmul_u8<L, LmulE5M2, true>},
           {lmul_tile<L, LmulPath::adder, false>, lmul_tile<L, LmulPath::formula, false>},
           {lmul_tile<L, LmulPath::adder, true>, lmul_tile<L, LmulPath::formula, true>},
-          lmul_tile<L, LmulPath::plain, false>};
+          lmul_tile<L, LmulPath::plain, false>,
+          lmul_tile<L, LmulPath::zeros, false>};
 }

@@ -61,13 +61,17 @@ const shapes = [
 ] as const;
 
 describeEachIsa('lmulMatmul', (isa) => {
-  it.each(variants)('%s: sums of products, whether they meet an edge or not', (variant) =>
+  it.each(variants)('%s: sums of products, whether they meet zeros, other edges or none', (variant) =>
     withIsa(isa, () => {
       for (const [m, n, k] of shapes)
-        for (const hard of [false, true]) {
+        for (const edge of ['none', 'zeros', 'all']) {
           const a = dense(m, k, values(m * k, 1));
           const b = dense(k, n, values(k * n, 2));
-          if (hard) {
+          if (edge === 'zeros') {
+            a.data[0] = -0;
+            b.data.set([0, -0, 2 ** -140].slice(0, b.data.length));
+          }
+          if (edge === 'all') {
             a.data[0] = 0;
             b.data.set([2 ** -80, -0, 1e38, -(2 ** -130)].slice(0, b.data.length));
             a.data[k - 1] = 2 ** -80;
