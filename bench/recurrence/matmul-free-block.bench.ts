@@ -1,4 +1,4 @@
-/** A MatMul-free block, bound by reading its ternary codes (two bits a weight) for one token, by the byte products for many. */
+/** A MatMul-free block, bound by reading its ternary codes (5/3 bits a weight) for one token, by lookups for many. */
 import { dense, gemm, quant, recurrence, type Dense } from 'lapidary';
 import { uniformF32 } from '../harness/data.js';
 import { plain } from '../harness/peers.js';
@@ -56,12 +56,12 @@ const bench: Bench = ({ quick }) =>
         const w = dense(rows!, cols!, uniformF32(rows! * cols!, i + 1));
         return [name, quant.quantize(w, { format: 'ternary' })] as const;
       });
-      const weights = Object.fromEntries(ternary.map(([name, w]) => [name, { w }])) as unknown as recurrence.MatmulFreeWeights; // prettier-ignore
+      const weights = Object.fromEntries(ternary.map(([name, w]) => [name, { w: gemm.packWeights(w) }])) as unknown as recurrence.MatmulFreeWeights; // prettier-ignore
       const wide = Object.fromEntries(ternary.map(([name, w]) => [name, quant.dequantize(w)])) as Parameters<typeof wideBlock>[1]; // prettier-ignore
       const x = dense(tokens, d, uniformF32(tokens * d, 9));
       return {
         ours: () => recurrence.matmulFreeBlock(x, weights).out,
-        bytes: ternary.reduce((sum, [, w]) => sum + w.codes.length, 0),
+        bytes: ternary.reduce((sum, [, w]) => sum + gemm.packWeights(w).packed.length, 0),
         peers: [plain('the same in f32', () => wideBlock(x, wide), (y) => y.data, { tolerance: 0.1 })], // prettier-ignore
       };
     },

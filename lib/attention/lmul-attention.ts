@@ -1,5 +1,5 @@
 import { where } from '../core/validate.js';
-import type { Dense, Real } from '../core/values.js';
+import type { Dense } from '../core/values.js';
 import type { LmulNumberOptions } from '../quant/index.js';
 import { lmulNumberOptions, lmulNumbers } from '../quant/lmul.js';
 import { headKeys, inputsOf, sequences, type AttentionMasking } from './inputs.js';
@@ -51,6 +51,6 @@ export function lmulAttention(
   at.dense('q', q, [Float32Array]);
   const x = inputsOf(at, [q, k, v], opts, { causal, segments: sequences(at, opts.lengths, opts.kvLengths) });
   const out = at.outDense('options.out', opts.out, Float32Array, x.queries, x.heads * x.dv);
-  native.lmulAttention(...x.native, out.data as Real, ...numbers.native, exact);
+  native.lmulAttention(...x.native, out.data, ...numbers.native, exact);
   return out;
 }

@@ -1,11 +1,11 @@
 import { describe, where, type Where } from '../core/validate.js';
 import type { Dense } from '../core/values.js';
-import { bitLinear, bitLinearOf, rmsNorm, type BitLinear, type CheckedBitLinear } from './bit-linear.js';
+import { bitLinear, bitLinearOf, rmsNorm, type BitLinear } from './bit-linear.js';
 import { boundsOf, mlgru } from './mlgru.js';
 import { native } from './native.js';
 import { fresh, sequenceLengths, shapedIf } from './sequences.js';
 
-/** The weights of a MatMul-free block of width d, n channels of state and m hidden units; `w` are ternary. */
+/** The weights of a MatMul-free block of width d, n channels of state and m hidden units. */
 export interface MatmulFreeWeights {
   /** token mixer: n × d each, and n → d for `output` */
   forget: BitLinear;
@@ -53,9 +53,12 @@ export interface MatmulFreeBlockOptions {
  *   ERR_OUT_OF_MEMORY
  * @source Zhu, Zhang, Sifferman et al., Scalable MatMul-free Language Modeling (2024), sections 3.1 to 3.3, algorithm 1
  * @example
- * const ternary = (rows, cols) => ({ w: quant.quantize(dense(rows, cols, new Float32Array(rows * cols).fill(1)), { format: 'ternary' }) });
- * const [forget, input, gate, output, down] = Array.from({ length: 5 }, () => ternary(2, 2));
- * const block = matmulFreeBlock(dense(1, 2, new Float32Array(2)), { forget, input, gate, output, up: ternary(4, 2), down });
+ * const layer = (rows, cols) => {
+ *   const w = dense(rows, cols, new Float32Array(rows * cols).fill(1));
+ *   return { w: gemm.packWeights(quant.quantize(w, { format: 'ternary' })) };
+ * };
+ * const [forget, input, gate, output, down] = Array.from({ length: 5 }, () => layer(2, 2));
+ * const block = matmulFreeBlock(dense(1, 2, new Float32Array(2)), { forget, input, gate, output, up: layer(4, 2), down });
  * block.out.data // 0, 0
  */
 export function matmulFreeBlock(
@@ -76,35 +79,35 @@ export function matmulFreeBlock(
   const out = at.outDense('options.out', opts.out, Float32Array, rows, d);
 
   const mixed = rmsNorm(at, tokens, layers.tokenNorm, epsilon);
-  const { out: h, state } = mlgru(bitLinear(at, mixed, layers.forget), bitLinear(at, mixed, layers.input), {
+  const { out: h, state } = mlgru(bitLinear(mixed, layers.forget), bitLinear(mixed, layers.input), {
     lengths,
     ...(opts.lowerBound && { lowerBound: opts.lowerBound }),
     ...(opts.state && { state: opts.state }),
   });
-  const gate = bitLinear(at, mixed, layers.gate);
+  const gate = bitLinear(mixed, layers.gate);
   const read = fresh(at, Float32Array, rows, channels) as Dense<Float32Array>;
   // prettier-ignore
   native.gatedNorm(h.data, 0, channels, gate.data, 0, channels, layers.stateNorm, true, epsilon, read.data, rows, channels);
-  const between = add(bitLinear(at, read, layers.output), tokens);
+  const between = add(bitLinear(read, layers.output), tokens);
 
-  const both = bitLinear(at, rmsNorm(at, between, layers.channelNorm, epsilon), layers.up);
+  const both = bitLinear(rmsNorm(at, between, layers.channelNorm, epsilon), layers.up);
   const hidden = both.cols / 2;
   const gated = fresh(at, Float32Array, rows, hidden) as Dense<Float32Array>;
   // prettier-ignore
   native.gatedNorm(both.data, hidden, 2 * hidden, both.data, 0, 2 * hidden, undefined, false, 0, gated.data, rows, hidden);
-  const last = add(bitLinear(at, gated, layers.down), between);
+  const last = add(bitLinear(gated, layers.down), between);
   out.data.set(last.data);
   return { out, state };
 }
 
-type Layers = Record<'forget' | 'input' | 'gate' | 'output' | 'up' | 'down', CheckedBitLinear> &
+type Layers = Record<'forget' | 'input' | 'gate' | 'output' | 'up' | 'down', BitLinear> &
   Record<'tokenNorm' | 'channelNorm' | 'stateNorm', Float32Array | undefined>;
 
 function layersOf(at: Where, weights: unknown, d: number): Layers {
   if (typeof weights !== 'object' || weights === null)
     at.fail('ERR_DTYPE', 'weights', 'the weights of a block', describe(weights));
   const given = weights as MatmulFreeWeights;
-  const layer = (name: keyof MatmulFreeWeights, cols: number | undefined, rows?: number) =>
+  const layer = (name: keyof MatmulFreeWeights, cols: number, rows?: number) =>
     bitLinearOf(at, `weights.${name}`, given[name], cols, rows);
   const gain = (name: 'tokenNorm' | 'channelNorm' | 'stateNorm', length: number) =>
     given[name] === undefined ? undefined : at.array(`weights.${name}`, given[name], [Float32Array], length);

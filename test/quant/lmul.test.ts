@@ -4,7 +4,7 @@ import { dense, getThreads, quant, setThreads } from 'lapidary';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
 import { lmulCode, lmulFormats, type Variant } from './lmul-oracle.js';
-import { bitsOf, floatOf } from './oracle.js';
+import { bitsOf } from './oracle.js';
 
 const { lmul } = quant;
 const threads = getThreads();

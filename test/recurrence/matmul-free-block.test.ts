@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { dense, getThreads, quant, setThreads, type Dense } from 'lapidary';
-import { matmulFreeBlock, type BitLinear, type MatmulFreeWeights } from 'lapidary/recurrence';
+import { dense, gemm, getThreads, quant, setThreads, type Dense } from 'lapidary';
+import { matmulFreeBlock, type MatmulFreeBlockOptions, type MatmulFreeWeights } from 'lapidary/recurrence';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
 
@@ -16,8 +16,26 @@ const swish = (x: number) => x * logistic(x);
 
 const shape = { d: 24, n: 40, m: 33 };
 
-function weightsOf({ d, n, m }: typeof shape, seed = 1): MatmulFreeWeights {
-  const layer = (rows: number, cols: number, at: number): BitLinear => ({
+/** A BitLinear before its weights are packed. */
+interface Layer {
+  w: quant.Quantized;
+  norm?: Float32Array;
+}
+const names = ['forget', 'input', 'gate', 'output', 'up', 'down'] as const;
+type Weights = Omit<MatmulFreeWeights, (typeof names)[number]> & Record<(typeof names)[number], Layer>;
+
+const packed = (weights: Weights): MatmulFreeWeights => ({
+  ...weights,
+  ...(Object.fromEntries(
+    names.map((name) => [name, { ...weights[name], w: gemm.packWeights(weights[name].w) }]),
+  ) as unknown as Pick<MatmulFreeWeights, (typeof names)[number]>),
+});
+
+const run = (x: Dense<Float32Array>, weights: Weights, options?: MatmulFreeBlockOptions) =>
+  matmulFreeBlock(x, packed(weights), options);
+
+function weightsOf({ d, n, m }: typeof shape, seed = 1): Weights {
+  const layer = (rows: number, cols: number, at: number): Layer => ({
     w: quant.quantize(matrix(rows, cols, seed * 100 + at), { format: 'ternary' }),
     norm: Float32Array.from(uniform(cols, seed * 100 + at + 50, 0.5, 1.5)),
   });
@@ -46,7 +64,7 @@ const halfEven = (x: number) => {
 };
 
 /** BitLinear of one token: integers for the product, f64 around it. */
-function bit(x: number[], { w, norm: gain }: BitLinear): number[] {
+function bit(x: number[], { w, norm: gain }: Layer): number[] {
   const normal = norm(x, gain, 1e-8).map(Math.fround);
   const s = 127 / normal.reduce((most, v) => Math.max(most, Math.abs(v)), 1e-5);
   const q = normal.map((v) => Math.min(127, Math.max(-128, halfEven(v * s))));
@@ -59,7 +77,7 @@ function bit(x: number[], { w, norm: gain }: BitLinear): number[] {
 
 function expected(
   x: Dense<Float32Array>,
-  weights: MatmulFreeWeights,
+  weights: Weights,
   { lowerBound, state }: { lowerBound?: Float32Array; state?: Float32Array } = {},
 ): { out: number[]; state: number[] } {
   const { forget, input, gate, output, up, down } = weights;
@@ -93,13 +111,13 @@ describeEachIsa('matmulFreeBlock', (isa) => {
     withIsa(isa, () => {
       const weights = weightsOf(shape);
       const x = matrix(11, shape.d, 20, 2);
-      const plain = matmulFreeBlock(x, weights);
+      const plain = run(x, weights);
       const want = expected(x, weights);
       expect(difference(plain.out.data, want.out)).toBeLessThan(1e-4);
       expect(difference(plain.state.data, want.state)).toBeLessThan(1e-4);
       const lowerBound = Float32Array.from(uniform(shape.n, 21, 0, 1));
       const state = matrix(1, shape.n, 22);
-      const bounded = matmulFreeBlock(x, weights, { lowerBound, state });
+      const bounded = run(x, weights, { lowerBound, state });
       const second = expected(x, weights, { lowerBound, state: state.data });
       expect(difference(bounded.out.data, second.out)).toBeLessThan(1e-4);
       expect(difference(bounded.state.data, second.state)).toBeLessThan(1e-4);
@@ -110,17 +128,17 @@ describeEachIsa('matmulFreeBlock', (isa) => {
       const weights = weightsOf(shape, 2);
       const x = matrix(9, shape.d, 23);
       setThreads(1);
-      const whole = matmulFreeBlock(x, weights);
+      const whole = run(x, weights);
       setThreads(3);
-      expect(matmulFreeBlock(x, weights)).toEqual(whole);
+      expect(run(x, weights)).toEqual(whole);
       let state: Dense<Float32Array> | undefined;
       for (let t = 0; t < 9; t++) {
-        const step = matmulFreeBlock(rowsOf(x, t, t + 1), weights, state && { state });
+        const step = run(rowsOf(x, t, t + 1), weights, state && { state });
         expect(step.out.data).toEqual(whole.out.data.slice(t * shape.d, (t + 1) * shape.d));
         state = step.state;
       }
       expect(state).toEqual(whole.state);
-      const batch = matmulFreeBlock(x, weights, { lengths: Uint32Array.of(4, 5) });
+      const batch = run(x, weights, { lengths: Uint32Array.of(4, 5) });
       expect(batch.out.data.slice(0, 4 * shape.d)).toEqual(whole.out.data.slice(0, 4 * shape.d));
     }));
 
@@ -129,17 +147,17 @@ describeEachIsa('matmulFreeBlock', (isa) => {
   it('adds up constant activations and weights that are all +1', () =>
     withIsa(isa, () => {
       const d = 2304;
-      const ones = (rows: number, cols: number): BitLinear => ({
+      const ones = (rows: number, cols: number): Layer => ({
         w: quant.quantize(dense(rows, cols, new Float32Array(rows * cols).fill(1)), { format: 'ternary' }),
       });
       const weights = { forget: ones(2, d), input: ones(2, d), gate: ones(2, d), output: ones(d, 2), up: ones(2, d), down: ones(d, 1) }; // prettier-ignore
       const x = dense(1, d, new Float32Array(d).fill(3));
-      const { out, state } = matmulFreeBlock(x, weights);
+      const { out, state } = run(x, weights);
       // every layer sees ±1 in all columns; its result is their number
       expect(Math.abs(state.data[0]!)).toBeLessThan(1e-30); // σ(2304) = 1: nothing enters
       expect(difference(out.data, expected(x, weights).out)).toBeLessThan(1e-6);
       const shut = { ...weights, forget: { w: quant.quantize(dense(2, d, new Float32Array(2 * d).fill(-1)), { format: 'ternary' }) } }; // prettier-ignore
-      const open = matmulFreeBlock(x, shut);
+      const open = run(x, shut);
       expect(open.state.data).toEqual(Float32Array.of(d, d));
       expect(difference(open.out.data, expected(x, shut).out)).toBeLessThan(1e-5);
     }));
@@ -147,14 +165,14 @@ describeEachIsa('matmulFreeBlock', (isa) => {
   it('takes zeros, no tokens, and tokens with NaN', () =>
     withIsa(isa, () => {
       const weights = weightsOf(shape, 3);
-      const zeros = matmulFreeBlock(dense(2, shape.d, new Float32Array(2 * shape.d)), weights);
+      const zeros = run(dense(2, shape.d, new Float32Array(2 * shape.d)), weights);
       expect(zeros.out.data.every((v) => v === 0)).toBe(true);
-      const none = matmulFreeBlock(dense(0, shape.d, new Float32Array(0)), weights);
+      const none = run(dense(0, shape.d, new Float32Array(0)), weights);
       expect(none.state.data).toEqual(new Float32Array(shape.n));
       const x = matrix(3, shape.d, 24);
-      const clean = matmulFreeBlock(x, weights).out.data.slice(0, shape.d);
+      const clean = run(x, weights).out.data.slice(0, shape.d);
       x.data[shape.d + 3] = NaN;
-      const spoilt = matmulFreeBlock(x, weights);
+      const spoilt = run(x, weights);
       expect(spoilt.out.data.slice(0, shape.d)).toEqual(clean);
       expect(spoilt.out.data.slice(shape.d).every(Number.isNaN)).toBe(true);
     }));
@@ -162,10 +180,12 @@ describeEachIsa('matmulFreeBlock', (isa) => {
 
 describe('matmulFreeBlock', () => {
   it('refuses what does not fit', () => {
-    const weights = weightsOf(shape);
+    const weights = packed(weightsOf(shape));
     const x = matrix(2, shape.d, 25);
-    const dense8 = { w: quant.quantize(matrix(shape.n, shape.d, 1), { format: 'int8' }) };
-    expect(() => matmulFreeBlock(x, { ...weights, forget: dense8 })).toThrow(/ternary/);
+    const int4 = { w: gemm.packWeights(quant.quantize(matrix(shape.n, shape.d, 1), { format: 'int4' })) };
+    const loose = { w: quant.quantize(matrix(shape.n, shape.d, 1), { format: 'ternary' }) };
+    expect(() => matmulFreeBlock(x, { ...weights, forget: int4 })).toThrow(/ternary/);
+    expect(() => matmulFreeBlock(x, { ...weights, forget: loose as never })).toThrow(/PackedWeights/);
     expect(() => matmulFreeBlock(x, { ...weights, input: weights.output })).toThrow(/weights\.input/);
     expect(() => matmulFreeBlock(x, { ...weights, up: weights.down })).toThrow(/weights\.up/);
     expect(() => matmulFreeBlock(x, { ...weights, tokenNorm: new Float32Array(3) })).toThrow(/tokenNorm/);
@@ -173,7 +193,5 @@ describe('matmulFreeBlock', () => {
     expect(() => matmulFreeBlock(x, weights, { state: matrix(1, 3, 1) })).toThrow(/state/);
     expect(() => matmulFreeBlock(x, weights, { epsilon: -1 })).toThrow(/epsilon/);
     expect(() => matmulFreeBlock(x, undefined as never)).toThrow(/weights/);
-    const grouped = quant.quantize(matrix(shape.n, 32, 1), { format: 'ternary', groupSize: 16 });
-    expect(() => matmulFreeBlock(matrix(2, 32, 1), { ...weights, forget: { w: grouped } })).toThrow(/groupSize/);
   });
 });
