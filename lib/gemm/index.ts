@@ -1,6 +1,7 @@
 export { bitMatmul, type BitMatmulOptions } from './bit-matmul.js';
 export { hadamard, type HadamardOptions } from './hadamard.js';
-export { linear, type Activation, type LinearOptions, type PolynomialActivation } from './linear.js';
+export type { Activation, PolynomialActivation } from './activations.js';
+export { linear, type LinearOptions } from './linear.js';
 export { matmul, type MatmulOptions } from './matmul.js';
 export { matvec, type MatvecOptions } from './matvec.js';
 export { nmPrune, nmExpand, type NmPruneOptions, type NmValues, type NmWeights } from './nm-prune.js';

@@ -170,4 +170,36 @@ interface GemmNative {
   ): void;
 }
 
-export const native = load<GemmNative & GemmSparseNative>('gemm');
+/** What native/binding/gemm_quantized.cc offers. */
+interface GemmQuantizedNative {
+  /** y ← activation(x·(W + left·right)ᵀ + bias), W of native/quant/quantize.h; codes as in the doorways of quant and linear */
+  quantizedLinear(
+    x: Stored,
+    y: Float32Array,
+    codes: Uint8Array,
+    scales: Float32Array | undefined,
+    byteScales: Uint8Array | undefined,
+    zeros: Uint8Array | undefined,
+    bias: Float32Array | undefined,
+    activation: number,
+    coefficients: Real | undefined,
+    epsilon: number,
+    route: number,
+    rowScales: Float32Array | undefined,
+    permutation: Uint32Array | undefined,
+    left: Float32Array | undefined,
+    right: Float32Array | undefined,
+    rank: number,
+    tokens: number,
+    rows: number,
+    cols: number,
+    group: number,
+    scheme: number,
+    bits: number,
+    tensorScale: number,
+    storageX: number,
+    rounded: boolean,
+  ): void;
+}
+
+export const native = load<GemmNative & GemmSparseNative & GemmQuantizedNative>('gemm');
