@@ -74,7 +74,7 @@
       "native/gemm/nm_avx512.cc",
       "native/gemm/nm_portable.cc",
       "native/gemm/packed_rows.cc",
-      "native/gemm/rounded_tokens.cc",
+      "native/gemm/quantize_activations.cc",
       "native/gemm/quantized.cc",
       "native/gemm/quantized_avx2.cc",
       "native/gemm/quantized_avx512vnni.cc",

@@ -26,7 +26,7 @@ struct TokenNorm {
 };
 
 // x rows × cols; q the same shape, scales rows values. Scratch: a row of f32 a thread.
-Status round_tokens(const float* x, std::size_t rows, std::size_t cols, const TokenNorm& norm, float floor,
+Status quantize_activations(const float* x, std::size_t rows, std::size_t cols, const TokenNorm& norm, float floor,
                     std::int8_t* q, float* scales, const Context& context);
 
 }  // namespace lapidary

@@ -1,4 +1,4 @@
-#include "gemm/rounded_tokens.h"
+#include "gemm/quantize_activations.h"
 
 #include <algorithm>
 #include <bit>
@@ -31,7 +31,7 @@ void normalise(const float* x, size_t cols, const TokenNorm& norm, float* out) {
 
 }  // namespace
 
-Status round_tokens(const float* x, size_t rows, size_t cols, const TokenNorm& norm, float floor, int8_t* q,
+Status quantize_activations(const float* x, size_t rows, size_t cols, const TokenNorm& norm, float floor, int8_t* q,
                     float* scales, const Context& context) {
   const CodecKernels& codec = *kCodec.pick();
   const bool parallel = rows > 1 && cols != 0 && rows >= ceil_div(kParallelValues, cols);
