@@ -4,6 +4,9 @@ import type { Quantized } from '../quant/quantized.js';
 import { activationOf, type Activation } from './activations.js';
 import { native } from './native.js';
 import { checkIntegers, isBytes, operand, storageOf, type Bytes, type Stored } from './operands.js';
+import { isPacked, type PackedWeights } from './pack-weights.js';
+import { packedLinear, type packedKernels } from './packed-linear.js';
+import type { QuantizedActivations } from './quantize-activations.js';
 import { isQuantized, quantizedLinear } from './quantized-linear.js';
 
 const kernels = ['auto', 'dot', 'flat', 'blocked'] as const;
@@ -18,9 +21,11 @@ export interface LinearOptions<A extends Real | Int32Array = Float64Array> {
   out?: Dense<A>;
   /**
    * forces a way to the product, which is otherwise chosen by the shape: 'dot' (rows of `x` against rows of `w` where they
-   * lie), 'flat' (`w` is read once, through panels that stay in the caches), 'blocked' (both are packed). Default 'auto'
+   * lie), 'flat' (`w` is read once, through panels that stay in the caches), 'blocked' (both are packed). For PackedWeights:
+   * 'lut' (exact sums of activations in 8 bits), 'lut8' (tables of f32 activations rounded to 8 bits), 'ternary'. Default
+   * 'auto'
    */
-  kernel?: (typeof kernels)[number];
+  kernel?: (typeof kernels)[number] | (typeof packedKernels)[number];
   /**
    * with a Quantized only: 'int8' rounds each 32 neighbours of a token to 8 bits and sums whole numbers, 'f32' leaves `x` as
    * it is and decodes the weights. Default 'f32' for the fp8 formats, 'int8' for all others
@@ -62,13 +67,19 @@ export function linear(
 ): Dense<Float64Array>;
 export function linear(x: Dense<Stored>, w: Dense<Stored>, given?: LinearOptions<Float32Array>): Dense<Float32Array>;
 export function linear(x: Dense<Stored>, w: Quantized, given?: LinearOptions<Float32Array>): Dense<Float32Array>;
+export function linear(
+  x: Dense<Float32Array> | QuantizedActivations,
+  w: PackedWeights,
+  given?: LinearOptions<Float32Array>,
+): Dense<Float32Array>;
 export function linear(x: Dense<Bytes>, w: Dense<Bytes>, given?: LinearOptions<Int32Array>): Dense<Int32Array>;
 export function linear(
-  x: Dense<Float64Array | Stored | Bytes>,
-  w: Dense<Float64Array | Stored | Bytes> | Quantized,
+  x: Dense<Float64Array | Stored | Bytes> | QuantizedActivations,
+  w: Dense<Float64Array | Stored | Bytes> | Quantized | PackedWeights,
   given?: LinearOptions<Real | Int32Array>,
 ): Dense<Real | Int32Array> {
   const at = where('linear');
+  if (isPacked(w)) return packedLinear(at, x, w, given);
   if (isQuantized(w)) return quantizedLinear(at, x, w, given);
   const stored = [Float32Array, Uint16Array] as const;
   const bytes = [Uint8Array, Int8Array] as const;

@@ -218,4 +218,56 @@ interface GemmQuantizedNative {
   ): void;
 }
 
-export const native = load<GemmNative & GemmSparseNative & GemmQuantizedNative>('gemm');
+type After = [
+  bias: Float32Array | undefined,
+  activation: number,
+  coefficients: Float32Array | undefined,
+  epsilon: number,
+];
+
+/** What native/binding/gemm_packed.cc offers. */
+interface GemmPackedNative {
+  lutPack(codes: Uint8Array, packed: Uint8Array, rows: number, cols: number, group: number, bits: number): void;
+  /** bytes x with tokenScales: exact; f32 x: tables of 8 bits */
+  lutLinear(
+    x: Int8Array | Float32Array,
+    y: Float32Array,
+    packed: Uint8Array,
+    scales: Float32Array,
+    zeros: Uint8Array | undefined,
+    tokenScales: Float32Array | undefined,
+    ...rest: [
+      ...After,
+      rows: number,
+      cols: number,
+      group: number,
+      bits: number,
+      tokens: number,
+      factor: number,
+      zero: number,
+    ]
+  ): void;
+  ternaryPack(codes: Uint8Array, packed: Uint8Array, rows: number, cols: number): void;
+  ternaryLinear(
+    x: Int8Array,
+    y: Float32Array,
+    packed: Uint8Array,
+    scales: Float32Array,
+    tokens: number,
+    tokenScales: Float32Array,
+    ...rest: [...After, rows: number, cols: number]
+  ): void;
+  quantizeActivations(
+    x: Float32Array,
+    q: Int8Array,
+    scales: Float32Array,
+    gain: Float32Array | undefined,
+    rows: number,
+    cols: number,
+    rms: boolean,
+    epsilon: number,
+    floor: number,
+  ): void;
+}
+
+export const native = load<GemmNative & GemmSparseNative & GemmQuantizedNative & GemmPackedNative>('gemm');

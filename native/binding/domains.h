@@ -14,6 +14,7 @@ void add_gemm_sparse(Napi::Env env, Napi::Object exports);
 void add_gemm_linear(Napi::Env env, Napi::Object exports);
 void add_gemm_lmul(Napi::Env env, Napi::Object exports);
 void add_gemm_bits(Napi::Env env, Napi::Object exports);
+void add_gemm_packed(Napi::Env env, Napi::Object exports);
 void add_gemm_quantized(Napi::Env env, Napi::Object exports);
 void add_graph(Napi::Env env, Napi::Object exports);
 void add_io(Napi::Env env, Napi::Object exports);
