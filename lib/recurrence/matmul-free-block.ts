@@ -31,7 +31,7 @@ export interface MatmulFreeBlockOptions {
   lengths?: Uint32Array;
   /** added to the mean of squares in the three RMSNorms of the block; default 1e-6 */
   epsilon?: number;
-  /** tokens × d, takes the result; shares no memory with `x` */
+  /** tokens × d, takes the result; may be `x` itself */
   out?: Dense<Float32Array>;
 }
 
@@ -49,8 +49,7 @@ export interface MatmulFreeBlockOptions {
  *
  * @param x tokens × d, f32
  * @returns `out`: tokens × d; `state`: sequences × n
- * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_FORMAT, ERR_OPTION, ERR_RANGE, ERR_ALIAS, ERR_DETACHED, ERR_ABORTED,
- *   ERR_OUT_OF_MEMORY
+ * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_FORMAT, ERR_OPTION, ERR_RANGE, ERR_DETACHED, ERR_ABORTED, ERR_OUT_OF_MEMORY
  * @source Zhu, Zhang, Sifferman et al., Scalable MatMul-free Language Modeling (2024), sections 3.1 to 3.3, algorithm 1
  * @example
  * const layer = (rows, cols) => {

@@ -1,4 +1,5 @@
-// What the 256-bit kernels of lookups have in common. Included inside an AVX2 region and the unnamed namespace of its file.
+// What the 256-bit kernels of lookups have in common. Included inside an AVX2 region and the unnamed namespace of its
+// file.
 
 using V = __m256i;
 

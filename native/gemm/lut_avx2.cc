@@ -1,5 +1,5 @@
-// 32 rows a register. Two pairs of quads, eight lookups, add up in bytes before they are widened (exact tables); the ports
-// of the shuffles and of the additions are then equally busy.
+// 32 rows a register. Two pairs of quads, eight lookups, add up in bytes before they are widened (exact tables); the
+// ports of the shuffles and of the additions are then equally busy.
 #include "gemm/lut.h"
 
 #if LAPIDARY_X86

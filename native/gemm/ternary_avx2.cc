@@ -66,7 +66,8 @@ void tile(const TernaryTile& t, size_t token) {
 #pragma GCC unroll 4
       for (int v = 0; v < 4; v++) {
         const V more = _mm256_mullo_epi32(large.part[v], _mm256_set1_epi32(kTernaryBase));
-        sum[n].part[v] = _mm256_add_epi32(sum[n].part[v], _mm256_sub_epi32(_mm256_add_epi32(small.part[v], more), less));
+        sum[n].part[v] =
+            _mm256_add_epi32(sum[n].part[v], _mm256_sub_epi32(_mm256_add_epi32(small.part[v], more), less));
       }
     }
   }

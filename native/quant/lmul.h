@@ -3,9 +3,8 @@
 // With x = (1 + x_m)·2^x_e and l(m) = m, 3, 4 for m ≤ 3, m = 4, m > 4 bits of mantissa:
 //
 //   adder    magnitude fields added, minus the bias, plus 2^(m − l): the carry of the mantissa runs into the exponent
-//   formula  (1 + x_m + y_m + 2^−l)·2^(x_e + y_e) as it is printed: a carry halves the mantissa, rounded to m bits,
-//   ties to
-//            even
+//   formula  (1 + x_m + y_m + 2^−l)·2^(x_e + y_e) as it is printed: a carry halves the mantissa, whose last bit is then
+//            rounded, ties to even
 //
 // Both agree as long as x_m + y_m + 2^−l < 1. The sign is the exclusive or. Edges, in this order: NaN gives NaN
 // (positive, quiet); infinity times zero gives NaN, times anything else infinity; zeros and subnormals give zero (they

@@ -138,6 +138,8 @@ describeEachIsa('matmulFreeBlock', (isa) => {
         state = step.state;
       }
       expect(state).toEqual(whole.state);
+      const own = dense(9, shape.d, x.data.slice());
+      expect(run(own, weights, { out: own }).out).toEqual(whole.out);
       const batch = run(x, weights, { lengths: Uint32Array.of(4, 5) });
       expect(batch.out.data.slice(0, 4 * shape.d)).toEqual(whole.out.data.slice(0, 4 * shape.d));
     }));
