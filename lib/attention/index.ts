@@ -2,6 +2,7 @@ export { decodeAttention, type DecodeAttentionOptions, type KvCache } from './de
 export { topkRoute, gatherRoute, combineRoute, type Route, type TopkRouteOptions } from './topk-route.js';
 export { attention, type Attended, type AttentionOptions } from './attention.js';
 export { attentionBackward, type AttentionBackwardOptions, type AttentionGradient } from './attention-backward.js';
+export { lmulAttention, type LmulAttentionOptions } from './lmul-attention.js';
 export { blockAttention, type BlockAttended, type BlockAttentionOptions } from './block-attention.js';
 export type { AttentionMasking, HeadOptions } from './inputs.js';
 export { planAttentionTiles, type AttentionTiles, type AttentionTilesProblem } from './plan-attention-tiles.js';

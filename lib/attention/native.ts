@@ -26,6 +26,10 @@ interface AttentionNative {
   attentionBackward(
     ...args: [...AttentionInputs, out: Real, lse: Real, dOut: Real, dq: Real, dk: Real, dv: Real]
   ): void;
+  /** by L-Mul; numbers as in native/binding/lmul.h */
+  lmulAttention(
+    ...args: [...AttentionInputs, out: Real, format: number, variant: number, mantissa: number, exactValues: boolean]
+  ): void;
   blockScores(...args: [...AttentionInputs, starts: Uint32Array, documents: number, count: number, scores: Real]): void;
   /** plan receives rows, cols, ioWords, lowerBound */
   planAttentionTiles(words: number, d: number, n: number, plan: Float64Array): void;

@@ -1,6 +1,14 @@
 export { bitMatmul, type BitMatmulOptions } from './bit-matmul.js';
 export { hadamard, type HadamardOptions } from './hadamard.js';
-export { linear, type Activation, type LinearOptions, type PolynomialActivation } from './linear.js';
+export { lmulMatmul, type LmulMatmulOptions } from './lmul-matmul.js';
+export type { Activation, PolynomialActivation } from './activations.js';
+export { linear, type LinearOptions } from './linear.js';
+export { packWeights, type PackedWeights, type PackWeightsOptions } from './pack-weights.js';
+export {
+  quantizeActivations,
+  type QuantizeActivationsOptions,
+  type QuantizedActivations,
+} from './quantize-activations.js';
 export { matmul, type MatmulOptions } from './matmul.js';
 export { matvec, type MatvecOptions } from './matvec.js';
 export { nmPrune, nmExpand, type NmPruneOptions, type NmValues, type NmWeights } from './nm-prune.js';

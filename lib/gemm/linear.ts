@@ -1,38 +1,15 @@
-import { arrayTypeName, describe, type Where, where } from '../core/validate.js';
+import { arrayTypeName, describe, where } from '../core/validate.js';
 import type { Dense, Real } from '../core/values.js';
+import type { Quantized } from '../quant/quantized.js';
+import { activationOf, type Activation } from './activations.js';
 import { native } from './native.js';
 import { checkIntegers, isBytes, operand, storageOf, type Bytes, type Stored } from './operands.js';
+import { isPacked, type PackedWeights } from './pack-weights.js';
+import { packedLinear, type packedKernels } from './packed-linear.js';
+import type { QuantizedActivations } from './quantize-activations.js';
+import { isQuantized, quantizedLinear } from './quantized-linear.js';
 
-const names = ['none', 'relu', 'gelu', 'geluTanh', 'silu', 'squaredRelu'] as const;
-const polynomials = ['polyRelu', 'polyNorm'] as const;
 const kernels = ['auto', 'dot', 'flat', 'blocked'] as const;
-
-/** Activation functions of {@link linear}; σ(z) = 1/(1 + e^−z), Φ is the distribution function of the standard normal. */
-export type Activation =
-  /** z · Φ(z), as `gelu` is in PyTorch */
-  | 'gelu'
-  /** its approximation z · σ(√(8/π) · (z + 0.044715·z³)), as in GPT-2 and BERT's first code */
-  | 'geluTanh'
-  | 'none'
-  /** max(z, 0) */
-  | 'relu'
-  /** z · σ(z), also called swish */
-  | 'silu'
-  /** max(z, 0)² */
-  | 'squaredRelu'
-  | PolynomialActivation;
-
-/** The two instances of Polynomial Composition Activations. */
-export interface PolynomialActivation {
-  /**
-   * `polyRelu`: Σ_p a_p · max(z, 0)^p. `polyNorm`: a_0 + Σ_{p ≥ 1} a_p · z^p / √(mean z^{2p} + epsilon), the mean over the row
-   */
-  name: (typeof polynomials)[number];
-  /** a_0, a_1, …, a_r; r from 1 to 8 (the paper trains r = 3 from 0, 1/3, 1/3, 1/3) */
-  coefficients: ArrayLike<number>;
-  /** of polyNorm; default 1e-6 */
-  epsilon?: number;
-}
 
 /** Options of {@link linear}. */
 export interface LinearOptions<A extends Real | Int32Array = Float64Array> {
@@ -44,9 +21,16 @@ export interface LinearOptions<A extends Real | Int32Array = Float64Array> {
   out?: Dense<A>;
   /**
    * forces a way to the product, which is otherwise chosen by the shape: 'dot' (rows of `x` against rows of `w` where they
-   * lie), 'flat' (`w` is read once, through panels that stay in the caches), 'blocked' (both are packed). Default 'auto'
+   * lie), 'flat' (`w` is read once, through panels that stay in the caches), 'blocked' (both are packed). For PackedWeights:
+   * 'lut' (exact sums of activations in 8 bits), 'lut8' (tables of f32 activations rounded to 8 bits), 'ternary'. Default
+   * 'auto'
    */
-  kernel?: (typeof kernels)[number];
+  kernel?: (typeof kernels)[number] | (typeof packedKernels)[number];
+  /**
+   * with a Quantized only: 'int8' rounds each 32 neighbours of a token to 8 bits and sums whole numbers, 'f32' leaves `x` as
+   * it is and decodes the weights. Default 'f32' for the fp8 formats, 'int8' for all others
+   */
+  activations?: 'int8' | 'f32';
 }
 
 /**
@@ -82,13 +66,21 @@ export function linear(
   given?: LinearOptions<Float64Array>,
 ): Dense<Float64Array>;
 export function linear(x: Dense<Stored>, w: Dense<Stored>, given?: LinearOptions<Float32Array>): Dense<Float32Array>;
+export function linear(x: Dense<Stored>, w: Quantized, given?: LinearOptions<Float32Array>): Dense<Float32Array>;
+export function linear(
+  x: Dense<Float32Array> | QuantizedActivations,
+  w: PackedWeights,
+  given?: LinearOptions<Float32Array>,
+): Dense<Float32Array>;
 export function linear(x: Dense<Bytes>, w: Dense<Bytes>, given?: LinearOptions<Int32Array>): Dense<Int32Array>;
 export function linear(
-  x: Dense<Float64Array | Stored | Bytes>,
-  w: Dense<Float64Array | Stored | Bytes>,
+  x: Dense<Float64Array | Stored | Bytes> | QuantizedActivations,
+  w: Dense<Float64Array | Stored | Bytes> | Quantized | PackedWeights,
   given?: LinearOptions<Real | Int32Array>,
 ): Dense<Real | Int32Array> {
   const at = where('linear');
+  if (isPacked(w)) return packedLinear(at, x, w, given);
+  if (isQuantized(w)) return quantizedLinear(at, x, w, given);
   const stored = [Float32Array, Uint16Array] as const;
   const bytes = [Uint8Array, Int8Array] as const;
   const input = operand(at, 'x', x, [Float64Array, ...stored, ...bytes]);
@@ -129,34 +121,4 @@ export function linear(
     storageW,
   );
   return out;
-}
-
-/** The code of native/gemm/activation.h and what a polynomial needs. */
-function activationOf(at: Where, activation: unknown, type: typeof Float64Array | typeof Float32Array) {
-  const argument = 'options.activation';
-  if (typeof activation !== 'object' || activation === null) {
-    const code = names.indexOf(activation as (typeof names)[number]);
-    if (code < 0)
-      at.fail(
-        'ERR_OPTION',
-        argument,
-        `one of ${names.join(', ')} or { name: 'polyRelu' or 'polyNorm', coefficients }`,
-        describe(activation),
-      );
-    return { code, coefficients: undefined, epsilon: 0 };
-  }
-  const given = activation as Partial<PolynomialActivation>;
-  for (const key of Object.keys(given))
-    if (!['name', 'coefficients', 'epsilon'].includes(key))
-      at.fail('ERR_OPTION', `${argument}.${key}`, 'one of name, coefficients, epsilon', key);
-  const code = names.length + at.oneOf(`${argument}.name`, given.name, polynomials);
-  const { coefficients } = given;
-  if (!Array.isArray(coefficients) && arrayTypeName(coefficients) === undefined)
-    at.fail('ERR_DTYPE', `${argument}.coefficients`, 'an array of numbers', describe(coefficients));
-  const values = Array.from(coefficients as ArrayLike<number>);
-  if (values.length < 2 || values.length > 9)
-    at.fail('ERR_SHAPE', `${argument}.coefficients`, '2 to 9 numbers, a_0 to a_r', describe(coefficients));
-  values.forEach((a, i) => at.number(`${argument}.coefficients[${i}]`, a));
-  const epsilon = at.number(`${argument}.epsilon`, given.epsilon ?? 1e-6, { min: 0 });
-  return { code, coefficients: type.from(values), epsilon };
 }

@@ -1,5 +1,6 @@
 import { load } from '../core/load.js';
 import type { NumericArray, Real } from '../core/values.js';
+import type { LmulArray } from '../quant/index.js';
 import type { Bytes, Stored } from './operands.js';
 
 type Sizes = [
@@ -121,6 +122,21 @@ interface GemmNative {
   matmul(a: Real, b: Real, c: Real, ...sizes: Sizes): void;
   /** The same for floats of 32 and 16 bits; storages are codes of native/gemm/half.h. */
   halfMatmul(a: Stored, b: Stored, c: Float32Array, ...sizesAndStorages: [...Sizes, ...storages: number[]]): void;
+  /** c ← op(a)·op(b) by L-Mul; the last four as in native/binding/lmul.h, and the numbers of the sum */
+  lmulMatmul(
+    a: LmulArray,
+    b: LmulArray,
+    c: Float32Array,
+    m: number,
+    n: number,
+    k: number,
+    transposeA: boolean,
+    transposeB: boolean,
+    format: number,
+    variant: number,
+    mantissa: number,
+    sum: number,
+  ): void;
   /** c ← a·bᵀ of bit planes; encodings by their place in the list of bit-matmul.ts */
   bitMatmul(
     a: BigUint64Array,
@@ -170,4 +186,88 @@ interface GemmNative {
   ): void;
 }
 
-export const native = load<GemmNative & GemmSparseNative>('gemm');
+/** What native/binding/gemm_quantized.cc offers. */
+interface GemmQuantizedNative {
+  /** y ← activation(x·(W + left·right)ᵀ + bias), W of native/quant/quantize.h; codes as in the doorways of quant and linear */
+  quantizedLinear(
+    x: Stored,
+    y: Float32Array,
+    codes: Uint8Array,
+    scales: Float32Array | undefined,
+    byteScales: Uint8Array | undefined,
+    zeros: Uint8Array | undefined,
+    bias: Float32Array | undefined,
+    activation: number,
+    coefficients: Real | undefined,
+    epsilon: number,
+    route: number,
+    rowScales: Float32Array | undefined,
+    permutation: Uint32Array | undefined,
+    left: Float32Array | undefined,
+    right: Float32Array | undefined,
+    rank: number,
+    tokens: number,
+    rows: number,
+    cols: number,
+    group: number,
+    scheme: number,
+    bits: number,
+    tensorScale: number,
+    storageX: number,
+    rounded: boolean,
+  ): void;
+}
+
+type After = [
+  bias: Float32Array | undefined,
+  activation: number,
+  coefficients: Float32Array | undefined,
+  epsilon: number,
+];
+
+/** What native/binding/gemm_packed.cc offers. */
+interface GemmPackedNative {
+  lutPack(codes: Uint8Array, packed: Uint8Array, rows: number, cols: number, group: number, bits: number): void;
+  /** bytes x with tokenScales: exact; f32 x: tables of 8 bits */
+  lutLinear(
+    x: Int8Array | Float32Array,
+    y: Float32Array,
+    packed: Uint8Array,
+    scales: Float32Array,
+    zeros: Uint8Array | undefined,
+    tokenScales: Float32Array | undefined,
+    ...rest: [
+      ...After,
+      rows: number,
+      cols: number,
+      group: number,
+      bits: number,
+      tokens: number,
+      factor: number,
+      zero: number,
+    ]
+  ): void;
+  ternaryPack(codes: Uint8Array, packed: Uint8Array, rows: number, cols: number): void;
+  ternaryLinear(
+    x: Int8Array,
+    y: Float32Array,
+    packed: Uint8Array,
+    scales: Float32Array,
+    tokens: number,
+    tokenScales: Float32Array,
+    ...rest: [...After, rows: number, cols: number]
+  ): void;
+  quantizeActivations(
+    x: Float32Array,
+    q: Int8Array,
+    scales: Float32Array,
+    gain: Float32Array | undefined,
+    rows: number,
+    cols: number,
+    rms: boolean,
+    epsilon: number,
+    floor: number,
+  ): void;
+}
+
+export const native = load<GemmNative & GemmSparseNative & GemmQuantizedNative & GemmPackedNative>('gemm');

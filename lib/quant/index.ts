@@ -5,6 +5,7 @@ export { castFp8, type CastFp8Options, type Fp8Format } from './cast-fp8.js';
 export { dequantize, type DequantizeOptions } from './dequantize.js';
 export { fromHalf, toHalf } from './half.js';
 export { kSort, type KSortOptions } from './k-sort.js';
+export { lmul, type LmulArray, type LmulDtype, type LmulNumberOptions, type LmulOptions } from './lmul.js';
 export { packBits, unpackBits, type BitEncoding, type BitMatrix, type PackBitsOptions } from './pack-bits.js';
 export { quantize, type QuantizeOptions } from './quantize.js';
 export type { QuantFormat, Quantized } from './quantized.js';

@@ -1,4 +1,5 @@
 import { load } from '../core/load.js';
+import type { LmulArray } from './lmul.js';
 
 /** What native/binding/quant.cc offers. Codes of enumerators are positions in the lists of quantized.ts. */
 interface QuantNative {
@@ -41,6 +42,8 @@ interface QuantNative {
     tensorScale: number,
   ): void;
   addLowRank(w: Float32Array, left: Float32Array, right: Float32Array, rows: number, cols: number, rank: number): void;
+  /** y[i] = L(a[i], b[i]) of arrays of one type; format, variant and mantissa as in native/binding/lmul.h */
+  lmul(a: LmulArray, b: LmulArray, y: LmulArray, format: number, variant: number, mantissa: number): void;
   packPlanes(
     values: Int8Array | Uint8Array | Int16Array,
     planes: BigUint64Array,

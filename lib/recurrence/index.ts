@@ -47,3 +47,6 @@ export {
 export { rnnForward, type RnnForwardOptions, type RnnForwardResult } from './rnn-forward.js';
 export { rnnBackward, type RnnBackwardOptions, type RnnGradients } from './rnn-backward.js';
 export type { RnnCell, RnnNetwork } from './rnn.js';
+export { mlgru, mlgruLowerBounds, type MlgruOptions, type MlgruResult } from './mlgru.js';
+export { matmulFreeBlock, type MatmulFreeBlockOptions, type MatmulFreeWeights } from './matmul-free-block.js';
+export type { BitLinear } from './bit-linear.js';

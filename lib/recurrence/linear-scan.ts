@@ -26,7 +26,7 @@ export interface LinearScanResult<A extends Real = Float32Array> {
 /**
  * Diagonal linear recurrence: `h_t = a_t ⊙ h_{t−1} + b_t`, the scan under gated linear RNNs.
  *
- * RG-LRU and MLGRU are this with their own a and b (docs/recurrence.md shows both); for Mamba take {@link selectiveScan}, which
+ * RG-LRU and MLGRU are this with their own a and b (docs/recurrence.md, {@link mlgru}); for Mamba take {@link selectiveScan}, which
  * does not expand its coefficients. All arrays have one type. Each step is one fused multiply-add, in the order of
  * time: no products of gates are formed, so zeros, negative gates and decays that underflow are exact, and a stream
  * that is cut anywhere and goes on from `state` has the bits of the whole. The bits do not depend on the number of threads.

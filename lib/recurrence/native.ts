@@ -42,6 +42,30 @@ interface RnnNative {
     drecurrentBias: Real,
     dstateOut: Real,
   ): void;
+  mlgruGates(
+    f: Float32Array,
+    x: Float32Array,
+    lowerBound: Float32Array | undefined,
+    a: Float32Array,
+    b: Float32Array,
+    tokens: number,
+    channels: number,
+  ): void;
+  /** out = x / √(mean x² + epsilon) ⊙ gain ⊙ swish(gate); x and gate are columns of wider matrices */
+  gatedNorm(
+    x: Float32Array,
+    xFirst: number,
+    xCols: number,
+    gate: Float32Array | undefined,
+    gateFirst: number,
+    gateCols: number,
+    gain: Float32Array | undefined,
+    normalise: boolean,
+    epsilon: number,
+    out: Float32Array,
+    tokens: number,
+    channels: number,
+  ): void;
 }
 
 export const native = load<RnnNative>('recurrence');

@@ -13,7 +13,10 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   lapidary::add_gemm(env, exports);
   lapidary::add_gemm_sparse(env, exports);
   lapidary::add_gemm_linear(env, exports);
+  lapidary::add_gemm_lmul(env, exports);
   lapidary::add_gemm_bits(env, exports);
+  lapidary::add_gemm_packed(env, exports);
+  lapidary::add_gemm_quantized(env, exports);
   lapidary::add_graph(env, exports);
   lapidary::add_io(env, exports);
   lapidary::add_quant(env, exports);

@@ -3,9 +3,11 @@
 #include <limits>
 #include <vector>
 
+#include "attention/lmul.h"
 #include "attention/plan.h"
 #include "binding/args.h"
 #include "binding/domains.h"
+#include "binding/lmul.h"
 
 namespace lapidary {
 namespace {
@@ -106,6 +108,14 @@ void ScoresOf(Args& args) {
   args.done(block_scores<T>(input.in, count, starts, scores.data(), args.context()));
 }
 
+// (inputs…, out, format, variant, mantissa, exact values)
+void LmulAttention(Args& args) {
+  const Input<float> input(args);
+  const auto out = args.out<float>(kInputs, input.out_size(args));
+  const LmulNumbers numbers = lmul_numbers(args, kInputs + 1);
+  args.done(lmul_attention(numbers, args.boolean(kInputs + 4), input.in, out.data(), args.context()));
+}
+
 template <void (*kF32)(Args&), void (*kF64)(Args&)>
 void OfType(Args& args) {
   if (args.type(0) == napi_float32_array)
@@ -131,6 +141,7 @@ constexpr Method kMethods[] = {
     {"attention", OfType<AttentionOf<float>, AttentionOf<double>>},
     {"attentionBackward", OfType<BackwardOf<float>, BackwardOf<double>>},
     {"blockScores", OfType<ScoresOf<float>, ScoresOf<double>>},
+    {"lmulAttention", LmulAttention},
     {"planAttentionTiles", Plan},
 };
 

@@ -3,6 +3,7 @@
 
 #include "binding/args.h"
 #include "binding/domains.h"
+#include "recurrence/gates.h"
 #include "recurrence/rnn.h"
 
 namespace lapidary {
@@ -98,7 +99,36 @@ void Backward(Args& args) {
     BackwardOf<double>(args);
 }
 
-constexpr Method kMethods[] = {{"rnnForward", Forward}, {"rnnBackward", Backward}};
+// (f, x, lowerBound?, a, b, tokens, channels)
+void MlgruGates(Args& args) {
+  const size_t tokens = args.size(5), channels = args.size(6), all = args.product(tokens, channels);
+  const float* f = args.in<float>(0, all).data();
+  const float* x = args.in<float>(1, all).data();
+  const float* bound = optional<float>(args, 2, channels);
+  float* a = args.out<float>(3, all).data();
+  float* b = args.out<float>(4, all).data();
+  args.done(mlgru_gates(f, x, bound, a, b, tokens, channels, args.context()));
+}
+
+// Rows in argument i that begin at column args[i + 1] of args[i + 2] columns.
+GateRows gate_rows(Args& args, int i, size_t tokens, size_t channels) {
+  const size_t first = args.size(i + 1), cols = args.size(i + 2);
+  if (first > cols || cols - first < channels) args.refuse(i + 2, "ERR_SHAPE", "columns for all channels");
+  return {args.in<float>(i, args.product(tokens, cols)).data() + first, cols};
+}
+
+// (x, first, cols, gate?, first, cols, gain?, normalise, epsilon, out, tokens, channels)
+void GatedNormRows(Args& args) {
+  const size_t tokens = args.size(10), channels = args.size(11);
+  const GateRows x = gate_rows(args, 0, tokens, channels);
+  const GateRows gate = args.absent(3) ? GateRows{nullptr, 0} : gate_rows(args, 3, tokens, channels);
+  const float* gain = optional<float>(args, 6, channels);
+  float* out = args.out<float>(9, args.product(tokens, channels)).data();
+  args.done(gated_norm({x, args.boolean(7), args.number(8), gain, gate, out, tokens, channels}, args.context()));
+}
+
+constexpr Method kMethods[] = {
+    {"rnnForward", Forward}, {"rnnBackward", Backward}, {"mlgruGates", MlgruGates}, {"gatedNorm", GatedNormRows}};
 
 }  // namespace
 

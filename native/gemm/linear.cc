@@ -6,8 +6,6 @@
 #include "gemm/gemv.h"
 
 namespace lapidary {
-namespace {
-
 template <class T>
 Status normalised(Status status, std::size_t m, std::size_t n, const Head<T>& head, T* y, const Context& context) {
   const Epilogue<T>& e = head.epilogue;
@@ -15,7 +13,8 @@ Status normalised(Status status, std::size_t m, std::size_t n, const Head<T>& he
   return poly_norm(m, n, e.coefficients, e.degree, head.epsilon, y, context);
 }
 
-}  // namespace
+template Status normalised(Status, std::size_t, std::size_t, const Head<float>&, float*, const Context&);
+template Status normalised(Status, std::size_t, std::size_t, const Head<double>&, double*, const Context&);
 
 Status linear(std::size_t m, std::size_t n, std::size_t k, StoredOperand x, StoredOperand w, const Head<float>& head,
               float* y, Route route, const Context& context) {

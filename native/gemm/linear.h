@@ -21,6 +21,10 @@ struct Head {
   double epsilon;
 };
 
+// PolyNorm, where the head asks for it and `status` is ok: the pass over whole rows that follows every product.
+template <class T>
+Status normalised(Status status, std::size_t m, std::size_t n, const Head<T>& head, T* y, const Context& context);
+
 // y overlaps nothing. Scratch and cancellation as in gemm.h.
 Status linear(std::size_t m, std::size_t n, std::size_t k, StoredOperand x, StoredOperand w, const Head<float>& head,
               float* y, Route route, const Context& context);

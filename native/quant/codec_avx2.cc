@@ -1,5 +1,6 @@
 // AVX2 and F16C: 8 values a step.
 #include "quant/codec.h"
+#include "quant/lmul.h"
 
 #if LAPIDARY_X86
 #include <immintrin.h>
@@ -129,10 +130,12 @@ struct Lanes {
 };
 
 #include "quant/codec_lanes.h"
+#include "quant/lmul_lanes.h"
 
 }  // namespace
 
 const CodecKernels codec__avx2 = kernels_of<Lanes>();
+const LmulKernels lmul__avx2 = lmul_kernels_of<Lanes>();
 
 }  // namespace lapidary
 

@@ -1,5 +1,6 @@
 // AVX-512: 16 values a step, tails by mask.
 #include "quant/codec.h"
+#include "quant/lmul.h"
 
 #if LAPIDARY_X86
 #include <immintrin.h>
@@ -84,10 +85,12 @@ struct Lanes {
 };
 
 #include "quant/codec_lanes.h"
+#include "quant/lmul_lanes.h"
 
 }  // namespace
 
 const CodecKernels codec__avx512 = kernels_of<Lanes>();
+const LmulKernels lmul__avx512 = lmul_kernels_of<Lanes>();
 
 }  // namespace lapidary
 

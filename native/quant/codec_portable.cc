@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "quant/codec.h"
+#include "quant/lmul.h"
 
 namespace lapidary {
 namespace {
@@ -98,9 +99,11 @@ struct Lanes {
 };
 
 #include "quant/codec_lanes.h"
+#include "quant/lmul_lanes.h"
 
 }  // namespace
 
 const CodecKernels codec__portable = kernels_of<Lanes>();
+const LmulKernels lmul__portable = lmul_kernels_of<Lanes>();
 
 }  // namespace lapidary

@@ -207,7 +207,8 @@ class RowQuantizer {
   size_t groups_;
 };
 
-// ok, bad_structure if p is no permutation of 0 … n − 1, or out_of_memory.
+}  // namespace
+
 Status check_permutation(const uint32_t* p, size_t n) {
   ArenaFrame scratch;
   auto* seen = scratch.take<uint8_t>(n);
@@ -219,8 +220,6 @@ Status check_permutation(const uint32_t* p, size_t n) {
   }
   return Status::ok;
 }
-
-}  // namespace
 
 size_t QuantLayout::groups() const { return ceil_div(cols, group); }
 

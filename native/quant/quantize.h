@@ -46,6 +46,8 @@ struct QuantLayout {
 
 // True if bits go with the scheme.
 bool valid_bits(Scheme scheme, size_t bits);
+// ok, bad_structure if p is no permutation of 0 … n − 1, or out_of_memory.
+Status check_permutation(const uint32_t* p, size_t n);
 // What a scale is stored in.
 constexpr bool byte_scales(Scheme scheme) { return scheme >= Scheme::mxfp4; }
 

@@ -1,0 +1,36 @@
+// What the 256-bit kernels of lookups have in common. Included inside an AVX2 region and the unnamed namespace of its
+// file.
+
+using V = __m256i;
+
+inline V load(const uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const V*>(p)); }
+inline V table(const uint8_t* p) {
+  return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+
+// Sums of 16-bit words: those of the even bytes, rows 0 to 15, and of the odd ones.
+struct Words {
+  V even, odd;
+};
+
+// Sums of byte vectors as words: `all` also has 256 times the odd bytes in it, modulo 2^16.
+struct Widened {
+  V all, odd;
+  static Widened zero() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+  void add(V bytes) {
+    all = _mm256_add_epi16(all, bytes);
+    odd = _mm256_add_epi16(odd, _mm256_srli_epi16(bytes, 8));
+  }
+  Words words() const { return {_mm256_sub_epi16(all, _mm256_slli_epi16(odd, 8)), odd}; }
+};
+
+// 32 rows of i32, in order.
+struct Sums {
+  V part[4];
+  static Sums from(const Words& w) {
+    return {{_mm256_cvtepu16_epi32(_mm256_castsi256_si128(w.even)),
+             _mm256_cvtepu16_epi32(_mm256_extracti128_si256(w.even, 1)),
+             _mm256_cvtepu16_epi32(_mm256_castsi256_si128(w.odd)),
+             _mm256_cvtepu16_epi32(_mm256_extracti128_si256(w.odd, 1))}};
+  }
+};

@@ -1,0 +1,248 @@
+#include "gemm/lut.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "core/arena.h"
+#include "core/each_part.h"
+#include "quant/bit_stream.h"
+
+namespace lapidary {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "tables are built in words");
+
+// Σ over set bits of four digits, 16 entries a byte each: entry i of the table of digit d is d where bit d of i is set.
+// Digits are below 16, so entries stay below 64 and never carry.
+void digit_table(const uint8_t* digits, uint8_t* table) {
+  constexpr uint64_t kBit0 = 0x0100010001000100, kBit1 = 0x0101000001010000, kBit2 = 0x0101010100000000;
+  constexpr uint64_t kAll = 0x0101010101010101;
+  const uint64_t low = digits[0] * kBit0 + digits[1] * kBit1 + digits[2] * kBit2, high = low + digits[3] * kAll;
+  std::memcpy(table, &low, 8);
+  std::memcpy(table + 8, &high, 8);
+}
+
+// body(group, its first column, its width, pairs before it) for each group.
+template <class Body>
+void each_group(const LutShape& shape, Body body) {
+  for (size_t g = 0; g < shape.groups(); g++) body(g, g * shape.group, shape.width(g), g * shape.group_pairs());
+}
+
+// 32 less 8 for each set bit: what raises sums of high digits, themselves raised by 8, to 0 … 60.
+constexpr uint64_t kRaise[2] = {0x0810101810181820, 0x0008081008101018};
+
+void exact_tables(const LutShape& shape, const int8_t* q, uint8_t* tables) {
+  each_group(shape, [&](size_t, size_t first, size_t width, size_t before) {
+    uint8_t* to = tables + before * 64;
+    for (size_t j = 0; j < width; j += 8, to += 64) {
+      int8_t x[8] = {};
+      std::memcpy(x, q + first + j, std::min<size_t>(8, width - j));
+      uint8_t low[8], high[8];
+      for (size_t i = 0; i < 8; i++) {
+        low[i] = static_cast<uint8_t>(x[i] & 15);
+        high[i] = static_cast<uint8_t>((x[i] >> 4) + 8);
+      }
+      for (size_t quad = 0; quad < 2; quad++) {
+        digit_table(low + 4 * quad, to + 16 * quad);
+        uint64_t entries[2];
+        digit_table(high + 4 * quad, reinterpret_cast<uint8_t*>(entries));
+        entries[0] += kRaise[0];
+        entries[1] += kRaise[1];
+        std::memcpy(to + 32 + 16 * quad, entries, 16);
+      }
+    }
+  });
+}
+
+// Entries are ±x0 ± x1 ± x2 ± x3, plus where the bit is set, in steps; complementary indices are negatives.
+void int8_quad(const float* x, float inverse, uint8_t* table) {
+  constexpr float kRounder = 12582912.0f;  // 1.5·2^23: rounds to whole numbers, ties to even
+  constexpr float kSign[3][8] = {
+      {-1, 1, -1, 1, -1, 1, -1, 1}, {-1, -1, 1, 1, -1, -1, 1, 1}, {-1, -1, -1, -1, 1, 1, 1, 1}};
+  for (size_t i = 0; i < 8; i++) {
+    const float sum = kSign[0][i] * x[0] + kSign[1][i] * x[1] + kSign[2][i] * x[2] - x[3];
+    const float whole = std::min(std::max((sum * inverse + kRounder) - kRounder, -127.0f), 127.0f);
+    const int entry = static_cast<int>(whole);
+    table[i] = static_cast<uint8_t>(128 + entry);
+    table[15 - i] = static_cast<uint8_t>(128 - entry);
+  }
+}
+
+// Half the step of each 64 columns goes to steps, the sum of each group to totals.
+void int8_tables(const LutShape& shape, const float* x, uint8_t* tables, float* steps, float* totals) {
+  constexpr float kLargest = 3.4028234663852886e38f;
+  each_group(shape, [&](size_t g, size_t first, size_t width, size_t before) {
+    double total = 0;
+    for (size_t j = 0; j < width; j++) total += static_cast<double>(x[first + j]);
+    totals[g] = static_cast<float>(total);
+    uint8_t* to = tables + before * 32;
+    for (size_t from = 0; from < width; from += kLutStep) {
+      const size_t count = std::min(kLutStep, width - from);
+      float values[kLutStep] = {};
+      std::copy_n(x + first + from, count, values);
+      float largest = 0;
+      bool finite = true;
+      for (size_t j = 0; j < count; j += 4) {
+        const float sum =
+            ((std::fabs(values[j]) + std::fabs(values[j + 1])) + std::fabs(values[j + 2])) + std::fabs(values[j + 3]);
+        finite = finite && sum <= kLargest;
+        largest = std::max(largest, sum);
+      }
+      float inverse = 0;
+      if (!finite) {
+        *steps++ = std::nanf("");
+        std::fill_n(values, kLutStep, 0.0f);
+      } else if (largest > 0) {
+        inverse = std::min(127 / largest, kLargest);
+        *steps++ = 0.5f * (inverse < kLargest ? largest / 127 : 1 / inverse);
+      } else {
+        *steps++ = 0;
+      }
+      for (size_t j = 0; j < ceil_div(count, 8) * 8; j += 4, to += 16) int8_quad(values + j, inverse, to);
+    }
+  });
+}
+
+struct LutProduct : PackedProduct {
+  const LutWeights& w;
+  LutRun kernel;
+  LutTile common{};
+
+  LutProduct(size_t count, const LutWeights& weights, size_t pair_bytes, LutRun run_tile)
+      : w(weights), kernel(run_tile) {
+    const LutShape& s = w.shape;
+    tokens = count;
+    rows = s.rows;
+    tile_bytes = s.tile_bytes();
+    table_bytes = s.pairs() * pair_bytes;
+    common.table_stride = table_bytes;
+    common.groups = s.groups();
+    common.group_pairs = s.group_pairs();
+    common.last_pairs = common.groups == 0 ? 0 : ceil_div(s.width(common.groups - 1), 8);
+    common.bits = s.bits;
+    common.factor = w.factor;
+    common.sum_stride = common.groups;
+    common.step_stride = s.steps();
+  }
+  void at(LutTile& t, size_t tile, size_t count, const uint8_t* tables, float* out) const {
+    const size_t group = tile * common.groups * kPackedRows;
+    t.codes = w.bytes + tile * tile_bytes;
+    t.scales = w.scales + group;
+    t.zeros = w.zeros == nullptr ? nullptr : w.zeros + group;
+    t.tables = tables;
+    t.tokens = count;
+    t.out = out;
+  }
+
+ protected:
+  ~LutProduct() = default;
+};
+
+struct ExactProduct final : LutProduct {
+  using LutProduct::LutProduct;
+  const int8_t* q = nullptr;
+  const float* token_scales = nullptr;
+  int32_t* less = nullptr;
+  int32_t* sums = nullptr;
+
+  void make(size_t t, uint8_t* tables) const override {
+    const LutShape& s = w.shape;
+    const int8_t* row = q + t * s.cols;
+    exact_tables(s, row, tables);
+    each_group(s, [&](size_t g, size_t first, size_t width, size_t) {
+      int32_t sum = 0;
+      for (size_t j = 0; j < width; j++) sum += row[first + j];
+      // Every lookup of a high digit is raised by 32, two of them a pair and plane.
+      const int32_t raised = static_cast<int32_t>(ceil_div(width, 8)) * 2 * 32 * 16 * ((1 << s.bits) - 1);
+      sums[t * common.groups + g] = sum;
+      less[t * common.groups + g] = w.factor * raised + (w.zeros == nullptr ? w.zero * sum : 0);
+    });
+  }
+  void run(size_t tile, size_t first, size_t count, const uint8_t* tables, float* out) const override {
+    LutTile t = common;
+    at(t, tile, count, tables, out);
+    t.less = less + first * common.groups;
+    t.sums = sums + first * common.groups;
+    kernel(t);
+  }
+  float scale(size_t t) const override { return token_scales[t]; }
+};
+
+struct Int8Product final : LutProduct {
+  using LutProduct::LutProduct;
+  const float* x = nullptr;
+  float* steps = nullptr;
+  float* totals = nullptr;
+
+  void make(size_t t, uint8_t* tables) const override {
+    const size_t each = common.step_stride;
+    int8_tables(w.shape, x + t * w.shape.cols, tables, steps + t * each, totals + t * common.groups);
+    for (size_t j = 0; j < each; j++) steps[t * each + j] *= static_cast<float>(w.factor);
+  }
+  void run(size_t tile, size_t first, size_t count, const uint8_t* tables, float* out) const override {
+    LutTile t = common;
+    at(t, tile, count, tables, out);
+    t.steps = steps + first * common.step_stride;
+    t.totals = totals + first * common.groups;
+    // Tables sum factor·(c − middle of the codes); the rest of factor·c − z is the same for all of a group.
+    t.middle = static_cast<float>(w.factor) * 0.5f * static_cast<float>((1 << w.shape.bits) - 1) -
+               (w.zeros == nullptr ? static_cast<float>(w.zero) : 0);
+    kernel(t);
+  }
+  float scale(size_t) const override { return 1; }
+};
+
+}  // namespace
+
+Status lut_pack(const uint8_t* codes, const LutShape& shape, uint8_t* bytes, const Context& context) {
+  const size_t row_bytes = stream_bytes(shape.cols, shape.bits);
+  return each_part(shape.tiles(), shape.rows * shape.cols > size_t{1} << 18, context, [&](size_t tile) {
+    ArenaFrame scratch;
+    uint8_t* row = scratch.take<uint8_t>(shape.cols);
+    if (row == nullptr) return Status::out_of_memory;
+    uint8_t* to = bytes + tile * shape.tile_bytes();
+    std::fill_n(to, shape.tile_bytes(), uint8_t{0});
+    for (size_t r = 0; r < std::min(kPackedRows, shape.rows - tile * kPackedRows); r++) {
+      unpack_stream(codes + (tile * kPackedRows + r) * row_bytes, shape.cols, shape.bits, row);
+      each_group(shape, [&](size_t, size_t first, size_t width, size_t before) {
+        const size_t pairs = ceil_div(width, 8), planes = static_cast<size_t>(shape.bits);
+        for (size_t j = 0; j < width; j++) {
+          const size_t run = j / kLutRun * (kLutRun / 8), count = std::min(pairs - run, kLutRun / 8);
+          uint8_t* at = to + ((before + run) * planes + j / 8 - run) * kPackedRows + packed_byte(r);
+          for (size_t p = 0; p < planes; p++, at += count * kPackedRows)
+            *at = static_cast<uint8_t>(*at | ((row[first + j] >> p & 1) << (j % 8)));
+        }
+      });
+    }
+    return Status::ok;
+  });
+}
+
+Status lut_linear(size_t tokens, const int8_t* q, const float* token_scales, const LutWeights& w,
+                  const Head<float>& head, float* y, const Context& context) {
+  ExactProduct p(tokens, w, 64, kLut.pick().exact);
+  ArenaFrame scratch;
+  const auto length = checked_mul(tokens, p.common.groups);
+  p.less = length ? scratch.take<int32_t>(*length) : nullptr;
+  p.sums = length ? scratch.take<int32_t>(*length) : nullptr;
+  if (p.less == nullptr || p.sums == nullptr) return Status::out_of_memory;
+  p.q = q;
+  p.token_scales = token_scales;
+  return packed_product(p, head, y, context);
+}
+
+Status lut8_linear(size_t tokens, const float* x, const LutWeights& w, const Head<float>& head, float* y,
+                   const Context& context) {
+  Int8Product p(tokens, w, 32, kLut.pick().int8);
+  ArenaFrame scratch;
+  const auto steps = checked_mul(tokens, p.common.step_stride), totals = checked_mul(tokens, p.common.groups);
+  p.steps = steps ? scratch.take<float>(*steps) : nullptr;
+  p.totals = totals ? scratch.take<float>(*totals) : nullptr;
+  if (p.steps == nullptr || p.totals == nullptr) return Status::out_of_memory;
+  p.x = x;
+  return packed_product(p, head, y, context);
+}
+
+}  // namespace lapidary

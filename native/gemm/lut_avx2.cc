@@ -1,0 +1,273 @@
+// 32 rows a register. Two pairs of quads, eight lookups, add up in bytes before they are widened (exact tables); the
+// ports of the shuffles and of the additions are then equally busy.
+#include "gemm/lut.h"
+
+#if LAPIDARY_X86
+#include <immintrin.h>
+
+LAPIDARY_BEGIN_AVX2
+namespace lapidary {
+namespace {
+
+using std::int32_t, std::size_t, std::uint8_t;
+#include "gemm/lookup_lanes_avx2.h"
+
+struct Index {
+  V first, second;
+  explicit Index(const uint8_t* codes) {
+    const V nibble = _mm256_set1_epi8(15), both = load(codes);
+    first = _mm256_and_si256(both, nibble);
+    second = _mm256_and_si256(_mm256_srli_epi16(both, 4), nibble);
+  }
+};
+
+// Sums of one plane over `pairs` pairs of quads, at most 32. The digits stay apart: 64·60·15 fits a word.
+struct Digits {
+  Words low, high;
+};
+
+inline V pair_sum(const uint8_t* t, const Index& i) {
+  return _mm256_add_epi8(_mm256_shuffle_epi8(table(t), i.first), _mm256_shuffle_epi8(table(t + 16), i.second));
+}
+
+template <int kTokens>
+inline void exact_plane(const uint8_t* codes, const uint8_t* tables, size_t stride, size_t pairs,
+                        Digits (&out)[kTokens]) {
+  Widened low[kTokens], high[kTokens];
+#pragma GCC unroll 2
+  for (int n = 0; n < kTokens; n++) low[n] = high[n] = Widened::zero();
+  size_t j = 0;
+  for (; j + 2 <= pairs; j += 2, codes += 2 * kPackedRows) {
+    const Index a(codes), b(codes + kPackedRows);
+#pragma GCC unroll 2
+    for (int n = 0; n < kTokens; n++) {
+      const uint8_t* t = tables + static_cast<size_t>(n) * stride + j * 64;
+      low[n].add(_mm256_add_epi8(pair_sum(t, a), pair_sum(t + 64, b)));
+      high[n].add(_mm256_add_epi8(pair_sum(t + 32, a), pair_sum(t + 96, b)));
+    }
+  }
+  if (j < pairs) {
+    const Index a(codes);
+#pragma GCC unroll 2
+    for (int n = 0; n < kTokens; n++) {
+      const uint8_t* t = tables + static_cast<size_t>(n) * stride + j * 64;
+      low[n].add(pair_sum(t, a));
+      high[n].add(pair_sum(t + 32, a));
+    }
+  }
+#pragma GCC unroll 2
+  for (int n = 0; n < kTokens; n++) out[n] = {low[n].words(), high[n].words()};
+}
+
+template <int kTokens>
+inline void int8_plane(const uint8_t* codes, const uint8_t* tables, size_t stride, size_t pairs,
+                       Words (&out)[kTokens]) {
+  Widened sum[kTokens];
+#pragma GCC unroll 2
+  for (int n = 0; n < kTokens; n++) sum[n] = Widened::zero();
+  for (size_t j = 0; j < pairs; j++, codes += kPackedRows) {
+    const Index a(codes);
+#pragma GCC unroll 2
+    for (int n = 0; n < kTokens; n++) {
+      const uint8_t* t = tables + static_cast<size_t>(n) * stride + j * 32;
+      sum[n].add(_mm256_shuffle_epi8(table(t), a.first));
+      sum[n].add(_mm256_shuffle_epi8(table(t + 16), a.second));
+    }
+  }
+#pragma GCC unroll 2
+  for (int n = 0; n < kTokens; n++) out[n] = sum[n].words();
+}
+
+// sum + 2^shift · more
+template <int kShift>
+inline void add_shifted(Words& sum, const Words& more) {
+  sum.even = _mm256_add_epi16(sum.even, _mm256_slli_epi16(more.even, kShift));
+  sum.odd = _mm256_add_epi16(sum.odd, _mm256_slli_epi16(more.odd, kShift));
+}
+
+// All planes of a run of at most 32 pairs of quads.
+template <int kBits, int kTokens>
+inline void exact_run(const LutTile& t, const uint8_t* codes, const uint8_t* tables, size_t pairs,
+                      Sums (&out)[kTokens]) {
+  const size_t plane = pairs * kPackedRows;
+  Digits sum[kTokens];
+  exact_plane<kTokens>(codes, tables, t.table_stride, pairs, sum);
+#pragma GCC unroll 3
+  for (int p = 1; p < kBits; p++) {
+    Digits next[kTokens];
+    exact_plane<kTokens>(codes + static_cast<size_t>(p) * plane, tables, t.table_stride, pairs, next);
+#pragma GCC unroll 2
+    for (int n = 0; n < kTokens; n++) {
+      const auto add = p == 1 ? add_shifted<1> : p == 2 ? add_shifted<2> : add_shifted<3>;
+      add(sum[n].low, next[n].low);
+      add(sum[n].high, next[n].high);
+    }
+  }
+  if (pairs << kBits <= 32) {  // l + 16·h is at most 2·1020·pairs·(2^b − 1), which fits a word
+#pragma GCC unroll 2
+    for (int n = 0; n < kTokens; n++) {
+      add_shifted<4>(sum[n].low, sum[n].high);
+      out[n] = Sums::from(sum[n].low);
+    }
+    return;
+  }
+#pragma GCC unroll 2
+  for (int n = 0; n < kTokens; n++) {
+    const Sums high = Sums::from(sum[n].high);
+    out[n] = Sums::from(sum[n].low);
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; v++) out[n].part[v] = _mm256_add_epi32(out[n].part[v], _mm256_slli_epi32(high.part[v], 4));
+  }
+}
+
+// All planes of at most 8 pairs of quads: 16·255·15 fits a word.
+template <int kBits, int kTokens>
+inline void int8_run(const LutTile& t, const uint8_t* codes, size_t plane, const uint8_t* tables, size_t pairs,
+                     Sums (&out)[kTokens]) {
+  Words sum[kTokens];
+  int8_plane<kTokens>(codes, tables, t.table_stride, pairs, sum);
+#pragma GCC unroll 3
+  for (int p = 1; p < kBits; p++) {
+    Words next[kTokens];
+    int8_plane<kTokens>(codes + static_cast<size_t>(p) * plane, tables, t.table_stride, pairs, next);
+#pragma GCC unroll 2
+    for (int n = 0; n < kTokens; n++) {
+      const auto add = p == 1 ? add_shifted<1> : p == 2 ? add_shifted<2> : add_shifted<3>;
+      add(sum[n], next[n]);
+    }
+  }
+#pragma GCC unroll 2
+  for (int n = 0; n < kTokens; n++) out[n] = Sums::from(sum[n]);
+}
+
+inline V zeros_of(const uint8_t* z) {
+  return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(z)));
+}
+
+// out[v] += scales · sum
+inline void add_scaled(float* out, const float* scales, __m256 sum) {
+  _mm256_storeu_ps(out, _mm256_add_ps(_mm256_loadu_ps(out), _mm256_mul_ps(_mm256_loadu_ps(scales), sum)));
+}
+
+template <int kBits, int kTokens>
+void exact_tokens(const LutTile& t, size_t token) {
+  const uint8_t* codes = t.codes;
+  const uint8_t* tables = t.tables + token * t.table_stride;
+  float* out = t.out + token * kPackedRows;
+#pragma GCC unroll 8
+  for (int v = 0; v < 4 * kTokens; v++) _mm256_storeu_ps(out + 8 * v, _mm256_setzero_ps());
+  for (size_t g = 0; g < t.groups; g++) {
+    size_t left = g + 1 == t.groups ? t.last_pairs : t.group_pairs;
+    Sums sum[kTokens];
+    for (bool first = true; left > 0; first = false) {
+      const size_t pairs = left < kLutRun / 8 ? left : kLutRun / 8;
+      Sums part[kTokens];
+      exact_run<kBits, kTokens>(t, codes, tables, pairs, part);
+#pragma GCC unroll 2
+      for (int n = 0; n < kTokens; n++)
+#pragma GCC unroll 4
+        for (int v = 0; v < 4; v++)
+          sum[n].part[v] = first ? part[n].part[v] : _mm256_add_epi32(sum[n].part[v], part[n].part[v]);
+      codes += pairs * kBits * kPackedRows;
+      tables += pairs * 64;
+      left -= pairs;
+    }
+    const float* scales = t.scales + g * kPackedRows;
+#pragma GCC unroll 2
+    for (int n = 0; n < kTokens; n++) {
+      const size_t at = (token + static_cast<size_t>(n)) * t.sum_stride + g;
+      const V less = _mm256_set1_epi32(t.less[at]);
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; v++) {
+        V whole = sum[n].part[v];
+        if (t.factor == 2) whole = _mm256_add_epi32(whole, whole);
+        whole = _mm256_sub_epi32(whole, less);
+        if (t.zeros != nullptr)
+          whole = _mm256_sub_epi32(
+              whole, _mm256_mullo_epi32(zeros_of(t.zeros + g * kPackedRows + 8 * v), _mm256_set1_epi32(t.sums[at])));
+        add_scaled(out + n * static_cast<int>(kPackedRows) + 8 * v, scales + 8 * v, _mm256_cvtepi32_ps(whole));
+      }
+    }
+  }
+}
+
+template <int kBits, int kTokens>
+void int8_tokens(const LutTile& t, size_t token) {
+  const uint8_t* codes = t.codes;
+  const uint8_t* tables = t.tables + token * t.table_stride;
+  float* out = t.out + token * kPackedRows;
+#pragma GCC unroll 8
+  for (int v = 0; v < 4 * kTokens; v++) _mm256_storeu_ps(out + 8 * v, _mm256_setzero_ps());
+  size_t r = 0;
+  for (size_t g = 0; g < t.groups; g++) {
+    size_t left = g + 1 == t.groups ? t.last_pairs : t.group_pairs;
+    __m256 sum[kTokens][4];
+#pragma GCC unroll 2
+    for (int n = 0; n < kTokens; n++)
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; v++) sum[n][v] = _mm256_setzero_ps();
+    while (left > 0) {
+      const size_t pairs = left < kLutRun / 8 ? left : kLutRun / 8;
+      for (size_t j = 0; j < pairs; j += kLutStep / 8, r++) {
+        const size_t count = pairs - j < kLutStep / 8 ? pairs - j : kLutStep / 8;
+        Sums part[kTokens];
+        int8_run<kBits, kTokens>(t, codes + j * kPackedRows, pairs * kPackedRows, tables + j * 32, count, part);
+        const V raised = _mm256_set1_epi32(static_cast<int32_t>(256 * count) * ((1 << kBits) - 1));
+#pragma GCC unroll 2
+        for (int n = 0; n < kTokens; n++) {
+          const __m256 step = _mm256_broadcast_ss(t.steps + (token + static_cast<size_t>(n)) * t.step_stride + r);
+#pragma GCC unroll 4
+          for (int v = 0; v < 4; v++)
+            sum[n][v] = _mm256_add_ps(
+                sum[n][v], _mm256_mul_ps(step, _mm256_cvtepi32_ps(_mm256_sub_epi32(part[n].part[v], raised))));
+        }
+      }
+      codes += pairs * kBits * kPackedRows;
+      tables += pairs * 32;
+      left -= pairs;
+    }
+    const float* scales = t.scales + g * kPackedRows;
+#pragma GCC unroll 2
+    for (int n = 0; n < kTokens; n++) {
+      const __m256 total = _mm256_broadcast_ss(t.totals + (token + static_cast<size_t>(n)) * t.sum_stride + g);
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; v++) {
+        __m256 zero = _mm256_set1_ps(t.middle);
+        if (t.zeros != nullptr)
+          zero = _mm256_sub_ps(zero, _mm256_cvtepi32_ps(zeros_of(t.zeros + g * kPackedRows + 8 * v)));
+        add_scaled(out + n * static_cast<int>(kPackedRows) + 8 * v, scales + 8 * v,
+                   _mm256_add_ps(sum[n][v], _mm256_mul_ps(zero, total)));
+      }
+    }
+  }
+}
+
+template <int kBits>
+void exact_rows(const LutTile& t) {
+  size_t n = 0;
+  for (; n + 2 <= t.tokens; n += 2) exact_tokens<kBits, 2>(t, n);
+  if (n < t.tokens) exact_tokens<kBits, 1>(t, n);
+}
+
+template <int kBits>
+void int8_rows(const LutTile& t) {
+  size_t n = 0;
+  for (; n + 2 <= t.tokens; n += 2) int8_tokens<kBits, 2>(t, n);
+  if (n < t.tokens) int8_tokens<kBits, 1>(t, n);
+}
+
+}  // namespace
+
+void lut_exact_32__avx2(const LutTile& t) {
+  constexpr LutRun kOf[] = {exact_rows<1>, exact_rows<2>, exact_rows<3>, exact_rows<4>};
+  kOf[t.bits - 1](t);
+}
+
+void lut_int8_32__avx2(const LutTile& t) {
+  constexpr LutRun kOf[] = {int8_rows<1>, int8_rows<2>, int8_rows<3>, int8_rows<4>};
+  kOf[t.bits - 1](t);
+}
+
+}  // namespace lapidary
+LAPIDARY_END_ISA
+#endif

@@ -1,0 +1,39 @@
+// Weights packed for lookups: 32 rows are a tile, a byte of the vector register for each. And the loop over tiles and
+// tokens that their products have in common.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/context.h"
+#include "core/status.h"
+#include "gemm/linear.h"
+
+namespace lapidary {
+
+inline constexpr std::size_t kPackedRows = 32;  // of a tile
+// Columns: most, so that the sum of 8-bit activations times 4-bit codes fits 32 bits.
+inline constexpr std::size_t kPackedColumns = std::size_t{1} << 18;
+
+// The byte of a register that belongs to row r of a tile: bytes widened to words, the even ones first, are in order.
+constexpr std::size_t packed_byte(std::size_t r) { return r < 16 ? 2 * r : 2 * r - 31; }
+
+// The part of a product that is its own.
+struct PackedProduct {
+  std::size_t tokens, rows, tile_bytes, table_bytes;  // bytes of codes of a tile, of the tables of a token
+
+  virtual void make(std::size_t token, std::uint8_t* tables) const = 0;  // fills the tables of one token
+  // out[n·32 + r] ← sums of row r of the tile and token first + n, n < count
+  virtual void run(std::size_t tile, std::size_t first, std::size_t count, const std::uint8_t* tables,
+                   float* out) const = 0;
+  virtual float scale(std::size_t token) const = 0;  // of the sums of a token
+
+ protected:
+  ~PackedProduct() = default;
+};
+
+// y ← activation(scale·sums + bias), tokens × rows. Up to 8 MiB of tables exist at a time; the codes of a part and the
+// tables of the tokens that pass over them together stay in the second-level cache.
+Status packed_product(const PackedProduct& product, const Head<float>& head, float* y, const Context& context);
+
+}  // namespace lapidary

@@ -1,0 +1,338 @@
+#include "gemm/quantized.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/arena.h"
+#include "core/checked.h"
+#include "core/each_part.h"
+#include "gemm/low_rank.h"
+#include "gemm/pack.h"
+#include "gemm/quantized_rows.h"
+#include "gemm/quantized_tokens.h"
+#include "quant/bit_stream.h"
+
+namespace lapidary {
+namespace {
+
+// Tokens that pass over the weights together.
+constexpr size_t kTokens = 1024;
+// Tokens up to which the codes are read where they lie.
+constexpr size_t kFewTokens = 8;
+// Bytes of codes in one part, which stay in the second-level cache, and from which on a second thread saves more than
+// it costs to wake.
+constexpr size_t kPartBytes = size_t{1} << 16, kParallelBytes = size_t{1} << 18;
+// Values that a part decodes to f32 for few tokens, and for many.
+constexpr size_t kFewValues = size_t{1} << 15, kManyValues = size_t{1} << 19;
+constexpr size_t kPartRows = 256;
+// Columns of a panel that tokens pass over together: with 16 rows, 16 KiB.
+constexpr size_t kPanelDepth = 1024;
+// Most rows of a panel.
+constexpr size_t kWidest = 32;
+
+struct QuantizedProduct {
+  size_t tokens;
+  const float* x;  // tokens × cols, in the order of the codes
+  const QuantizedWeights& w;
+  Epilogue<float> epilogue;
+  float* y;
+  const Context& context;
+};
+
+// C[tokens × count] at y, `first` its first column: multiplied by the rows' factors, then the epilogue.
+void finish(const QuantizedProduct& g, const CodeRows& rows, size_t tokens, size_t first, size_t count, float* y) {
+  const size_t ldy = g.w.layout.rows;
+  float factors[kPartRows];
+  for (size_t j = 0; j < count; j++) factors[j] = rows.factor(first + j);
+  for (size_t t = 0; t < tokens; t++)
+    for (size_t j = 0; j < count; j++) y[t * ldy + first + j] *= factors[j];
+  g.epilogue.apply(y + first, ldy, tokens, count, first);
+}
+
+CodeForm form_of(const CodeRows& rows) {
+  if (rows.bits() == 4 && !rows.moved()) {
+    if (rows.table() != nullptr) return rows.unit() == 32 ? CodeForm::looked_up : CodeForm::looked_up_halves;
+    return rows.unit() == 32 ? CodeForm::nibbles : CodeForm::halves;
+  }
+  return rows.bits() == 8 ? CodeForm::wide_bytes : CodeForm::bytes;
+}
+
+// Rows of codes, read once where they lie (4 and 8 bits) or through a row of bytes, against all tokens.
+Status dot_product(const QuantizedProduct& g, const CodeRows& rows, const QuantizedKernels& kernels) {
+  const size_t n = g.w.layout.rows, depth = rows.depth(), cols = g.w.layout.cols;
+  const CodeForm form = form_of(rows);
+  const bool nibbles = form < CodeForm::bytes;
+  const bool in_place = nibbles || (rows.bits() == 8 && !rows.moved());
+  const size_t unit = nibbles ? rows.unit() : 16, units = depth / unit;
+  const TokenForm token_form = nibbles ? TokenForm::nibbles : TokenForm::bytes;
+  const size_t most = std::min(g.tokens, kTokens), a_count = scale_count(token_form, depth, unit);
+  // An odd number of cache lines: tokens fall into different sets of the cache.
+  const size_t pitch = (ceil_div(depth, kAlignment) | 1) * kAlignment;
+  ArenaFrame shared;
+  const auto x_length = checked_mul(most, pitch), a_length = checked_mul(most, a_count);
+  RoundedTokens x{};
+  x.x_stride = pitch;
+  x.a_stride = a_count;
+  x.aq_stride = units;
+  x.x = x_length ? shared.take<int8_t>(*x_length) : nullptr;
+  x.a = a_length ? shared.take<float>(*a_length) : nullptr;
+  x.aq = a_length ? shared.take<float>(most * units) : nullptr;
+  if (x.x == nullptr || x.a == nullptr || x.aq == nullptr) return Status::out_of_memory;
+
+  const int raised = form == CodeForm::wide_bytes ? kernels.raised : 0;
+  const size_t each = std::clamp<size_t>(kPartBytes / rows.row_bytes(), 1, kPartRows);
+  const bool parallel = n >= ceil_div(kParallelBytes, rows.row_bytes() * std::min<size_t>(g.tokens, 16));
+  for (size_t base = 0; base < g.tokens; base += kTokens) {
+    const size_t tokens = std::min(kTokens, g.tokens - base);
+    Status status = round_tokens(g.x + base * cols, tokens, cols, rows, token_form, unit, x, g.context);
+    if (status != Status::ok) return status;
+    float* y = g.y + base * n;
+    status = each_part(ceil_div(n, each), parallel, g.context, [&](size_t part) {
+      ArenaFrame scratch;
+      float* scales = scratch.take<float>(units);
+      float* shifts = scratch.take<float>(units);
+      uint8_t* row = scratch.take<uint8_t>(in_place ? kCodeChunk : depth);
+      uint8_t* unpacked = scratch.take<uint8_t>(in_place ? 0 : cols);
+      if (scales == nullptr || shifts == nullptr || row == nullptr || unpacked == nullptr) return Status::out_of_memory;
+      const size_t first = part * each, end = std::min(first + each, n);
+      CodeDots d{};
+      d.table = rows.table();
+      d.units = units;
+      d.x_stride = x.x_stride;
+      d.a_stride = x.a_stride;
+      d.aq_stride = x.aq_stride;
+      for (size_t i = first; i < end; i++) {
+        if (g.context.cancelled()) return Status::aborted;
+        if (in_place) {
+          d.codes = rows.codes(i);
+          d.chunks = rows.row_bytes() / kCodeChunk;
+          d.tail = nullptr;
+          if (const size_t left = rows.row_bytes() % kCodeChunk; left > 0) {
+            std::memcpy(row, d.codes + d.chunks * kCodeChunk, left);
+            std::memset(row + left, 0, kCodeChunk - left);
+            d.tail = row;
+          }
+        } else {
+          rows.expand(kernels, i, 0, depth, unpacked, row);
+          d.codes = row;
+          d.chunks = depth / kCodeChunk;
+        }
+        const CodeRows::Scales s = rows.scales(i, unit, raised, scales, shifts);
+        d.scales = s.scales;
+        d.shifts = s.shifts;
+        d.zero = s.zero;
+        for (size_t t = 0; t < tokens; t += kernels.tokens) {
+          float sums[16];
+          d.tokens = std::min(kernels.tokens, tokens - t);
+          d.x = x.x + t * x.x_stride;
+          d.a = x.a + t * x.a_stride;
+          d.aq = x.aq + t * x.aq_stride;
+          d.sums = sums;
+          kernels.dots[static_cast<size_t>(form)](d);
+          for (size_t s_t = 0; s_t < d.tokens; s_t++) y[(t + s_t) * n + i] = sums[s_t];
+        }
+      }
+      finish(g, rows, tokens, first, end - first, y);
+      return Status::ok;
+    });
+    if (status != Status::ok) return status;
+  }
+  return Status::ok;
+}
+
+// A panel of weights: rows [first, first + width), columns [from, from + count) of depth.
+struct Panel {
+  uint8_t* bytes;  // nr rows of kPanelDepth
+  uint8_t* steps;  // the same, turned; twice that for two planes
+  uint8_t* unpacked;
+};
+
+// dwords of the rows of `bytes`, side by side: to[s·nr·planes…]. With two planes the low four bits, then the high ones.
+void turn(const uint8_t* bytes, size_t pitch, size_t count, size_t nr, size_t steps, size_t planes, uint8_t* to) {
+  const auto panels = pack::choose_panels<int32_t>(nr, true);
+  if (planes == 1)
+    return panels(reinterpret_cast<const int32_t*>(bytes), pitch / 4, count / 4, nr, reinterpret_cast<int32_t*>(to));
+  // Unit by unit, so that the planes of a unit follow each other.
+  alignas(64) uint8_t plane[kWidest * 32];
+  const size_t unit = 4 * steps;
+  for (size_t k = 0; k < count; k += unit)
+    for (size_t p = 0; p < 2; p++, to += nr * unit) {
+      for (size_t r = 0; r < nr; r++)
+        for (size_t i = 0; i < unit; i++) {
+          const uint8_t c = bytes[r * pitch + k + i];
+          plane[r * unit + i] = p == 0 ? c & 15 : c >> 4;
+        }
+      panels(reinterpret_cast<const int32_t*>(plane), steps, steps, nr, reinterpret_cast<int32_t*>(to));
+    }
+}
+
+// Panels of weights, expanded where all tokens pass over them.
+Status blocked_product(const QuantizedProduct& g, const CodeRows& rows, const QuantizedKernels& kernels) {
+  const size_t n = g.w.layout.rows, depth = rows.depth(), cols = g.w.layout.cols, nr = kernels.nr;
+  const size_t steps = std::min<size_t>(rows.unit() / 4, rows.table() != nullptr ? kernels.table_steps : 8);
+  const size_t unit = 4 * steps, units = depth / unit, planes = rows.bits() > kernels.plane_bits ? 2 : 1;
+  const size_t most = std::min(g.tokens, kTokens), pitch = (ceil_div(depth, kAlignment) | 1) * kAlignment;
+  ArenaFrame shared;
+  const auto x_length = checked_mul(most, pitch), a_length = checked_mul(most, units);
+  RoundedTokens x{};
+  x.x_stride = pitch;
+  x.a_stride = x.aq_stride = units;
+  x.x = x_length ? shared.take<int8_t>(*x_length) : nullptr;
+  x.a = a_length ? shared.take<float>(*a_length) : nullptr;
+  x.aq = a_length ? shared.take<float>(*a_length) : nullptr;
+  if (x.x == nullptr || x.a == nullptr || x.aq == nullptr) return Status::out_of_memory;
+
+  const size_t wide = std::min(kPanelDepth, depth);
+  for (size_t base = 0; base < g.tokens; base += kTokens) {
+    const size_t tokens = std::min(kTokens, g.tokens - base);
+    Status status = round_tokens(g.x + base * cols, tokens, cols, rows, TokenForm::panels, unit, x, g.context);
+    if (status != Status::ok) return status;
+    float* y = g.y + base * n;
+    const bool parallel = n >= ceil_div(kParallelBytes, rows.row_bytes() * std::min<size_t>(tokens, 16));
+    status = each_part(ceil_div(n, nr), parallel, g.context, [&](size_t part) {
+      ArenaFrame scratch;
+      uint8_t* bytes = scratch.take<uint8_t>(nr * wide);
+      uint8_t* panel = scratch.take<uint8_t>(nr * wide * planes);
+      uint8_t* unpacked = scratch.take<uint8_t>(rows.moved() ? cols : 0);
+      float* row_scales = scratch.take<float>(2 * units);
+      const auto scales_length = checked_mul(2 * nr, units);
+      float* scales = scales_length ? scratch.take<float>(*scales_length) : nullptr;
+      if (bytes == nullptr || panel == nullptr || unpacked == nullptr || row_scales == nullptr || scales == nullptr)
+        return Status::out_of_memory;
+      const size_t first = part * nr, width = std::min(nr, n - first);
+      std::fill_n(scales, 2 * nr * units, 0.0f);
+      for (size_t r = 0; r < width; r++) {
+        const CodeRows::Scales s = rows.scales(first + r, unit, 0, row_scales, row_scales + units);
+        for (size_t u = 0; u < units; u++) {
+          scales[2 * u * nr + r] = s.scales[u];
+          scales[(2 * u + 1) * nr + r] = s.zero * s.shifts[u];
+        }
+      }
+      std::fill_n(bytes, nr * wide, uint8_t{0});
+      PanelTile tile{};
+      tile.w = panel;
+      tile.steps = steps;
+      tile.planes = planes;
+      tile.x_stride = x.x_stride;
+      tile.a_stride = x.a_stride;
+      tile.width = width;
+      tile.ldy = n;
+      for (size_t k = 0; k < depth; k += wide) {
+        const size_t count = std::min(wide, depth - k);
+        for (size_t r = 0; r < width; r++) rows.expand(kernels, first + r, k, count, unpacked, bytes + r * wide);
+        turn(bytes, wide, count, nr, steps, planes, panel);
+        tile.scales = scales + 2 * nr * (k / unit);
+        tile.units = count / unit;
+        tile.add = k > 0;
+        for (size_t t = 0; t < tokens; t += kernels.mr) {
+          if (g.context.cancelled()) return Status::aborted;
+          tile.tokens = std::min(kernels.mr, tokens - t);
+          tile.x = x.x + t * x.x_stride + k;
+          tile.a = x.a + t * x.a_stride + k / unit;
+          tile.aq = x.aq + t * x.aq_stride + k / unit;
+          tile.y = y + t * n + first;
+          kernels.tile(tile);
+        }
+      }
+      finish(g, rows, tokens, first, width, y);
+      return Status::ok;
+    });
+    if (status != Status::ok) return status;
+  }
+  return Status::ok;
+}
+
+// Blocks of rows, decoded to f32.
+Status decoded_product(const QuantizedProduct& g, Route route) {
+  const QuantLayout& layout = g.w.layout;
+  const QuantInput& in = g.w.parts;
+  const size_t values = g.tokens <= kFewTokens ? kFewValues : kManyValues;
+  const size_t each = std::max<size_t>(4, values / layout.cols / 4 * 4), groups = layout.groups();
+  const size_t bytes = stream_bytes(layout.cols, layout.bits);
+  const bool parallel = layout.rows >= ceil_div(kParallelBytes / 4, layout.cols * std::min<size_t>(g.tokens, 16));
+  return each_part(ceil_div(layout.rows, each), parallel, g.context, [&](size_t part) {
+    const size_t first = part * each, count = std::min(each, layout.rows - first);
+    ArenaFrame scratch;
+    const auto length = checked_mul(count, layout.cols);
+    float* decoded = length ? scratch.take<float>(*length) : nullptr;
+    if (decoded == nullptr) return Status::out_of_memory;
+    QuantLayout some = layout;
+    some.rows = count;
+    const auto from = [&](auto* values_of, size_t offset) {
+      return values_of == nullptr ? nullptr : values_of + offset;
+    };
+    const QuantInput parts{in.codes + first * bytes, from(in.scales, first * groups),
+                           from(in.byte_scales, first * groups), from(in.zeros, first * groups),
+                           from(in.row_scales, first)};
+    Status status = dequantize(parts, some, nullptr, decoded, g.context);
+    if (status != Status::ok) return status;
+    Epilogue<float> epilogue = g.epilogue;
+    if (epilogue.bias != nullptr) epilogue.bias += first;
+    return half_gemm(g.tokens, count, layout.cols, 1, {g.x, Storage::f32, layout.cols, false},
+                     {decoded, Storage::f32, layout.cols, true}, 0, g.y + first, layout.rows, g.context, &epilogue,
+                     route);
+  });
+}
+
+Status add_epilogue(const Epilogue<float>& epilogue, size_t tokens, size_t rows, float* y, const Context& context) {
+  constexpr size_t kPartValues = size_t{1} << 14;
+  const size_t each = std::max<size_t>(1, kPartValues / rows);
+  return each_part(ceil_div(tokens, each), tokens >= ceil_div(8 * kPartValues, rows), context, [&](size_t part) {
+    const size_t first = part * each;
+    epilogue.apply(y + first * rows, rows, std::min(each, tokens - first), rows, 0);
+    return Status::ok;
+  });
+}
+
+}  // namespace
+
+Status quantized_linear(size_t tokens, StoredOperand x, const QuantizedWeights& w, bool rounded,
+                        const Head<float>& head, float* y, Route route, const Context& context) {
+  const size_t rows = w.layout.rows, cols = w.layout.cols;
+  if (w.permutation != nullptr)
+    if (const Status status = check_permutation(w.permutation, cols); status != Status::ok) return status;
+  if (tokens == 0 || rows == 0) return Status::ok;
+  const Epilogue<float>& epilogue = head.epilogue;
+
+  // The tokens as f32, and in the order of the codes.
+  ArenaFrame scratch;
+  const float* plain = static_cast<const float*>(x.data);
+  if (x.storage != Storage::f32) {
+    const auto length = checked_mul(tokens, cols);
+    float* wide = length ? scratch.take<float>(*length) : nullptr;
+    if (wide == nullptr) return Status::out_of_memory;
+    kHalf.pick()().widen[static_cast<size_t>(x.storage)](x.data, *length, wide);
+    plain = wide;
+  }
+  const float* ordered = plain;
+  if (w.permutation != nullptr) {
+    const auto length = checked_mul(tokens, cols);
+    float* moved = length ? scratch.take<float>(*length) : nullptr;
+    if (moved == nullptr) return Status::out_of_memory;
+    for (size_t t = 0; t < tokens; t++)
+      for (size_t j = 0; j < cols; j++) moved[t * cols + j] = plain[t * cols + w.permutation[j]];
+    ordered = moved;
+  }
+
+  const QuantizedProduct g{tokens, ordered, w, w.left != nullptr ? Epilogue<float>{} : epilogue, y, context};
+  Status status = Status::ok;
+  if (cols == 0) {
+    std::fill_n(y, tokens * rows, 0.0f);
+    status = add_epilogue(g.epilogue, tokens, rows, y, context);
+  } else if (!rounded) {
+    status = decoded_product(g, route);
+  } else {
+    const CodeRows codes(w.layout, w.parts);
+    const QuantizedKernels& kernels = kQuantized.pick()();
+    const bool few = route == Route::dot || (route == Route::automatic && tokens <= kFewTokens);
+    status = few ? dot_product(g, codes, kernels) : blocked_product(g, codes, kernels);
+  }
+  if (status == Status::ok && w.left != nullptr) {
+    status = add_low_rank(plain, tokens, {rows, cols, w.rank, 1, w.right, w.left, 1}, y, context);
+    if (status == Status::ok) status = add_epilogue(epilogue, tokens, rows, y, context);
+  }
+  if (status != Status::ok || epilogue.activation != Activation::poly_norm) return status;
+  return poly_norm(tokens, rows, epilogue.coefficients, epilogue.degree, head.epsilon, y, context);
+}
+
+}  // namespace lapidary

@@ -1,0 +1,141 @@
+// A layer whose weights are in few bits: y = activation(x·(W + left·right)ᵀ + bias), W of quant/quantize.h.
+//
+// Rounded tokens. Each 32 neighbouring columns of a token share a scale a = max|x| / 127 and become whole numbers
+// q = rint(x / a), |q| ≤ 127. The weights of all formats but the 8-bit floats are s·(c − z) with whole c (of a 4-bit
+// float: 12 and twice its value, through a table of 16 bytes), so over the columns of a unit, 16 or 32 that share both
+// scales, Σ c·q is exact in 32 bits, and
+//
+//   y = factor · Σ_units s·a·(Σ c·q) − (s·z)·(a·Σ q)    in f32.
+//
+// Error against the exact product of x with the dequantised weights ŵ, first order in 2^−24, K columns:
+//
+//   |y − x·ŵ| ≤ Σ_k |ŵ_k|·a_k/2 + 2^−24·(K/16 + 12)·Σ_k |s_k|·(|c_k| + |z_k|)·|x_k| + what is denormal on the way.
+//
+// 32 columns of a token that are all below 2^−120 count as zeros. A token with a NaN or an infinity gives NaN in all of
+// its results, as a NaN scale does in all of its row.
+//
+// Ways: `dot` reads the codes of a row where they lie, once for all tokens of a call up to QuantizedKernels::tokens;
+// `blocked` expands the codes of a few rows to bytes, in panels that stay in the nearest caches while all tokens pass.
+// Nothing is repacked in memory. Bound of dot: reading the codes; of blocked: the ports of the byte multiplications.
+//
+// f32 tokens: blocks of rows are decoded to f32 in the second-level cache and go to half_gemm. For 8-bit floats, and
+// where rounding x is not wanted.
+//
+// Bits: sums over k are cut by constants and the shape, so they do not depend on the threads.
+//
+// Source: the units, scales and rounding of tokens are those of llama.cpp's Q8_0 and ONNX Runtime's MatMulNBits with
+// accuracy level 4; whole group scales: Zhang et al., Dual Grained Quantization (2023), section 3; doubled 4-bit
+// floats: the table of E2M1 in OCP Microscaling Formats 1.0 (2023) times two.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/context.h"
+#include "core/dispatch.h"
+#include "core/status.h"
+#include "gemm/half.h"
+#include "gemm/linear.h"
+#include "quant/quantize.h"
+
+namespace lapidary {
+
+struct QuantizedWeights {
+  QuantLayout layout;
+  QuantInput parts;
+  const std::uint32_t* permutation;  // nullptr: none
+  const float* left;                 // rows × rank, or nullptr: nothing is added
+  const float* right;                // rank × cols
+  std::size_t rank;
+};
+
+// x tokens × cols, y tokens × rows, which overlaps nothing. rounded: see above; not for 8-bit floats.
+// bad_structure if the permutation is none.
+Status quantized_linear(std::size_t tokens, StoredOperand x, const QuantizedWeights& w, bool rounded,
+                        const Head<float>& head, float* y, Route route, const Context& context);
+
+// Kernels.
+// -------------------------------------------------------------------------------------------------------------
+
+inline constexpr std::size_t kTokenBlock = 32;  // columns of a token that share a scale
+inline constexpr std::size_t kCodeChunk = 64;   // bytes of codes that the dots take at a time: 4 lanes of 16
+inline constexpr std::size_t kDepthStep = 128;  // the columns that kernels see are a multiple of this
+
+// Dots of one row of codes with a few rounded tokens. A lane is 16 bytes of codes, so 32 columns in nibbles and 16 in
+// bytes. sums[t] = Σ_units scales·(a·Σ c·q) − zero·Σ_units shifts·(a·Σ q).
+struct CodeDots {
+  const std::uint8_t* codes;  // `chunks` chunks where they lie, then, unless it is nullptr, the one at `tail`
+  std::size_t chunks;
+  const std::uint8_t* tail;
+  const std::int8_t* table;  // what the codes stand for, for the kernels that look them up: 16 bytes from 0 to 127
+  const float* scales;       // of the units; multiples of 4 of them, 8 where a lane has two
+  const float* shifts;
+  float zero;
+  std::size_t units;
+  const std::int8_t* x;  // tokens, x_stride apart. Nibbles: of each 128 columns first the even ones, then the odd ones
+  std::size_t x_stride;
+  const float* a;  // their scales, 4 in a lane, for 4 bytes of codes each
+  std::size_t a_stride;
+  const float* aq;  // a·Σ q of the units
+  std::size_t aq_stride;
+  std::size_t tokens;  // 1 … QuantizedKernels::tokens
+  float* sums;
+};
+
+// A panel of nr rows of weights, expanded to bytes, against up to mr tokens: y[t·ldy + j] (+)= the sum above. The bytes
+// of a unit stand in `steps` steps of 4 columns, rows side by side; with two planes first those of the low and then
+// those of the high four bits.
+struct PanelTile {
+  const std::uint8_t* w;
+  const float* scales;  // of each unit nr scales and nr shifts
+  std::size_t units, steps, planes;
+  const std::int8_t* x;  // in the order of the columns
+  std::size_t x_stride;
+  const float* a;   // of the units
+  const float* aq;  // a·Σ q of the units
+  std::size_t a_stride;
+  std::size_t tokens, width;  // 1 … mr, 1 … nr
+  float* y;
+  std::size_t ldy;
+  bool add;
+};
+
+enum class CodeForm : std::uint8_t {
+  nibbles,    // 4 bits, the even column low
+  halves,     // the same with two units in a lane: 16 columns each
+  looked_up,  // nibbles that stand for the bytes of a table
+  looked_up_halves,
+  bytes,       // below 128
+  wide_bytes,  // Σ (c − raised)·q
+};
+inline constexpr std::size_t kCodeForms = 6;
+
+struct QuantizedKernels {
+  void (*dots[kCodeForms])(const CodeDots&);
+  std::size_t tokens;  // of a call
+  int raised;          // of wide_bytes
+
+  std::size_t mr, nr;
+  void (*tile)(const PanelTile&);
+  int plane_bits;           // codes of more bits come in two planes of four
+  std::size_t table_steps;  // most steps of a unit whose bytes are up to 24, not 15; else 8
+
+  // Nibbles to bytes, through a table unless it is nullptr. Reads ⌈count/2⌉ bytes.
+  void (*expand)(const std::uint8_t* codes, std::size_t count, const std::int8_t* table, std::uint8_t* out);
+};
+
+const QuantizedKernels& quantized_kernels__portable();
+#if LAPIDARY_X86
+const QuantizedKernels& quantized_kernels__avx2();
+const QuantizedKernels& quantized_kernels__avx512vnni();
+#endif
+
+inline constexpr KernelTable<const QuantizedKernels& (*)(), 1 + 2 * LAPIDARY_X86> kQuantized = {{
+    {Isa::portable, quantized_kernels__portable},
+#if LAPIDARY_X86
+    {Isa::avx2, quantized_kernels__avx2},
+    {Isa::avx512vnni, quantized_kernels__avx512vnni},
+#endif
+}};
+
+}  // namespace lapidary

@@ -1,0 +1,96 @@
+// Codes on 256-bit registers, products of bytes by vpmaddubsw, which saturates at pairs above 32767. None gets there:
+//
+//   nibbles     codes (or table) up to 24, |q| ≤ 127: a pair ≤ 2·24·127 = 6096, low and high nibbles together 12192
+//   bytes       codes below 128: 2·127·127 = 32258
+//   wide_bytes  |c − 128| ≤ 128 as the unsigned side, q with its sign: 2·128·127 = 32512
+//   panels      codes up to 15 over 8 steps: 8·2·15·127 = 30480; up to 24 over 4 steps: 24384; more bits in two planes
+//
+// Bound: a chunk of nibbles costs 11 operations for 64 codes, so 32 bytes in 3 cycles of four units: above what memory
+// delivers. A panel's step is a multiplication and an addition for 32 products; the tile is 4 × 2 of 16 registers.
+#include "gemm/quantized.h"
+
+#if LAPIDARY_X86
+#include <immintrin.h>
+
+LAPIDARY_BEGIN_AVX2
+namespace lapidary {
+namespace {
+
+#include "core/avx2_lanes.h"
+
+struct Lanes {
+  using I = __m256i;
+  using Sum = __m256i;  // of i16
+  static constexpr int kVectors = 2, kTokens = 8, kRows = 4, kRowVectors = 2;
+  static I load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+  static I table(const std::int8_t* p) {
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+  static I low(I v) { return _mm256_and_si256(v, _mm256_set1_epi8(15)); }
+  static I high(I v) { return low(_mm256_srli_epi16(v, 4)); }
+  static I look_up(I table, I v) { return _mm256_shuffle_epi8(table, v); }
+  static F32::V four(const float* p) { return _mm256_broadcast_ps(reinterpret_cast<const __m128*>(p)); }
+  static F32::V scales(const float* p, int v) {
+    const __m256i first = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1), second = _mm256_setr_epi32(2, 2, 2, 2, 3, 3, 3, 3);
+    return _mm256_permutevar_ps(four(p), v == 0 ? first : second);
+  }
+  static F32::V halves(const float* p, int v) {
+    return _mm256_permutevar_ps(four(p + 4 * v), _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3));
+  }
+  static I whole(Sum pairs) { return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)); }
+  static F32::V floats(I v) { return _mm256_cvtepi32_ps(v); }
+  static F32::V nibbles(I lo, I x0, I hi, I x1) {
+    return floats(whole(_mm256_add_epi16(_mm256_maddubs_epi16(lo, x0), _mm256_maddubs_epi16(hi, x1))));
+  }
+  static F32::V bytes(I w, I x) { return floats(whole(_mm256_maddubs_epi16(w, x))); }
+  static F32::V wide_bytes(I w, I x) {
+    const I c = _mm256_xor_si256(w, _mm256_set1_epi8(static_cast<char>(0x80)));
+    return floats(whole(_mm256_maddubs_epi16(_mm256_abs_epi8(c), _mm256_sign_epi8(x, c))));
+  }
+  static Sum zero() { return _mm256_setzero_si256(); }
+  static Sum step(Sum sum, I w, I x) { return _mm256_add_epi16(sum, _mm256_maddubs_epi16(w, x)); }
+  static I planes(I low, I high) { return _mm256_add_epi32(low, _mm256_slli_epi32(high, 4)); }
+  static I broadcast(const std::int8_t* p) {
+    int four;
+    __builtin_memcpy(&four, p, sizeof four);
+    return _mm256_set1_epi32(four);
+  }
+  static float sum(F32::V v) {
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+  }
+};
+
+#include "gemm/quantized_lanes.h"
+
+void panel_4x16__avx2(const PanelTile& p) { panel_up_to<Lanes, Lanes::kRows>(p); }
+
+void expand(const std::uint8_t* codes, std::size_t count, const std::int8_t* table, std::uint8_t* out) {
+  alignas(16) static constexpr std::int8_t kSame[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  const __m256i values = Lanes::table(table == nullptr ? kSame : table);
+  std::size_t k = 0;
+  const auto step = [&](const std::uint8_t* from, std::uint8_t* to) {
+    const __m256i v = Lanes::load(from);
+    const __m256i low = Lanes::look_up(values, Lanes::low(v)), high = Lanes::look_up(values, Lanes::high(v));
+    const __m256i a = _mm256_unpacklo_epi8(low, high), b = _mm256_unpackhi_epi8(low, high);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_permute2x128_si256(a, b, 0x20));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + 32), _mm256_permute2x128_si256(a, b, 0x31));
+  };
+  for (; k + 64 <= count; k += 64) step(codes + k / 2, out + k);
+  if (k == count) return;
+  std::uint8_t from[32] = {}, to[64];
+  __builtin_memcpy(from, codes + k / 2, (count - k + 1) / 2);
+  step(from, to);
+  __builtin_memcpy(out + k, to, count - k);
+}
+
+constexpr QuantizedKernels kKernels = kernels_of<Lanes>(128, panel_4x16__avx2, 4, 4, expand);
+
+}  // namespace
+
+const QuantizedKernels& quantized_kernels__avx2() { return kKernels; }
+
+}  // namespace lapidary
+LAPIDARY_END_ISA
+#endif

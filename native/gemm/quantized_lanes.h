@@ -1,0 +1,180 @@
+// The text of the kernels of quantized.h, written once over lanes of this shape, included inside an instruction set's
+// region and unnamed namespace after F32 of core/*_lanes.h:
+//
+//   struct Lanes {
+//     using I = <bytes or i32>;
+//     static constexpr int kVectors;             // of a chunk of 64 bytes
+//     static constexpr int kRows, kRowVectors;   // of a panel's tile
+//     load(p), table(p), low(v), high(v), look_up(table, v)
+//     F32::V scales(p, v)   // the scales of the lanes of vector v of a chunk at p, each over its lane
+//     F32::V halves(p, v)   // the same of half lanes
+//     nibbles(lo, x0, hi, x1), bytes(w, x), wide_bytes(w, x)  // sums of products of 4 (8) neighbours, as F32::V
+//     Sum: zero(), step(sum, w, x), whole(sum) → i32, planes(low, high) → low + 16·high, floats(i32)
+//     broadcast(p)   // 4 bytes
+//     sum(F32::V)    // over the lanes, as a tree
+//   };
+
+enum class Look { nibbles, table, bytes, wide_bytes };
+
+// Σ over the units of shifts·aq: the units are few.
+template <class L>
+inline float shift_of(const float* shifts, const float* aq, std::size_t units) {
+  F32::V sum = F32::zero();
+  std::size_t u = 0;
+  for (; u + F32::kLanes <= units; u += F32::kLanes) sum = F32::fma(F32::load(shifts + u), F32::load(aq + u), sum);
+  if (u < units) {
+    const F32::Mask rest = F32::mask(static_cast<int>(units - u));
+    sum = F32::fma(F32::load(rest, shifts + u), F32::load(rest, aq + u), sum);
+  }
+  return L::sum(sum);
+}
+
+template <class L, Look kLook, bool kHalves, int kTokens>
+inline void code_dots_of(const CodeDots& d) {
+  constexpr bool kNibbles = kLook == Look::nibbles || kLook == Look::table;
+  constexpr std::size_t kBytes = kCodeChunk / L::kVectors, kUnits = kHalves ? 8 : 4;
+  // Two sums a token, where there are registers, so that additions do not wait for each other.
+  constexpr int kSums = kTokens <= 4 ? 2 : 1;
+  F32::V sums[kTokens][kSums];
+#pragma GCC unroll 8
+  for (int t = 0; t < kTokens; t++)
+#pragma GCC unroll 2
+    for (int s = 0; s < kSums; s++) sums[t][s] = F32::zero();
+  typename L::I table;
+  if constexpr (kLook == Look::table) table = L::table(d.table);
+
+  const auto chunk = [&](const std::uint8_t* codes, std::size_t index) __attribute__((always_inline)) {
+    const std::int8_t* x = d.x + index * kCodeChunk * (kNibbles ? 2 : 1);
+    const float* a = d.a + index * (kCodeChunk / 4);
+    const float* scales = d.scales + index * kUnits;
+#pragma GCC unroll 2
+    for (int v = 0; v < L::kVectors; v++) {
+      const typename L::I w = L::load(codes + v * kBytes);
+      const F32::V scale = kHalves ? L::halves(scales, v) : L::scales(scales, v);
+      typename L::I low = w, high = w;
+      if constexpr (kNibbles) {
+        low = L::low(w);
+        high = L::high(w);
+      }
+      if constexpr (kLook == Look::table) {
+        low = L::look_up(table, low);
+        high = L::look_up(table, high);
+      }
+#pragma GCC unroll 8
+      for (int t = 0; t < kTokens; t++) {
+        const std::int8_t* xt = x + t * d.x_stride + v * kBytes;
+        F32::V whole;
+        if constexpr (kNibbles)
+          whole = L::nibbles(low, L::load(xt), high, L::load(xt + kCodeChunk));
+        else if constexpr (kLook == Look::bytes)
+          whole = L::bytes(w, L::load(xt));
+        else
+          whole = L::wide_bytes(w, L::load(xt));
+        F32::V& sum = sums[t][v % kSums];
+        sum = F32::fma(whole, F32::mul(scale, F32::load(a + t * d.a_stride + v * (kBytes / 4))), sum);
+      }
+    }
+  };
+  for (std::size_t c = 0; c < d.chunks; c++) chunk(d.codes + c * kCodeChunk, c);
+  if (d.tail != nullptr) chunk(d.tail, d.chunks);
+
+#pragma GCC unroll 8
+  for (int t = 0; t < kTokens; t++) {
+    const F32::V all = kSums == 2 ? F32::add(sums[t][0], sums[t][kSums - 1]) : sums[t][0];
+    d.sums[t] = L::sum(all) - d.zero * shift_of<L>(d.shifts, d.aq + t * d.aq_stride, d.units);
+  }
+}
+
+template <class L, Look kLook, bool kHalves, int kTokens>
+inline void code_dots_up_to(const CodeDots& d) {
+  if (d.tokens == kTokens)
+    code_dots_of<L, kLook, kHalves, kTokens>(d);
+  else if constexpr (kTokens > 1)
+    code_dots_up_to<L, kLook, kHalves, kTokens - 1>(d);
+}
+
+template <class L, Look kLook, bool kHalves>
+void code_dots(const CodeDots& d) {
+  code_dots_up_to<L, kLook, kHalves, L::kTokens>(d);
+}
+
+template <class L, int kRows, std::size_t kSteps>
+inline void panel_of(const PanelTile& p) {
+  constexpr int kVectors = L::kRowVectors;
+  constexpr std::size_t kColumns = kVectors * F32::kLanes;
+  alignas(64) float y[kRows][kColumns] = {};
+  const std::uint8_t* w = p.w;
+  const std::int8_t* x = p.x;
+  const float* scales = p.scales;
+  for (std::size_t u = 0; u < p.units; u++, x += 4 * kSteps, scales += 2 * kColumns) {
+    typename L::I whole[kRows][kVectors];
+    const auto plane = [&](auto take) __attribute__((always_inline)) {
+      typename L::Sum sum[kRows][kVectors];
+#pragma GCC unroll 8
+      for (int t = 0; t < kRows; t++)
+#pragma GCC unroll 2
+        for (int v = 0; v < kVectors; v++) sum[t][v] = L::zero();
+#pragma GCC unroll 8
+      for (std::size_t s = 0; s < kSteps; s++, w += 4 * kColumns) {
+        typename L::I wv[kVectors];
+#pragma GCC unroll 2
+        for (int v = 0; v < kVectors; v++) wv[v] = L::load(w + v * 4 * F32::kLanes);
+#pragma GCC unroll 8
+        for (int t = 0; t < kRows; t++) {
+          const typename L::I xv = L::broadcast(x + t * p.x_stride + 4 * s);
+#pragma GCC unroll 2
+          for (int v = 0; v < kVectors; v++) sum[t][v] = L::step(sum[t][v], wv[v], xv);
+        }
+      }
+#pragma GCC unroll 8
+      for (int t = 0; t < kRows; t++)
+#pragma GCC unroll 2
+        for (int v = 0; v < kVectors; v++) take(t, v, L::whole(sum[t][v]));
+    };
+    const auto add = [&](int t, int v, typename L::I sum) __attribute__((always_inline)) {
+      const std::size_t at = t * p.a_stride + u;
+      float* to = y[t] + v * F32::kLanes;
+      const float* scale = scales + v * F32::kLanes;
+      const F32::V scaled = F32::mul(L::floats(sum), F32::broadcast(p.a + at));
+      const F32::V first = F32::fma(scaled, F32::load(scale), F32::load(to));
+      F32::store(to, F32::fnma(F32::load(scale + kColumns), F32::broadcast(p.aq + at), first));
+    };
+    if (p.planes == 1) {
+      plane(add);
+    } else {
+      plane([&](int t, int v, typename L::I sum) { whole[t][v] = sum; });
+      plane([&](int t, int v, typename L::I sum) { add(t, v, L::planes(whole[t][v], sum)); });
+    }
+  }
+  for (int t = 0; t < kRows; t++) {
+    float* to = p.y + t * p.ldy;
+    for (std::size_t j = 0; j < p.width; j++) to[j] = p.add ? to[j] + y[t][j] : y[t][j];
+  }
+}
+
+template <class L, int kRows>
+inline void panel_up_to(const PanelTile& p) {
+  if (p.tokens == kRows) {
+    if (p.steps == 8)
+      panel_of<L, kRows, 8>(p);
+    else
+      panel_of<L, kRows, 4>(p);
+  } else if constexpr (kRows > 1) {
+    panel_up_to<L, kRows - 1>(p);
+  }
+}
+
+template <class L>
+constexpr QuantizedKernels kernels_of(int raised, void (*tile)(const PanelTile&), int plane_bits,
+                                      std::size_t table_steps, decltype(QuantizedKernels::expand) expand) {
+  return {{code_dots<L, Look::nibbles, false>, code_dots<L, Look::nibbles, true>, code_dots<L, Look::table, false>,
+           code_dots<L, Look::table, true>, code_dots<L, Look::bytes, false>, code_dots<L, Look::wide_bytes, false>},
+          L::kTokens,
+          raised,
+          L::kRows,
+          L::kRowVectors * F32::kLanes,
+          tile,
+          plane_bits,
+          table_steps,
+          expand};
+}

@@ -1,0 +1,82 @@
+// The reference: one product at a time.
+#include <algorithm>
+
+#include "gemm/quantized.h"
+
+namespace lapidary {
+namespace {
+
+using std::int32_t, std::size_t, std::uint8_t;
+
+constexpr size_t kTokens = 4, kRows = 4, kColumns = 8;
+
+// Lanes of 16 bytes; each four bytes have one entry of `a`. kUnits of a lane.
+template <bool kNibbles, bool kTable, size_t kUnits>
+void code_dots(const CodeDots& d) {
+  const auto look_up = [&](int c) { return kTable ? d.table[c] : c; };
+  const size_t all = d.chunks + (d.tail != nullptr);
+  for (size_t t = 0; t < d.tokens; t++) {
+    float sum = 0, shift = 0;
+    for (size_t chunk = 0; chunk < all; chunk++) {
+      const uint8_t* codes = chunk < d.chunks ? d.codes + chunk * kCodeChunk : d.tail;
+      const int8_t* x = d.x + t * d.x_stride + chunk * kCodeChunk * (kNibbles ? 2 : 1);
+      for (size_t i = 0; i < kCodeChunk; i += 4) {
+        int32_t whole = 0;
+        for (size_t b = i; b < i + 4; b++)
+          whole +=
+              kNibbles ? look_up(codes[b] & 15) * x[b] + look_up(codes[b] >> 4) * x[kCodeChunk + b] : codes[b] * x[b];
+        const float scale = d.scales[(chunk * kCodeChunk + i) * kUnits / 16];
+        const float a = d.a[t * d.a_stride + (chunk * kCodeChunk + i) / 4];
+        sum += static_cast<float>(whole) * (scale * a);
+      }
+    }
+    for (size_t u = 0; u < d.units; u++) shift += d.shifts[u] * d.aq[t * d.aq_stride + u];
+    d.sums[t] = sum - d.zero * shift;
+  }
+}
+
+void panel_4x8__portable(const PanelTile& p) {
+  for (size_t t = 0; t < p.tokens; t++)
+    for (size_t j = 0; j < p.width; j++) {
+      float sum = 0;
+      const uint8_t* w = p.w + 4 * j;
+      for (size_t u = 0; u < p.units; u++) {
+        int32_t whole = 0;
+        for (size_t plane = 0; plane < p.planes; plane++)
+          for (size_t s = 0; s < p.steps; s++, w += 4 * kColumns)
+            for (size_t i = 0; i < 4; i++)
+              whole += (w[i] << (4 * plane)) * p.x[t * p.x_stride + (u * p.steps + s) * 4 + i];
+        const float* scales = p.scales + 2 * u * kColumns;
+        sum += static_cast<float>(whole) * p.a[t * p.a_stride + u] * scales[j];
+        sum -= scales[kColumns + j] * p.aq[t * p.a_stride + u];
+      }
+      float& y = p.y[t * p.ldy + j];
+      y = p.add ? y + sum : sum;
+    }
+}
+
+void expand(const uint8_t* codes, size_t count, const std::int8_t* table, uint8_t* out) {
+  for (size_t k = 0; k < count; k++) {
+    const int c = k % 2 == 0 ? codes[k / 2] & 15 : codes[k / 2] >> 4;
+    out[k] = static_cast<uint8_t>(table == nullptr ? c : table[c]);
+  }
+}
+
+constexpr QuantizedKernels kKernels = {
+    {code_dots<true, false, 1>, code_dots<true, false, 2>, code_dots<true, true, 1>, code_dots<true, true, 2>,
+     code_dots<false, false, 1>, code_dots<false, false, 1>},
+    kTokens,
+    0,
+    kRows,
+    kColumns,
+    panel_4x8__portable,
+    8,
+    8,
+    expand,
+};
+
+}  // namespace
+
+const QuantizedKernels& quantized_kernels__portable() { return kKernels; }
+
+}  // namespace lapidary

@@ -1,0 +1,127 @@
+#include "gemm/quantized_rows.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "core/checked.h"
+#include "quant/bit_stream.h"
+#include "quant/codec.h"
+#include "quant/scales.h"
+
+namespace lapidary {
+namespace {
+
+size_t round_up(size_t n, size_t step) { return ceil_div(n, step) * step; }
+
+}  // namespace
+
+CodeRows::CodeRows(const QuantLayout& layout, const QuantInput& parts) : layout_(layout), parts_(parts) {
+  groups_ = layout.groups();
+  group_ = std::min(layout.group, layout.cols);
+  pitch_ = groups_ > 1 ? round_up(group_, 16) : round_up(group_, kDepthStep);
+  unit_ = pitch_ % 32 == 0 ? 32 : 16;
+  depth_ = round_up((groups_ - 1) * pitch_ + layout.cols - (groups_ - 1) * group_, kDepthStep);
+  row_bytes_ = stream_bytes(layout.cols, layout.bits);
+  const float half = static_cast<float>(1 << (layout.bits - 1));
+  switch (layout.scheme) {
+    case Scheme::integer:
+    case Scheme::bfp:
+      zero_ = half;
+      break;
+    case Scheme::ternary:
+      zero_ = 1;
+      break;
+    case Scheme::bipolar:  // s·(2c − (2^bits − 1)) = 2·s·(c − (2^bits − 1)/2)
+      zero_ = half - 0.5f;
+      factor_ = 2;
+      break;
+    case Scheme::e2m1:
+    case Scheme::mxfp4:
+    case Scheme::nvfp4:
+      table_ = kDoubledE2M1;
+      zero_ = 12;
+      factor_ = 0.5f * (layout.scheme == Scheme::e2m1 ? 1 : layout.tensor_scale);
+      break;
+    default:
+      break;
+  }
+}
+
+template <class T>
+void CodeRows::spread(const T* from, T* out) const {
+  const size_t cols = layout_.cols;
+  if (!moved()) {
+    std::copy_n(from, cols, out);
+    std::fill(out + cols, out + depth_, T{0});
+    return;
+  }
+  std::fill_n(out, depth_, T{0});
+  for (size_t g = 0; g < groups_; g++)
+    std::copy_n(from + g * group_, std::min(group_, cols - g * group_), out + g * pitch_);
+}
+
+void CodeRows::place(const float* x, float* out) const { spread(x, out); }
+
+void CodeRows::expand(const QuantizedKernels& kernels, size_t i, size_t first, size_t count, uint8_t* scratch,
+                      uint8_t* out) const {
+  const auto unpack = [&](size_t column, size_t n, uint8_t* to) {
+    const uint8_t* from = codes(i) + column * static_cast<size_t>(layout_.bits) / 8;
+    if (layout_.bits == 4)
+      kernels.expand(from, n, table_, to);
+    else
+      unpack_stream(from, n, layout_.bits, to);
+  };
+  if (!moved()) {
+    const size_t n = first < layout_.cols ? std::min(count, layout_.cols - first) : 0;
+    unpack(first, n, out);
+    std::fill(out + n, out + count, uint8_t{0});
+    return;
+  }
+  // The groups that reach into these columns.
+  std::fill_n(out, count, uint8_t{0});
+  unpack(0, layout_.cols, scratch);
+  for (size_t g = first / pitch_; g < groups_ && g * pitch_ < first + count; g++) {
+    const size_t from = g * pitch_, to = from + std::min(group_, layout_.cols - g * group_);
+    const size_t begin = std::max(from, first), end = std::min(to, first + count);
+    if (begin < end) std::copy_n(scratch + g * group_ + begin - from, end - begin, out + begin - first);
+  }
+}
+
+CodeRows::Scales CodeRows::scales(size_t i, size_t unit, int raised, float* scales, float* shifts) const {
+  const size_t units = depth_ / unit, each = pitch_ / unit;
+  const float* from = parts_.scales != nullptr ? parts_.scales + i * groups_ : scales;
+  const uint8_t* bytes = parts_.byte_scales != nullptr ? parts_.byte_scales + i * groups_ : nullptr;
+  if (layout_.scheme == Scheme::nvfp4)
+    kCodec.pick()->decode_e4m3(bytes, groups_, 1, scales);
+  else if (layout_.scheme == Scheme::dgq)
+    kCodec.pick()->decode_integer(bytes, groups_, 1, 0, 1, scales);
+  else if (bytes != nullptr)
+    for (size_t g = 0; g < groups_; g++) scales[g] = e8m0_value(bytes[g]);
+
+  const auto widen = [&](const float* values, float* to) {  // from groups to units, from the end: they may be one array
+    std::fill(to + std::min(units, groups_ * each), to + units, 0.0f);
+    if (each == 1) {
+      if (values != to) std::copy_n(values, groups_, to);
+      return;
+    }
+    for (size_t g = groups_; g-- > 0;) {
+      const float value = values[g];
+      std::fill(to + g * each, to + std::min(units, (g + 1) * each), value);
+    }
+  };
+  const bool zero_points = parts_.zeros != nullptr;
+  if (zero_points) {
+    const uint8_t* zeros = parts_.zeros + i * groups_;
+    for (size_t g = 0; g < groups_; g++) shifts[g] = from[g] * static_cast<float>(zeros[g] - raised);
+    widen(shifts, shifts);
+  }
+  if (from == scales || each != 1 || groups_ != units) {
+    widen(from, scales);
+    from = scales;
+  }
+  if (zero_points) return {from, shifts, 1};
+  return {from, from, zero_ - static_cast<float>(raised)};
+}
+
+}  // namespace lapidary

@@ -1,0 +1,30 @@
+// Tokens rounded to whole numbers of 8 bits; see quantized.h.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/context.h"
+#include "core/status.h"
+#include "gemm/quantized_rows.h"
+
+namespace lapidary {
+
+// In what order kernels want a token.
+enum class TokenForm : std::uint8_t { nibbles, bytes, panels };
+
+struct RoundedTokens {
+  std::int8_t* x;
+  float* a;   // nibbles, bytes: four a lane of 32 or 16 columns; panels: one a unit
+  float* aq;  // one a unit
+  std::size_t x_stride, a_stride, aq_stride;
+};
+
+// Values of `a` for a token.
+std::size_t scale_count(TokenForm form, std::size_t depth, std::size_t unit);
+
+// `count` tokens of `cols` values each, one behind another; out has room for them.
+Status round_tokens(const float* x, std::size_t count, std::size_t cols, const CodeRows& rows, TokenForm form,
+                    std::size_t unit, const RoundedTokens& out, const Context& context);
+
+}  // namespace lapidary

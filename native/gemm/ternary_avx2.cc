@@ -1,0 +1,93 @@
+// 32 rows a register. Signs are the top bits of a byte that is doubled from lookup to lookup, as vpsignb takes them.
+#include "gemm/ternary.h"
+
+#if LAPIDARY_X86
+#include <immintrin.h>
+
+LAPIDARY_BEGIN_AVX2
+namespace lapidary {
+namespace {
+
+using std::size_t, std::uint8_t;
+
+#include "gemm/lookup_lanes_avx2.h"
+
+constexpr size_t kRun = 256;  // blocks whose sums of bytes, at most 240, fit a word
+
+template <int kTokens>
+void tile(const TernaryTile& t, size_t token) {
+  const V nibble = _mm256_set1_epi8(15), one = _mm256_set1_epi8(1), raised = _mm256_set1_epi8(-128);
+  Sums sum[kTokens];
+#pragma GCC unroll 2
+  for (int n = 0; n < kTokens; n++)
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; v++) sum[n].part[v] = _mm256_setzero_si256();
+  const uint8_t* codes = t.codes;
+  const uint8_t* tables = t.tables + token * t.table_stride;
+  for (size_t from = 0; from < t.blocks; from += kRun) {
+    const size_t blocks = t.blocks - from < kRun ? t.blocks - from : kRun;
+    Widened low[kTokens], high[kTokens];
+#pragma GCC unroll 2
+    for (int n = 0; n < kTokens; n++) low[n] = high[n] = Widened::zero();
+    for (size_t b = 0; b < blocks; b++, codes += kTernaryBytes, tables += kTernaryTables) {
+      const V signs = load(codes + 4 * kPackedRows);
+      V sign = _mm256_or_si256(signs, one);  // never 0, which vpsignb would take for a factor; of the last see below
+      V l[kTokens], h[kTokens];
+#pragma GCC unroll 2
+      for (int n = 0; n < kTokens; n++) l[n] = h[n] = raised;
+#pragma GCC unroll 4
+      for (int pair = 0; pair < 4; pair++) {
+        const V both = load(codes + pair * static_cast<int>(kPackedRows));
+        V index = _mm256_and_si256(both, nibble);
+        const uint8_t* at = tables + 64 * pair;
+#pragma GCC unroll 2
+        for (int half = 0; half < 2; half++) {
+          if (pair == 3 && half == 1) sign = _mm256_or_si256(_mm256_slli_epi16(signs, 7), one);
+#pragma GCC unroll 2
+          for (int n = 0; n < kTokens; n++) {
+            const uint8_t* entry = at + 32 * half + static_cast<size_t>(n) * t.table_stride;
+            l[n] = _mm256_add_epi8(l[n], _mm256_sign_epi8(_mm256_shuffle_epi8(table(entry), index), sign));
+            h[n] = _mm256_add_epi8(h[n], _mm256_sign_epi8(_mm256_shuffle_epi8(table(entry + 16), index), sign));
+          }
+          sign = _mm256_add_epi8(sign, sign);
+          index = _mm256_and_si256(_mm256_srli_epi16(both, 4), nibble);
+        }
+      }
+#pragma GCC unroll 2
+      for (int n = 0; n < kTokens; n++) {
+        low[n].add(l[n]);
+        high[n].add(h[n]);
+      }
+    }
+    const V less = _mm256_set1_epi32(static_cast<int>(blocks) * 128 * (1 + kTernaryBase));
+#pragma GCC unroll 2
+    for (int n = 0; n < kTokens; n++) {
+      const Sums small = Sums::from(low[n].words()), large = Sums::from(high[n].words());
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; v++) {
+        const V more = _mm256_mullo_epi32(large.part[v], _mm256_set1_epi32(kTernaryBase));
+        sum[n].part[v] =
+            _mm256_add_epi32(sum[n].part[v], _mm256_sub_epi32(_mm256_add_epi32(small.part[v], more), less));
+      }
+    }
+  }
+  float* out = t.out + token * kPackedRows;
+#pragma GCC unroll 2
+  for (int n = 0; n < kTokens; n++)
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; v++)
+      _mm256_storeu_ps(out + n * static_cast<int>(kPackedRows) + 8 * v,
+                       _mm256_mul_ps(_mm256_loadu_ps(t.scales + 8 * v), _mm256_cvtepi32_ps(sum[n].part[v])));
+}
+
+}  // namespace
+
+void ternary_32__avx2(const TernaryTile& t) {
+  size_t n = 0;
+  for (; n + 2 <= t.tokens; n += 2) tile<2>(t, n);
+  if (n < t.tokens) tile<1>(t, n);
+}
+
+}  // namespace lapidary
+LAPIDARY_END_ISA
+#endif

@@ -1,0 +1,23 @@
+// One row at a time, as the layout says it.
+#include "gemm/ternary.h"
+
+namespace lapidary {
+
+void ternary_32__portable(const TernaryTile& t) {
+  for (std::size_t token = 0; token < t.tokens; token++)
+    for (std::size_t r = 0; r < kPackedRows; r++) {
+      std::int32_t sum = 0;
+      for (std::size_t b = 0; b < t.blocks; b++) {
+        const std::uint8_t* codes = t.codes + b * kTernaryBytes + packed_byte(r);
+        const std::uint8_t* tables = t.tables + token * t.table_stride + b * kTernaryTables;
+        for (std::size_t k = 0; k < 8; k++) {
+          const std::uint8_t* table = tables + 32 * k + (codes[k / 2 * kPackedRows] >> (4 * (k % 2)) & 15);
+          const int found = static_cast<std::int8_t>(table[0]) + kTernaryBase * static_cast<std::int8_t>(table[16]);
+          sum += (codes[4 * kPackedRows] << k & 0x80) != 0 ? -found : found;
+        }
+      }
+      t.out[token * kPackedRows + r] = t.scales[r] * static_cast<float>(sum);
+    }
+}
+
+}  // namespace lapidary
