@@ -2,6 +2,7 @@
 
 #include "binding/args.h"
 #include "binding/domains.h"
+#include "binding/quantized.h"
 #include "core/checked.h"
 #include "quant/bit_planes.h"
 #include "quant/bit_stream.h"
@@ -69,26 +70,6 @@ void RowSquares(Args& args) {
   args.done(row_squares(w, squares, cols, args.context()));
 }
 
-// Arguments first … first + 5: rows, cols, group, scheme, bits, tensorScale.
-QuantLayout layout_at(Args& args, int first) {
-  QuantLayout layout{};
-  layout.rows = args.size(first);
-  layout.cols = args.size(first + 1);
-  layout.group = args.size(first + 2);
-  if (layout.group == 0) args.refuse(first + 2, "ERR_RANGE", "a group of at least one column");
-  layout.scheme = args.code<Scheme>(first + 3, kSchemes);
-  const size_t bits = args.size(first + 4);
-  if (!valid_bits(layout.scheme, bits)) args.refuse(first + 4, "ERR_RANGE", "bits that the format has");
-  layout.bits = static_cast<int>(bits);
-  layout.tensor_scale = static_cast<float>(args.number(first + 5));
-  args.product(layout.cols, bits);
-  return layout;
-}
-
-size_t stream_length(Args& args, const QuantLayout& layout) {
-  return args.product(layout.rows, stream_bytes(layout.cols, layout.bits));
-}
-
 // (w, codes, scales, byteScales, zeros, rowScales, permutation, rows, cols, group, scheme, bits, tensorScale,
 // constraint); absent are the parts that the scheme lacks, and zeros for symmetric integers.
 void Quantize(Args& args) {
@@ -114,16 +95,7 @@ void Quantize(Args& args) {
 // (codes, scales, byteScales, zeros, rowScales, permutation, w, rows, cols, group, scheme, bits, tensorScale)
 void Dequantize(Args& args) {
   const QuantLayout layout = layout_at(args, 7);
-  const size_t groups = args.product(layout.rows, layout.groups());
-  QuantInput in{};
-  in.codes = args.in<uint8_t>(0, stream_length(args, layout)).data();
-  const bool dual = layout.scheme == Scheme::dgq;
-  if (byte_scales(layout.scheme))
-    in.byte_scales = args.in<uint8_t>(2, groups).data();
-  else
-    in.scales = args.in<float>(1, groups).data();
-  if (dual || (layout.scheme == Scheme::integer && !args.absent(3))) in.zeros = args.in<uint8_t>(3, groups).data();
-  if (dual) in.row_scales = args.in<float>(4, layout.rows).data();
+  const QuantInput in = quant_input(args, layout, {.codes = 0, .scales = 1, .byte_scales = 2, .zeros = 3, .row_scales = 4});
   const uint32_t* permutation = args.absent(5) ? nullptr : args.in<uint32_t>(5, layout.cols).data();
   const auto w = args.out<float>(6, args.product(layout.rows, layout.cols));
   args.done(dequantize(in, layout, permutation, w.data(), args.context()));
