@@ -25,6 +25,7 @@
       "native/attention/row_kernels_portable.cc",
       "native/attention/tensor.cc",
       "native/compress/cholesky.cc",
+      "native/compress/dgq.cc",
       "native/compress/gptq.cc",
       "native/compress/hessian.cc",
       "native/core/arena.cc",

@@ -72,11 +72,17 @@ export function gptq(w: Dense<Float32Array>, h: Dense<Real>, options: GptqOption
   const at = where('gptq');
   let weights: Dense<Float32Array> = at.dense('w', w, [Float32Array]);
   const { rows, cols } = weights;
-  const { actOrder = false, rotate, damping = 0.01, ...format } = at.options(options, [
+  const {
+    actOrder = false,
+    rotate,
+    damping = 0.01,
+    ...format
+  } = at.options(options, [
     'format',
     'groupSize',
     'symmetric',
     'scaleConstraint',
+    'observer',
     'mantissaBits',
     'actOrder',
     'rotate',

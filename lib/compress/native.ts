@@ -27,6 +27,20 @@ interface CompressNative {
     byDiagonal: boolean,
     damping: number,
   ): void;
+  /** codes, scales, zeros, rowScales and one loss for w and inputs x */
+  dgq(
+    w: Float32Array,
+    x: Float32Array,
+    codes: Uint8Array,
+    scales: Uint8Array,
+    zeros: Uint8Array,
+    rowScales: Float32Array,
+    loss: Float64Array,
+    rows: number,
+    cols: number,
+    group: number,
+    inputs: number,
+  ): void;
 }
 
 export const native = load<CompressNative>('compress');

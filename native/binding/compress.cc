@@ -1,6 +1,7 @@
 #include "binding/args.h"
 #include "binding/domains.h"
 #include "binding/quantized.h"
+#include "compress/dgq.h"
 #include "compress/gptq.h"
 #include "compress/hessian.h"
 #include "gemm/hadamard.h"
@@ -68,10 +69,30 @@ void Gptq(Args& args) {
   report[2] = result.loss;
 }
 
+// (w, x, codes, scales, zeros, rowScales, loss, rows, cols, group, inputs); all but w and x are written
+void Dgq(Args& args) {
+  const size_t rows = args.size(7), cols = args.size(8), group = args.size(9), inputs = args.size(10);
+  if (group < 1) args.refuse(9, "ERR_RANGE", "a group of at least one column");
+  if (inputs < 1) args.refuse(10, "ERR_RANGE", "at least one input");
+  const QuantLayout layout{Scheme::dgq, 4, rows, cols, group, 1};
+  const auto w = args.in<float>(0, args.product(rows, cols));
+  const auto x = args.in<float>(1, args.product(inputs, cols));
+  args.product(cols, 4);
+  const size_t groups = args.product(rows, layout.groups());
+  QuantOutput out{};
+  out.codes = args.out<uint8_t>(2, stream_length(args, layout)).data();
+  out.byte_scales = args.out<uint8_t>(3, groups).data();
+  out.zeros = args.out<uint8_t>(4, groups).data();
+  out.row_scales = args.out<float>(5, rows).data();
+  const auto loss = args.out<double>(6, 1);
+  args.done(dgq(w.data(), layout, x.data(), inputs, out, loss[0], args.context()));
+}
+
 constexpr Method kMethods[] = {
     {"addHessian", AddHessian},
     {"rotateHessian", RotateHessian},
     {"gptq", Gptq},
+    {"dgq", Dgq},
 };
 
 }  // namespace

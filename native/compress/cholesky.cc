@@ -19,8 +19,8 @@ size_t half_of(size_t n) { return (n / 2 + kBase - 1) / kBase * kBase; }
 
 class Factorisation {
  public:
-  Factorisation(double* a, size_t n, const double* diagonal, double* panel, const Context& context)
-      : a_(a), n_(n), diagonal_(diagonal), panel_(panel), context_(context) {}
+  Factorisation(double* a, size_t n, size_t stride, const double* diagonal, double* panel, const Context& context)
+      : a_(a), n_(n), stride_(stride), diagonal_(diagonal), panel_(panel), context_(context) {}
 
   bool positive = true;
 
@@ -41,12 +41,12 @@ class Factorisation {
   }
 
  private:
-  double* at(size_t i, size_t j) const { return a_ + i * n_ + j; }
+  double* at(size_t i, size_t j) const { return a_ + i * stride_ + j; }
 
   // A[row, row + m)[col, col + n) −= A[row …)[inner, inner + k) · A[col, col + n)[inner …)ᵀ
   Status subtract(size_t row, size_t m, size_t col, size_t n, size_t inner, size_t k) {
-    return gemm<double>(m, n, k, -1, {at(row, inner), n_, false}, {at(col, inner), n_, true}, 1, at(row, col), n_,
-                        context_);
+    return gemm<double>(m, n, k, -1, {at(row, inner), stride_, false}, {at(col, inner), stride_, true}, 1, at(row, col),
+                        stride_, context_);
   }
 
   // The rows [row, row + m) of the columns [first, first + n): X ← X·L⁻ᵀ with the factor L of the block at
@@ -56,7 +56,7 @@ class Factorisation {
       double inverse[kBase * kBase];
       invert(first, n, inverse);
       for (size_t i = 0; i < m; i++) std::copy_n(at(row + i, first), n, panel_ + i * n);
-      return gemm<double>(m, n, n, 1, {panel_, n, false}, {inverse, n, true}, 0, at(row, first), n_, context_);
+      return gemm<double>(m, n, n, 1, {panel_, n, false}, {inverse, n, true}, 0, at(row, first), stride_, context_);
     }
     const size_t left = half_of(n), middle = first + left, right = n - left;
     if (const Status status = solve(row, m, first, left); status != Status::ok) return status;
@@ -97,7 +97,7 @@ class Factorisation {
   }
 
   double* a_;
-  size_t n_;
+  size_t n_, stride_;
   const double* diagonal_;
   double* panel_;
   const Context& context_;
@@ -105,13 +105,13 @@ class Factorisation {
 
 }  // namespace
 
-Status cholesky(double* a, size_t n, bool& positive, const Context& context) {
+Status cholesky(double* a, size_t n, size_t stride, bool& positive, const Context& context) {
   ArenaFrame scratch;
   double* diagonal = scratch.take<double>(n);
   double* panel = scratch.take<double>(n * std::min(n, kBase));
   if (diagonal == nullptr || panel == nullptr) return Status::out_of_memory;
-  for (size_t i = 0; i < n; i++) diagonal[i] = a[i * n + i];
-  Factorisation factorisation(a, n, diagonal, panel, context);
+  for (size_t i = 0; i < n; i++) diagonal[i] = a[i * stride + i];
+  Factorisation factorisation(a, n, stride, diagonal, panel, context);
   const Status status = factorisation.factor(0, n);
   positive = factorisation.positive;
   return status;

@@ -18,8 +18,9 @@ namespace {
 // Columns whose corrections are summed at once by each row's own loop, and rows that it works on together: their sums
 // stay in the first-level cache.
 constexpr size_t kColumns = 64, kRows = 32;
-// Values of a chunk of rows, 8 bytes each: what is remembered of them at a time.
-constexpr size_t kChunkValues = size_t{1} << 24;
+// Rows that one thread takes at a time, at most: what is remembered of them, 8 bytes a value, stays in the outer
+// caches, and still there are enough of them for the products to be worth packing the factor for.
+constexpr size_t kChunkRows = 256, kChunks = 16;
 // Squares of H that are compared with their mirror images.
 constexpr size_t kSquare = 64;
 // A trial with more damping than this is as good as rounding to nearest.
@@ -63,10 +64,17 @@ struct Order {
 class Rows {
  public:
   Rows(const float* w, const QuantLayout& layout, const Grids& grids, const Order& order, const double* factor,
-       const Context& context)
-      : w_(w), layout_(layout), grids_(grids), order_(order), factor_(factor), context_(context), n_(layout.cols) {}
+       size_t stride, const Context& context)
+      : w_(w),
+        layout_(layout),
+        grids_(grids),
+        order_(order),
+        factor_(factor),
+        context_(context),
+        n_(layout.cols),
+        stride_(stride) {}
 
-  // Rows [first, first + count): `sums` holds count × cols values, `codes` as many; losses are Σe² and Σ(w − q)² of
+  // Rows [first, first + count): `sums` holds count × stride values, `codes` as many; losses are Σe² and Σ(w − q)² of
   // each row over live columns.
   Status run(size_t first, size_t count, double* sums, uint8_t* codes, double* losses, double* squares) {
     first_ = first;
@@ -75,7 +83,7 @@ class Rows {
     codes_ = codes;
     losses_ = losses;
     squares_ = squares;
-    std::fill_n(sums, count * n_, 0.0);
+    std::fill_n(sums, count * stride_, 0.0);
     std::fill_n(losses, count, 0.0);
     std::fill_n(squares, count, 0.0);
     return columns(0, n_);
@@ -84,15 +92,15 @@ class Rows {
  private:
   // Positions [lo, hi), whose sums have everything from positions behind hi. Afterwards they hold w − q.
   Status columns(size_t lo, size_t hi) {
-    if (hi - lo <= kColumns)
-      return each_part(ceil_div(count_, kRows), true, context_, [&](size_t part) {
-        panel(lo, hi, part * kRows, std::min(kRows, count_ - part * kRows));
-        return Status::ok;
-      });
+    if (hi - lo <= kColumns) {
+      for (size_t from = 0; from < count_; from += kRows) panel(lo, hi, from, std::min(kRows, count_ - from));
+      return context_.cancelled() ? Status::aborted : Status::ok;
+    }
     const size_t middle = lo + ((hi - lo) / 2 + kColumns - 1) / kColumns * kColumns;
     if (const Status status = columns(middle, hi); status != Status::ok) return status;
-    const Status status = gemm<double>(count_, middle - lo, hi - middle, 1, {sums_ + middle, n_, false},
-                                       {factor_ + middle * n_ + lo, n_, false}, 1, sums_ + lo, n_, context_);
+    const Status status =
+        gemm<double>(count_, middle - lo, hi - middle, 1, {sums_ + middle, stride_, false},
+                     {factor_ + middle * stride_ + lo, stride_, false}, 1, sums_ + lo, stride_, context_);
     return status == Status::ok ? columns(lo, middle) : status;
   }
 
@@ -103,14 +111,14 @@ class Rows {
     Grid grids[kRows];
     size_t group = layout_.groups();  // none yet
     for (size_t r = 0; r < count; r++)
-      for (size_t a = lo; a < hi; a++) sums[a - lo][r] = sums_[(from + r) * n_ + a];
+      for (size_t a = lo; a < hi; a++) sums[a - lo][r] = sums_[(from + r) * stride_ + a];
     for (size_t a = hi; a-- > lo;) {
       const size_t column = order_.column[a];
       if (column / layout_.group != group) {
         group = column / layout_.group;
         for (size_t r = 0; r < count; r++) grids[r] = grids_.of(first_ + from + r, group);
       }
-      const double* row = factor_ + a * n_;
+      const double* row = factor_ + a * stride_;
       const double diagonal = row[a];
       double wanted[kRows];
       float weight[kRows], rounded[kRows], value[kRows];
@@ -133,7 +141,7 @@ class Rows {
       std::memcpy(sums[a - lo], error, sizeof error);
     }
     for (size_t r = 0; r < count; r++) {
-      for (size_t a = lo; a < hi; a++) sums_[(from + r) * n_ + a] = sums[a - lo][r];
+      for (size_t a = lo; a < hi; a++) sums_[(from + r) * stride_ + a] = sums[a - lo][r];
       losses_[from + r] += loss[r];
       squares_[from + r] += square[r];
     }
@@ -145,7 +153,7 @@ class Rows {
   const Order& order_;
   const double* factor_;
   const Context& context_;
-  size_t n_;
+  size_t n_, stride_;
   size_t first_ = 0, count_ = 0;
   double* sums_ = nullptr;
   uint8_t* codes_ = nullptr;
@@ -161,11 +169,11 @@ void find_filled(const float* w, size_t rows, size_t cols, uint8_t* filled) {
 }
 
 // The lower triangle of H/mean + damping·I with its rows and columns in the order of the positions.
-void permuted(const double* h, size_t n, const Order& order, double mean, double damping, double* to) {
+void permuted(const double* h, size_t n, const Order& order, double mean, double damping, double* to, size_t stride) {
   parallel_for(ceil_div(n, kSquare), [&](size_t part) {
     for (size_t a = part * kSquare; a < std::min(n, (part + 1) * kSquare); a++) {
       const double* row = h + order.column[a] * n;
-      double* out = to + a * n;
+      double* out = to + a * stride;
       for (size_t b = 0; b < a; b++) out[b] = order.live[a] && order.live[b] ? row[order.column[b]] / mean : 0.0;
       out[a] = order.live[a] ? row[order.column[a]] / mean + damping : 1.0;
     }
@@ -185,7 +193,9 @@ Status gptq(const float* w, const double* h, const QuantLayout& layout, const Qu
   auto* column = scratch.take<uint32_t>(n);
   auto* live = scratch.take<uint8_t>(n);
   auto* filled = scratch.take<uint8_t>(n);
-  const auto factor_size = checked_mul(n, n);
+  // An odd number of cache lines: the rows of a tile then fall into different sets of the cache.
+  const size_t line = kAlignment / sizeof(double), pitch = (ceil_div(n, line) | 1) * line;
+  const auto factor_size = checked_mul(n, pitch);
   double* factor = factor_size ? scratch.take<double>(*factor_size) : nullptr;
   if (column == nullptr || live == nullptr || filled == nullptr || factor == nullptr) return Status::out_of_memory;
 
@@ -210,8 +220,8 @@ Status gptq(const float* w, const double* h, const QuantLayout& layout, const Qu
   report.damping = options.damping;
   for (bool positive = false; !positive;) {
     report.attempts++;
-    permuted(h, n, order, mean, report.damping, factor);
-    if (const Status status = cholesky(factor, n, positive, context); status != Status::ok) return status;
+    permuted(h, n, order, mean, report.damping, factor, pitch);
+    if (const Status status = cholesky(factor, n, pitch, positive, context); status != Status::ok) return status;
     if (positive) break;
     const double next = std::max(10 * report.damping, kLeastDamping);
     if (next > kMostDamping * 1.0001) {
@@ -221,26 +231,28 @@ Status gptq(const float* w, const double* h, const QuantLayout& layout, const Qu
     report.damping = next;
   }
 
-  const size_t chunk = std::min(rows, std::max(kRows, kChunkValues / n / kRows * kRows));
-  const auto chunk_values = checked_mul(chunk, n);
-  double* sums = chunk_values ? scratch.take<double>(*chunk_values) : nullptr;
-  uint8_t* bytes = chunk_values ? scratch.take<uint8_t>(*chunk_values) : nullptr;
-  double* losses = scratch.take<double>(chunk);
-  double* squares = scratch.take<double>(chunk);
-  if (sums == nullptr || bytes == nullptr || losses == nullptr || squares == nullptr) return Status::out_of_memory;
   const Grids grids(layout, parts);
-  Rows work(w, layout, grids, order, factor, context);
   const size_t stride = stream_bytes(n, layout.bits);
+  double* losses = scratch.take<double>(rows);
+  double* squares = scratch.take<double>(rows);
+  if (losses == nullptr || squares == nullptr) return Status::out_of_memory;
+  const size_t chunk = std::clamp(ceil_div(ceil_div(rows, kChunks), kRows) * kRows, kRows, kChunkRows);
+  const Status status = each_part(ceil_div(rows, chunk), true, context, [&](size_t part) {
+    const size_t first = part * chunk, count = std::min(chunk, rows - first);
+    ArenaFrame frame;
+    double* sums = frame.take<double>(count * pitch);
+    uint8_t* bytes = frame.take<uint8_t>(count * n);
+    if (sums == nullptr || bytes == nullptr) return Status::out_of_memory;
+    Rows work(w, layout, grids, order, factor, pitch, context);
+    const Status done = work.run(first, count, sums, bytes, losses + first, squares + first);
+    for (size_t r = 0; r < count; r++) pack_stream(bytes + r * n, n, layout.bits, codes + (first + r) * stride);
+    return done;
+  });
+  if (status != Status::ok) return status;
   double damped = 0, square = 0;
-  for (size_t first = 0; first < rows; first += chunk) {
-    const size_t count = std::min(chunk, rows - first);
-    const Status status = work.run(first, count, sums, bytes, losses, squares);
-    if (status != Status::ok) return status;
-    for (size_t r = 0; r < count; r++) {
-      pack_stream(bytes + r * n, n, layout.bits, codes + (first + r) * stride);
-      damped += losses[r];
-      square += squares[r];
-    }
+  for (size_t i = 0; i < rows; i++) {
+    damped += losses[i];
+    square += squares[i];
   }
   report.loss = mean * std::max(0.0, damped - report.damping * square);
   return Status::ok;

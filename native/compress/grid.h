@@ -1,6 +1,6 @@
-// The numbers that a group of quantised weights can take, and rounding to the nearest: the arithmetic of quantize.cc for
-// one value after another, each with a grid of its own. Columns of a matrix meet a new group in every row, where the
-// kernels of quant/codec.h want a run of values of one group.
+// The numbers that a group of quantised weights can take, and rounding to the nearest: the arithmetic of quantize.cc
+// for one value after another, each with a grid of its own. Columns of a matrix meet a new group in every row, where
+// the kernels of quant/codec.h want a run of values of one group.
 #pragma once
 
 #include <algorithm>
@@ -70,8 +70,7 @@ class Grids {
       case Scheme::mxfp4:
       case Scheme::nvfp4: {
         const uint8_t byte = parts_.byte_scales[index];
-        const float scale =
-            (layout_.scheme == Scheme::nvfp4 ? e4m3_[byte] : e8m0_value(byte)) * layout_.tensor_scale;
+        const float scale = (layout_.scheme == Scheme::nvfp4 ? e4m3_[byte] : e8m0_value(byte)) * layout_.tensor_scale;
         return {scale, scale, 0, 0, 0, 0, 0};
       }
       default:

@@ -19,8 +19,9 @@ Status add_hessian(const T* x, std::size_t rows, std::size_t cols, double before
 extern template Status add_hessian(const float*, std::size_t, std::size_t, double, double*, bool&, const Context&);
 extern template Status add_hessian(const double*, std::size_t, std::size_t, double, double*, bool&, const Context&);
 
-// out ← B·H·B with B the orthonormal Hadamard matrices of `block` columns on the diagonal (gemm/hadamard.h): the Hessian
-// of inputs that were transformed so. H is n × n and symmetric, block divides n; out is h or overlaps it nowhere.
+// out ← B·H·B with B the orthonormal Hadamard matrices of `block` columns on the diagonal (gemm/hadamard.h): the
+// Hessian of inputs that were transformed so. H is n × n and symmetric, block divides n; out is h or overlaps it
+// nowhere.
 Status rotate_hessian(const double* h, std::size_t n, std::size_t block, double* out, const Context& context);
 
 }  // namespace lapidary
