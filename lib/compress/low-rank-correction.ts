@@ -45,7 +45,8 @@ const tolerance = 1e-7;
 export function lowRankCorrection(w: Dense<Float32Array>, q: Quantized, options?: LowRankCorrectionOptions): Quantized {
   const at = where('lowRankCorrection');
   const { rows, cols, data } = at.dense('w', w, [Float32Array]);
-  const { lowRank: _old, ...plain } = quantized(at, 'q', q);
+  const plain = { ...quantized(at, 'q', q) };
+  delete plain.lowRank;
   if (plain.rows !== rows || plain.cols !== cols)
     at.fail('ERR_SHAPE', 'q', `${rows} × ${cols}, as w is`, `${plain.rows} × ${plain.cols}`);
   const small = Math.min(rows, cols);

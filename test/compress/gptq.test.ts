@@ -20,9 +20,9 @@ import {
 } from './support.js';
 
 const code = (c: string) => expect.objectContaining({ code: c });
-const plain = (q: compress.GptqResult): quant.Quantized => {
-  const { loss: _loss, damping: _damping, attempts: _attempts, rotated: _rotated, ...rest } = q;
-  return rest;
+const plain = ({ ...q }: Partial<compress.GptqResult>): quant.Quantized => {
+  for (const key of ['loss', 'damping', 'attempts', 'rotated'] as const) delete q[key];
+  return q as quant.Quantized;
 };
 
 /** The share of values that differ: rounding in f64 may decide a tie otherwise. */
