@@ -39,8 +39,8 @@ export interface DgqResult extends Quantized {
  * @source Zhang et al., Dual Grained Quantization: Efficient Fine-Grained Quantization for LLM (2023), sections 3.2 and 3.3; the
  * shares: the authors' code
  * @example
- * const w = dense(1, 16, Float32Array.from({ length: 16 }, Math.sin));
- * const q = compress.dgq(w, dense(1, 16, Float32Array.from({ length: 16 }, Math.cos)));
+ * const row = (f) => dense(1, 16, Float32Array.from({ length: 16 }, (_, k) => f(k)));
+ * const q = compress.dgq(row(Math.sin), row(Math.cos));
  * [q.format, q.loss < 0.01] // 'dgq', true
  */
 export function dgq(w: Dense<Float32Array>, x: Dense<Float32Array>, options?: DgqOptions): DgqResult {

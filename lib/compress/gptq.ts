@@ -63,7 +63,8 @@ export interface GptqResult extends Quantized {
  * const q = compress.gptq(w, h, { format: 'int2', groupSize: 'row', symmetric: false });
  * [q.attempts, q.loss < 0.01] // 1, true
  * @example
- * const [w, x] = [dense(1, 16, Float32Array.from({ length: 16 }, Math.sin)), dense(1, 16, Float32Array.from({ length: 16 }, Math.cos))];
+ * const row = (f) => dense(1, 16, Float32Array.from({ length: 16 }, (_, k) => f(k)));
+ * const [w, x] = [row(Math.sin), row(Math.cos)];
  * const q = compress.gptq(w, compress.hessian(x), { format: 'nvfp4', rotate: 16 });
  * const y = gemm.matmul(gemm.hadamard(x, { block: q.rotated }), quant.dequantize(q), { transposeB: true });
  * Math.abs(y.data[0] - gemm.matmul(x, w, { transposeB: true }).data[0]) < 0.1 // true

@@ -43,7 +43,7 @@ export function hessian(x: Dense<Real>, options?: HessianOptions): Hessian {
   const out = at.outDense('options.out', given.out, Float64Array, cols, cols);
   const samples = at.integer('samples', (previous?.samples ?? 0) + rows);
   if (previous && previous.data !== out.data) out.data.set(previous.data);
-  native.addHessian(data, out.data, rows, cols, previous?.samples ?? 0);
+  native.hessian(data, out.data, rows, cols, previous?.samples ?? 0);
   return { rows: cols, cols, data: out.data, samples };
 }
 

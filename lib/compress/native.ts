@@ -4,7 +4,7 @@ import type { Real } from '../core/values.js';
 /** What native/binding/compress.cc offers; schemes are codes of native/quant/quantize.h. */
 interface CompressNative {
   /** h ← h·before/(before + rows) + 2/(before + rows)·xᵀx */
-  addHessian(x: Real, h: Float64Array, rows: number, cols: number, before: number): void;
+  hessian(x: Real, h: Float64Array, rows: number, cols: number, before: number): void;
   /** out ← B·h·B, B the Hadamard matrices of `block` columns on the diagonal */
   rotateHessian(h: Float64Array, out: Float64Array, n: number, block: number): void;
   /** codes of w for the scales of a quantised matrix; report takes damping, attempts, loss */

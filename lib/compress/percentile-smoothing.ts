@@ -18,7 +18,7 @@ export interface PercentileSmoothingOptions {
  * @returns length cols, f32
  * @throws LapidaryError ERR_RANGE for NaN or ±∞ and for the share, ERR_SHAPE, ERR_DTYPE, ERR_OPTION, ERR_DETACHED
  * @source Zhang et al., Dual Grained Quantization: Efficient Fine-Grained Quantization for LLM (2023), section 3.3
- * @example compress.percentileSmoothing(dense(2, 3, Float32Array.of(1, -8, 2, -2, 1, 1))) // 1, 4, 1
+ * @example compress.percentileSmoothing(dense(2, 3, Float32Array.of(1, -8, 2, -2, 1, 1)), { share: 0.5 }) // 1, 4, 1
  */
 export function percentileSmoothing(x: Dense<Float32Array>, options?: PercentileSmoothingOptions): Float32Array {
   const at = where('percentileSmoothing');

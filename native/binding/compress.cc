@@ -89,7 +89,7 @@ void Dgq(Args& args) {
 }
 
 constexpr Method kMethods[] = {
-    {"addHessian", AddHessian},
+    {"hessian", AddHessian},
     {"rotateHessian", RotateHessian},
     {"gptq", Gptq},
     {"dgq", Dgq},

@@ -21,7 +21,10 @@ import {
 
 const code = (c: string) => expect.objectContaining({ code: c });
 const plain = ({ ...q }: Partial<compress.GptqResult>): quant.Quantized => {
-  for (const key of ['loss', 'damping', 'attempts', 'rotated'] as const) delete q[key];
+  delete q.loss;
+  delete q.damping;
+  delete q.attempts;
+  delete q.rotated;
   return q as quant.Quantized;
 };
 
