@@ -1,5 +1,6 @@
 export * from './core/index.js';
 export * as attention from './attention/index.js';
+export * as compress from './compress/index.js';
 export * as gemm from './gemm/index.js';
 export * as graph from './graph/index.js';
 export * as io from './io/index.js';

@@ -5,7 +5,7 @@ import type { Bench } from '../harness/row.js';
 
 const bench: Bench = ({ quick }) =>
   (quick ? [64] : [1024, 2048]).flatMap((side) =>
-    (['f32', 'int8'] as const).map((storage) => ({
+    (['f32', 'int8', 'int4'] as const).map((storage) => ({
       shape: `${side}×${side} groups of 16, half kept`,
       dtype: storage,
       size: side * side,

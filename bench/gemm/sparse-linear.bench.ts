@@ -32,7 +32,7 @@ function nm(side: number, tokens: number, n: number, m: number, dtype: 'f32' | '
   };
 }
 
-function groups(side: number, tokens: number, storage: 'f32' | 'int8'): Row {
+function groups(side: number, tokens: number, storage: 'f32' | 'int8' | 'int4'): Row {
   return {
     shape: `${tokens}×${side}×${side} groups of 16, half kept`,
     dtype: storage,
@@ -40,7 +40,14 @@ function groups(side: number, tokens: number, storage: 'f32' | 'int8'): Row {
       const [x, whole] = [f32(tokens, side, 1), f32(side, side, 2)];
       const w = gemm.groupPrune(whole, { density: 0.5, storage });
       const all = () => gemm.matmul(x, whole, { transposeB: true }) as Dense<never>;
-      return raced(() => gemm.sparseLinear(x, w), bytesOf(w.values, w.groups, ...(w.scales ? [w.scales] : [])), all);
+      const moved = bytesOf(w.values, w.groups, ...(w.scales ? [w.scales] : []), ...(w.zeros ? [w.zeros] : []));
+      const work = raced(() => gemm.sparseLinear(x, w), moved, all);
+      if (storage !== 'int4') return work;
+      // the same groups in bytes: other values, so only the time is compared
+      const int8 = gemm.groupPrune(whole, { density: 0.5, storage: 'int8' });
+      const answer = gemm.sparseLinear(x, w).data;
+      const peer = plain('lapidary, int8 groups', () => gemm.sparseLinear(x, int8) as Dense<never>, () => answer); // prettier-ignore
+      return { ...work, peers: [...work.peers!, { ...peer, threads: 'same' as const }] };
     },
   };
 }
@@ -66,6 +73,7 @@ const bench: Bench = ({ quick }) => {
     ...([[2, 4], [2, 8], [1, 4]] as const).flatMap(([n, m]) => [nm(side, tokens, n, m, 'f32'), nm(side, tokens, n, m, 'i8')]), // prettier-ignore
     groups(side, tokens, 'f32'),
     groups(side, tokens, 'int8'),
+    groups(side, tokens, 'int4'),
     slTrain(side, tokens, quick ? 4 : 64),
   ]);
 };

@@ -307,6 +307,64 @@ def vmf_mixture_fit(arrays, p):
     return call
 
 
+def hessian(arrays, p):
+    x = arrays["x"].reshape(int(p["rows"]), -1)
+
+    def call():
+        wide = x.astype(np.float64)
+        return (2 / len(wide)) * (wide.T @ wide)
+
+    return call
+
+
+def gptq(arrays, p):
+    """GPTQ as published, f64, blocks of 128 columns, symmetric int4 in groups of 32: its loss."""
+    from scipy.linalg import cholesky, lapack
+
+    n = int(p["cols"])
+    w, h = arrays["w"].reshape(-1, n), arrays["h"].reshape(n, n)
+    damping, group, block = 0.01, 32, 128
+
+    def call():
+        tops = np.abs(w.reshape(len(w), n // group, group)).max(axis=2)
+        scales = np.repeat(tops / np.float32(7.5), group, axis=1)
+        damp = damping * np.diag(h).mean()
+        factor = cholesky(h + damp * np.eye(n), lower=True)
+        inverse, _ = lapack.dpotri(factor, lower=1)
+        inverse = np.tril(inverse) + np.tril(inverse, -1).T
+        upper = cholesky(inverse, lower=False)
+        left, rounded = w.astype(np.float64), np.empty(w.shape)
+        loss = 0.0
+        for first in range(0, n, block):
+            last = min(first + block, n)
+            errors = np.empty((len(w), last - first))
+            for i in range(first, last):
+                column = left[:, i]
+                rounded[:, i] = np.clip(np.rint(column / scales[:, i]), -8, 7) * scales[:, i]
+                error = (column - rounded[:, i]) / upper[i, i]
+                left[:, i:last] -= np.outer(error, upper[i, i:last])
+                errors[:, i - first] = error
+            left[:, last:] -= errors @ upper[first:last, last:]
+            loss += (errors**2).sum()
+        return np.array([loss - damp * ((w - rounded) ** 2).sum()])
+
+    return call
+
+
+def low_rank(arrays, p):
+    """The norm of what the largest singular triplets leave, by ARPACK."""
+    from scipy.sparse.linalg import svds
+
+    e = arrays["e"].reshape(int(p["rows"]), -1)
+    rank = int(p["rank"])
+
+    def call():
+        u, s, v = svds(e, k=rank)
+        return np.array([np.linalg.norm(e - (u * s) @ v)])
+
+    return call
+
+
 def read_matrix_market(arrays, p):
     import io
 
@@ -353,6 +411,9 @@ TASKS = {
     "vmfSample": vmf_sample,
     "vmfEntropy": vmf_entropy,
     "vmfMixtureFit": vmf_mixture_fit,
+    "hessian": hessian,
+    "gptq": gptq,
+    "lowRank": low_rank,
     "readMatrixMarket": read_matrix_market,
     "readNpy": read_npy,
 }

@@ -73,7 +73,7 @@ export function sentenceEncoder(): SentenceEncoder {
 
 /** Cuts a text into the pieces of the vocabulary with the largest sum of scores (SentencePiece's unigram model). */
 export function tokenize({ pieces }: SentenceEncoder, text: string): number[] {
-  const letters = [...`▁${text.trim().replaceAll(/\s+/g, '▁')}`];
+  const letters = Array.from(`▁${text.trim().replaceAll(/\s+/g, '▁')}`);
   const best = [{ score: 0, from: -1, id: -1 }];
   for (let end = 1; end <= letters.length; end++) {
     let choice = { score: -Infinity, from: end - 1, id: 0 };
@@ -118,13 +118,12 @@ const columns = (x: Dense<Float32Array>, from: number, count: number) => {
 };
 
 /**
- * One sentence through the network: what goes into each layer, and its embedding of 512 numbers. `see` is called with each
- * layer and its input.
+ * The embedding of one sentence, 512 numbers of norm 1. `see` is called with each layer and its input.
  */
 export function encode(
   encoder: SentenceEncoder,
   ids: readonly number[],
-  see: (layer: Layer, input: Dense<Float32Array>) => void = () => {},
+  see?: (layer: Layer, input: Dense<Float32Array>) => void,
 ): Float32Array {
   const { embedding, frequencies, blocks, head } = encoder;
   const width = embedding.cols;
@@ -138,7 +137,7 @@ export function encode(
     }
   });
   const through = (layer: Layer, input: Dense<Float32Array>, activation?: 'relu') => {
-    see(layer, input);
+    see?.(layer, input);
     return apply(input, layer, activation);
   };
   for (const { before, qkv, output, residual, middle, up, down } of blocks) {

@@ -1,10 +1,10 @@
-import { where, type Where } from '../core/validate.js';
+import { where, type ArrayType, type Where } from '../core/validate.js';
 import type { Dense } from '../core/values.js';
 
 /**
  * Weights of which groups of `groupSize` neighbours in a row are kept. Row i has groups `indptr[i] … indptr[i+1] − 1`;
  * group g stands at columns `groupSize · groups[g]` and on, and its values are `values[g · groupSize]` and on, padded with
- * zeros past the last column.
+ * zeros past the last column. 4-bit codes stand two in a byte, the even column low, a group in `ceil(groupSize / 2)` bytes.
  */
 export interface GroupSparse {
   format: 'group-sparse';
@@ -15,10 +15,12 @@ export interface GroupSparse {
   indptr: Uint32Array;
   /** which group of the row, ascending */
   groups: Uint32Array;
-  /** f32, or i8 codes that `scales` go with */
-  values: Float32Array | Int8Array;
-  /** of i8 codes: one for each kept group */
+  /** f32; or i8 codes c of values `scale · c`; or 4-bit codes of values `scale · (c − zero)` */
+  values: Float32Array | Int8Array | Uint8Array;
+  /** of codes: one for each kept group */
   scales?: Float32Array;
+  /** of 4-bit codes: one for each kept group, at most 15 */
+  zeros?: Uint8Array;
 }
 
 /** Options of {@link groupPrune}. */
@@ -29,8 +31,11 @@ export interface GroupPruneOptions {
   density: number;
   /** length cols, at least 0: how much an error in a weight of each column matters (the diagonal of the Hessian); default 1 */
   importance?: Float32Array;
-  /** how kept values are stored; `int8` rounds to 127 steps of the largest magnitude of each group; default `f32` */
-  storage?: 'f32' | 'int8';
+  /**
+   * how kept values are stored: `int8` rounds to 127 steps of the largest magnitude of each group, `int4` to 15 steps from
+   * its smallest value, or 0, to its largest; default `f32`
+   */
+  storage?: 'f32' | 'int8' | 'int4';
 }
 
 /**
@@ -38,8 +43,8 @@ export interface GroupPruneOptions {
  * (rows may keep more or fewer, even none), for {@link sparseLinear}.
  *
  * Of equal groups the one that comes first is kept; NaN counts as larger than everything. The paper also tunes what is left
- * (block-wise recovery, then scales), which is training and not done here; with its 4-bit codes it stores 0.39 bytes a
- * weight at half density, these are 2.1 (`f32`) and 0.75 (`int8`).
+ * (block-wise recovery, then scales), which is training and not done here. In groups of 16 at half density a weight takes
+ * 2.1 bytes (`f32`), 0.75 (`int8`) or 0.53 (`int4`; the paper has 0.39, with 16-bit scales and indices).
  *
  * Time O(rows · cols) and a sort of the groups.
  *
@@ -57,7 +62,7 @@ export function groupPrune(w: Dense<Float32Array>, given: GroupPruneOptions): Gr
   const opts = at.options(given, ['groupSize', 'density', 'importance', 'storage']);
   const size = at.integer('options.groupSize', opts.groupSize ?? 16, { min: 1, max: 2 ** 31 - 1 });
   const density = at.number('options.density', opts.density, { min: 0, max: 1 });
-  const int8 = at.oneOf('options.storage', opts.storage ?? 'f32', ['f32', 'int8']) === 1;
+  const storage = at.oneOf('options.storage', opts.storage ?? 'f32', ['f32', 'int8', 'int4']);
   const { importance } = opts;
   if (importance !== undefined) {
     at.array('options.importance', importance, [Float32Array], cols);
@@ -94,25 +99,54 @@ export function groupPrune(w: Dense<Float32Array>, given: GroupPruneOptions): Gr
     }
   }
 
-  const length = at.size('w', kept, size);
-  const values = int8 ? at.allocate(Int8Array, length) : at.allocate(Float32Array, length);
-  const scales = at.allocate(Float32Array, int8 ? kept : 0);
+  const out: GroupSparse = {
+    format: 'group-sparse',
+    rows,
+    cols,
+    groupSize: size,
+    indptr,
+    groups,
+    values: at.allocate<GroupSparse['values']>(
+      [Float32Array, Int8Array, Uint8Array][storage] as ArrayType<GroupSparse['values']>,
+      at.size('w', kept, storage === 2 ? Math.ceil(size / 2) : size),
+    ),
+  };
+  if (storage > 0) out.scales = at.allocate(Float32Array, kept);
+  if (storage === 2) out.zeros = at.allocate(Uint8Array, kept);
   for (let i = 0; i < rows; i++)
     for (let g = indptr[i]!; g < indptr[i + 1]!; g++) {
       const first = groups[g]! * size;
       const group = data.subarray(i * cols + first, i * cols + Math.min(first + size, cols));
-      if (!int8) {
-        values.set(group, g * size);
-        continue;
-      }
-      const scale = Math.fround(group.reduce((most, x) => Math.max(most, Math.abs(x)), 0) / 127);
-      if (!Number.isFinite(scale)) at.fail('ERR_RANGE', 'w', 'finite values to round to int8', 'NaN or infinity');
-      scales[g] = scale;
-      group.forEach((x, k) => (values[g * size + k] = scale > 0 ? Math.round(x / scale) : 0));
+      if (storage === 0) out.values.set(group, g * size);
+      else if (!(storage === 1 ? toBytes : toNibbles)(group, g, out))
+        at.fail('ERR_RANGE', 'w', 'finite values to round', 'NaN or infinity');
     }
-  const out: GroupSparse = { format: 'group-sparse', rows, cols, groupSize: size, indptr, groups, values };
-  if (int8) out.scales = scales;
   return out;
+}
+
+/** Group g as i8 codes with a scale; false if it is not finite. */
+function toBytes(group: Float32Array, g: number, { values, scales, groupSize }: GroupSparse): boolean {
+  const scale = Math.fround(group.reduce((most, x) => Math.max(most, Math.abs(x)), 0) / 127);
+  scales![g] = scale;
+  group.forEach((x, k) => (values[g * groupSize + k] = scale > 0 ? Math.round(x / scale) : 0));
+  return Number.isFinite(scale);
+}
+
+/** Group g as 4-bit codes with scale and zero point; false if it is not finite. */
+function toNibbles(group: Float32Array, g: number, { values, scales, zeros, groupSize }: GroupSparse): boolean {
+  const low = group.reduce((least, x) => Math.min(least, x), 0);
+  const high = group.reduce((most, x) => Math.max(most, x), 0);
+  const scale = Math.fround(high / 15 - low / 15);
+  const zero = scale > 0 ? Math.min(15, Math.round(-low / scale)) : 0;
+  scales![g] = scale;
+  zeros![g] = zero;
+  const first = g * Math.ceil(groupSize / 2);
+  // the codes past the last column are those of zero
+  for (let k = 0; k < groupSize; k++) {
+    const code = scale > 0 && k < group.length ? Math.max(0, Math.min(15, Math.round(group[k]! / scale) + zero)) : zero;
+    values[first + (k >> 1)]! |= code << ((k & 1) * 4);
+  }
+  return Number.isFinite(scale);
 }
 
 /** Checks group-sparse weights from outside; indptr and groups are checked natively. */
@@ -123,7 +157,9 @@ export function checkGroups(at: Where, argument: string, w: GroupSparse): void {
   at.array(`${argument}.indptr`, w.indptr, [Uint32Array], w.rows + 1);
   const groups = at.array(`${argument}.groups`, w.groups, [Uint32Array]);
   const coded = w.scales !== undefined;
-  const length = at.size(argument, groups.length, size);
-  at.array(`${argument}.values`, w.values, coded ? [Int8Array] : [Float32Array], length);
+  const nibbles = coded && w.zeros !== undefined;
+  const length = at.size(argument, groups.length, nibbles ? Math.ceil(size / 2) : size);
+  at.array(`${argument}.values`, w.values, [nibbles ? Uint8Array : coded ? Int8Array : Float32Array], length);
+  if (nibbles) at.array(`${argument}.zeros`, w.zeros, [Uint8Array], groups.length);
   if (coded) at.array(`${argument}.scales`, w.scales, [Float32Array], groups.length);
 }

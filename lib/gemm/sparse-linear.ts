@@ -35,8 +35,8 @@ export interface SparseLinearOptions<A extends Float32Array | Int32Array = Float
  * - N:M weights ({@link nmPrune}): f32, or i8 with bytes `x`, signed or not, which give exact sums in i32 (modulo 2^32).
  *   Bound by reading the kept weights while there are few tokens. With more than 8 tokens f32 weights are expanded block by
  *   block and cost what dense ones do; pruning then saves memory, not time.
- * - Groups ({@link groupPrune}), with f32 values or i8 codes: work is shared out by groups, so one full row among empty
- *   ones does no harm. Each token costs the same; best for few.
+ * - Groups ({@link groupPrune}), with f32 values, i8 or 4-bit codes: work is shared out by groups, so one full row among
+ *   empty ones does no harm. Each token costs the same; best for few.
  * - A Csr and a low-rank part: the sparse plus low-rank weights of SLTrain. The factors cost tokens · r · (in + out)
  *   multiplications in place of tokens · in · out, so keep r well below in · out/(in + out).
  * - A Dense and a low-rank part with `blocks`: Block-LoRA, whose sum of blocks is formed before the product.
@@ -98,11 +98,12 @@ export function sparseLinear(
   } else if (kind === 'dense') {
     native.matmul(data, (w as Dense<Float32Array>).data, y, input.rows, rows, w.cols, false, true, 1, 0, 1);
   } else {
-    const { indptr, groups, values, scales, groupSize } = w as GroupSparse;
+    const { indptr, groups, values, scales, zeros, groupSize } = w as GroupSparse;
     const csr = w as Csr<Float32Array>;
     if (kind === 'csr')
-      native.groupedLinear(data, csr.indptr, csr.indices, csr.values, null, y, input.rows, rows, w.cols, 1); // prettier-ignore
-    else native.groupedLinear(data, indptr, groups, values, scales ?? null, y, input.rows, rows, w.cols, groupSize);
+      native.groupedLinear(data, csr.indptr, csr.indices, csr.values, null, null, y, input.rows, rows, w.cols, 1); // prettier-ignore
+    else
+      native.groupedLinear(data, indptr, groups, values, scales ?? null, zeros ?? null, y, input.rows, rows, w.cols, groupSize); // prettier-ignore
   }
   if (low) native.addLowRank(data, low.down.data, low.up.data, y, input.rows, rows, w.cols, low.width, low.blocks, low.scale); // prettier-ignore
   return out;

@@ -10,6 +10,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   lapidary::add_attention(env, exports);
   lapidary::add_attention_decode(env, exports);
   lapidary::add_attention_linear(env, exports);
+  lapidary::add_compress(env, exports);
   lapidary::add_gemm(env, exports);
   lapidary::add_gemm_sparse(env, exports);
   lapidary::add_gemm_linear(env, exports);

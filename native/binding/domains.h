@@ -9,6 +9,7 @@ void add_core(Napi::Env env, Napi::Object exports);
 void add_attention(Napi::Env env, Napi::Object exports);
 void add_attention_decode(Napi::Env env, Napi::Object exports);
 void add_attention_linear(Napi::Env env, Napi::Object exports);
+void add_compress(Napi::Env env, Napi::Object exports);
 void add_gemm(Napi::Env env, Napi::Object exports);
 void add_gemm_sparse(Napi::Env env, Napi::Object exports);
 void add_gemm_linear(Napi::Env env, Napi::Object exports);

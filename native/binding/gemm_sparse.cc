@@ -82,22 +82,32 @@ void NmLinear(Args& args) {
   args.done(nm_linear(x, is_signed, tokens, w, y.data(), args.context()));
 }
 
-// (x, indptr, index, values, scales or null, y, tokens, rows, cols, size)
+// (x, indptr, index, values, scales or null, zeros or null, y, tokens, rows, cols, size); f32 values have no scales, i8
+// codes no zeros, and 4-bit codes, two a byte, have both
 void GroupedLinear(Args& args) {
-  const size_t tokens = args.size(6), rows = args.size(7), cols = args.size(8), size = args.size(9);
-  if (size < 1) args.refuse(9, "ERR_RANGE", "groups of at least 1");
+  const size_t tokens = args.size(7), rows = args.size(8), cols = args.size(9), size = args.size(10);
+  if (size < 1) args.refuse(10, "ERR_RANGE", "groups of at least 1");
   const auto x = args.in<float>(0, args.product(tokens, cols));
-  const size_t count = args.length(2), length = args.product(count, size);
+  const size_t count = args.length(2);
   const auto ends = checked_add(rows, 1);
-  GroupedView w{rows,    cols,    size,   count, args.in<uint32_t>(1, *ends).data(), args.in<uint32_t>(2, count).data(),
-                nullptr, nullptr, nullptr};
+  GroupedView w{};
+  w.rows = rows;
+  w.cols = cols;
+  w.size = size;
+  w.count = count;
+  w.indptr = args.in<uint32_t>(1, *ends).data();
+  w.index = args.in<uint32_t>(2, count).data();
   if (args.absent(4)) {
-    w.values = args.in<float>(3, length).data();
-  } else {
-    w.codes = args.in<int8_t>(3, length).data();
+    w.values = args.in<float>(3, args.product(count, size)).data();
+  } else if (args.absent(5)) {
+    w.codes = args.in<int8_t>(3, args.product(count, size)).data();
     w.scales = args.in<float>(4, count).data();
+  } else {
+    w.nibbles = args.in<uint8_t>(3, args.product(count, ceil_div(size, 2))).data();
+    w.scales = args.in<float>(4, count).data();
+    w.zeros = args.in<uint8_t>(5, count).data();
   }
-  const auto y = args.out<float>(5, args.product(tokens, rows));
+  const auto y = args.out<float>(6, args.product(tokens, rows));
   args.done(grouped_linear(x.data(), tokens, w, y.data(), args.context()));
 }
 

@@ -54,6 +54,9 @@ Status grouped_linear(const float* x, size_t tokens, const GroupedView& w, float
     const uint32_t* index = w.index + first;
     if (w.codes != nullptr)
       return kernels.dot_codes(w.codes + first * w.size, w.scales + first, index, count, w.size, row);
+    if (w.nibbles != nullptr)
+      return kernels.dot_nibbles(w.nibbles + first * ceil_div(w.size, 2), w.zeros + first, w.scales + first, index,
+                                 count, w.size, row);
     return w.size == 1 ? kernels.dot_singles(w.values + first, index, count, row)
                        : kernels.dot(w.values + first * w.size, index, count, w.size, row);
   };

@@ -1,5 +1,5 @@
-// Grouped weights on 512-bit registers. Bound: reading the groups, 4 bytes a weight (1 of i8) and 4 a group (8); for
-// single weights the gathers, about one look-up a cycle.
+// Grouped weights on 512-bit registers. Bound: reading the groups, 4 bytes a weight (1 of i8, ½ of 4 bits) and 4 a
+// group (8, 9); for single weights the gathers, about one look-up a cycle.
 #include "gemm/grouped.h"
 
 #if LAPIDARY_X86
@@ -17,6 +17,15 @@ struct Bytes {
   }
   static __m512 load(int n, const std::int8_t* x) {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(F32::mask(n), x)));
+  }
+};
+
+struct Nibbles {
+  static void add(__m512* sums, const std::uint8_t* codes, int zero, const float* x) {
+    const __m128i both = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(codes)), low = _mm_set1_epi8(15);
+    const __m128i even = _mm_and_si128(both, low), odd = _mm_and_si128(_mm_srli_epi16(both, 4), low);
+    const __m128i all = _mm_sub_epi8(_mm_unpacklo_epi8(even, odd), _mm_set1_epi8(static_cast<char>(zero)));
+    sums[0] = F32::fma(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(all)), F32::load(x), sums[0]);
   }
 };
 
@@ -38,6 +47,11 @@ float grouped_dot_f32_16__avx512(const float* values, const std::uint32_t* index
 float grouped_dot_i8_16__avx512(const std::int8_t* codes, const float* scales, const std::uint32_t* index,
                                 std::size_t count, std::size_t size, const float* x) {
   return grouped_dot_codes<F32>(codes, scales, index, count, size, x);
+}
+
+float grouped_dot_i4_16__avx512(const std::uint8_t* nibbles, const std::uint8_t* zeros, const float* scales,
+                                const std::uint32_t* index, std::size_t count, std::size_t size, const float* x) {
+  return grouped_dot_nibbles<F32>(nibbles, zeros, scales, index, count, size, x);
 }
 
 float grouped_single_f32_16__avx512(const float* values, const std::uint32_t* index, std::size_t count,

@@ -1,5 +1,6 @@
-// The text of the kernels of grouped weights, written once over F32 of core/*_lanes.h and Bytes and Gather of the file:
-// Bytes::load(p) widens kLanes codes, Bytes::load(n, p) the first n of them; Gather::load(x, index) looks up kLanes.
+// The text of the kernels of grouped weights, written once over F32 of core/*_lanes.h and Bytes, Nibbles and Gather of
+// the file: Bytes::load(p) widens kLanes codes, Bytes::load(n, p) the first n of them; Nibbles::add(sums, p, zero, x)
+// adds the products of 16 codes less zero, two in a byte, to two sums; Gather::load(x, index) looks up kLanes.
 
 template <class S>
 inline float lanes_sum(typename S::V v) {
@@ -48,6 +49,27 @@ inline float grouped_dot_codes(const std::int8_t* codes, const float* scales, co
     sum = S::fma(S::broadcast(scales + g), group, sum);
   }
   return lanes_sum<S>(sum);
+}
+
+template <class S>
+inline float grouped_dot_nibbles(const std::uint8_t* nibbles, const std::uint8_t* zeros, const float* scales,
+                                 const std::uint32_t* index, std::size_t count, std::size_t size, const float* x) {
+  typename S::V even = S::zero(), odd = S::zero();
+  const std::size_t bytes = (size + 1) / 2, whole = size / 16 * 16;
+  float rest = 0;
+  for (std::size_t g = 0; g < count; g++, nibbles += bytes) {
+    const float* at = x + index[g] * size;
+    typename S::V group[2] = {S::zero(), S::zero()};
+    for (std::size_t k = 0; k < whole; k += 16) Nibbles::add(group, nibbles + k / 2, zeros[g] & 15, at + k);
+    const typename S::V scale = S::broadcast(scales + g);
+    even = S::fma(scale, group[0], even);
+    odd = S::fma(scale, group[1], odd);
+    for (std::size_t k = whole; k < size; k++) {
+      const int code = (k % 2 == 0 ? nibbles[k / 2] & 15 : nibbles[k / 2] >> 4) - (zeros[g] & 15);
+      rest += scales[g] * (static_cast<float>(code) * at[k]);
+    }
+  }
+  return lanes_sum<S>(S::add(even, odd)) + rest;
 }
 
 template <class S>

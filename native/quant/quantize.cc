@@ -46,8 +46,13 @@ class RowQuantizer {
   RowQuantizer(const QuantLayout& layout, ScaleConstraint constraint, const QuantOutput& out)
       : layout_(layout), constraint_(constraint), out_(out), groups_(layout.groups()) {}
 
+  // Values that a search needs beside the codes of a row.
+  size_t trial_values() const {
+    return constraint_ == ScaleConstraint::searched ? std::min(layout_.group, layout_.cols) : 0;
+  }
+
   // Codes of row i into `codes`, one a byte, its scales into the output; false if a value is not finite.
-  bool row(const float* w, size_t i, Group* groups, uint8_t* codes) const {
+  bool row(const float* w, size_t i, Group* groups, uint8_t* codes, float* trial) const {
     const size_t first = i * groups_, group = layout_.group, cols = layout_.cols;
     float row_max = 0;
     for (size_t g = 0; g < groups_; g++) {
@@ -57,7 +62,9 @@ class RowQuantizer {
       if (bits >= 0x7f800000) return false;
       const float most = std::bit_cast<float>(bits);
       row_max = std::max(row_max, most);
-      groups[g] = choose(x, n, most, first + g);
+      float share = 1;
+      if (constraint_ == ScaleConstraint::searched && most > 0) share = search(x, n, most, first + g, codes, trial);
+      groups[g] = choose(x, n, most, first + g, share);
     }
     if (constraint_ == ScaleConstraint::m2) align_scales(groups);
     if (layout_.scheme == Scheme::dgq) choose_dual(w, groups, i, row_max);
@@ -71,13 +78,45 @@ class RowQuantizer {
   }
 
  private:
-  Group choose(const float* x, size_t n, float most, size_t index) const {
+  // The share of the range of x whose codes lose least in Σ|x − x̂|^2.4, of a hundred shares from 1 down to 0.208.
+  float search(const float* x, size_t n, float most, size_t index, uint8_t* codes, float* trial) const {
+    constexpr int kShares = 100;
+    float best_share = 1, last_step = 0;
+    double best = std::numeric_limits<double>::infinity();
+    for (int i = 0; i < kShares; i++) {
+      const float share = 1 - 0.8f * static_cast<float>(i) / kShares;
+      const Group group = choose(x, n, most, index, share);
+      if (!(group.step > 0) || group.step == last_step) continue;  // scales in bytes come several times
+      last_step = group.step;
+      encode(x, n, group, codes);
+      decode(codes, n, group, trial);
+      double loss = 0;
+      for (size_t k = 0; k < n; k++) loss += to_the_2_4(std::fabs(x[k] - trial[k]) / most);
+      if (loss < best) {
+        best = loss;
+        best_share = share;
+      }
+    }
+    return best_share;
+  }
+
+  // d^2.4 = d³·(d^−⅕)³, d from 0 to some 10; the root by three of Newton's steps, in operations that round alike on
+  // every machine.
+  static float to_the_2_4(float d) {
+    const float x = std::max(d, 1e-6f);
+    float y = std::bit_cast<float>(0x4c300000u - std::bit_cast<uint32_t>(x) / 5);
+    for (int step = 0; step < 3; step++) y *= 1.2f - 0.2f * x * (y * y) * (y * y) * y;
+    return d * d * x * (y * y * y);
+  }
+
+  Group choose(const float* x, size_t n, float all_of_it, size_t index, float share = 1) const {
+    const float most = all_of_it * share;
     const int bits = layout_.bits;
     const float half = static_cast<float>(1 << (bits - 1)), all = 2 * half - 1;
     switch (layout_.scheme) {
       case Scheme::integer:
         if (out_.zeros != nullptr) {
-          const Group chosen = with_zero_point(x, n, all);
+          const Group chosen = with_zero_point(x, n, all, share);
           out_.zeros[index] = static_cast<uint8_t>(chosen.zero);
           return chosen;
         }
@@ -126,8 +165,9 @@ class RowQuantizer {
   }
 
   // The range of x and 0 over all codes.
-  Group with_zero_point(const float* x, size_t n, float all) const {
-    const FloatRange range = codec_.range(x, n);
+  Group with_zero_point(const float* x, size_t n, float all, float share = 1) const {
+    FloatRange range = codec_.range(x, n);
+    range = {range.lo * share, range.hi * share};
     const float step = range.hi / all - range.lo / all;
     if (!(step > 0)) return {0, 0, all, 0};
     const float zero = std::clamp(std::nearbyint(-range.lo / step), 0.0f, all);
@@ -200,6 +240,20 @@ class RowQuantizer {
     }
   }
 
+  // The values of codes, for the schemes that a search is for.
+  void decode(const uint8_t* codes, size_t n, const Group& group, float* y) const {
+    switch (layout_.scheme) {
+      case Scheme::e4m3:
+        return codec_.decode_e4m3(codes, n, group.step, y);
+      case Scheme::e5m2:
+        return codec_.decode_e5m2(codes, n, group.step, y);
+      case Scheme::integer:
+        return codec_.decode_integer(codes, n, 1, static_cast<float>(group.zero), group.step, y);
+      default:
+        return codec_.decode_e2m1(codes, n, group.step, y);
+    }
+  }
+
   const CodecKernels& codec_ = *kCodec.pick();
   const QuantLayout& layout_;
   ScaleConstraint constraint_;
@@ -257,8 +311,9 @@ Status quantize(const float* w, const QuantLayout& layout, ScaleConstraint const
     ArenaFrame scratch;
     auto* groups = scratch.take<Group>(layout.groups());
     auto* codes = scratch.take<uint8_t>(cols);
+    auto* trial = scratch.take<float>(quantizer.trial_values());
     float* permuted = permutation != nullptr ? scratch.take<float>(cols) : nullptr;
-    if (groups == nullptr || codes == nullptr || (permutation != nullptr && permuted == nullptr)) {
+    if (groups == nullptr || codes == nullptr || trial == nullptr || (permutation != nullptr && permuted == nullptr)) {
       no_memory.store(true, std::memory_order_relaxed);
       return;
     }
@@ -269,7 +324,7 @@ Status quantize(const float* w, const QuantLayout& layout, ScaleConstraint const
         for (size_t j = 0; j < cols; j++) permuted[j] = row[permutation[j]];
         row = permuted;
       }
-      if (!quantizer.row(row, i, groups, codes)) {
+      if (!quantizer.row(row, i, groups, codes, trial)) {
         not_finite.store(true, std::memory_order_relaxed);
         return;
       }

@@ -32,8 +32,10 @@ inline constexpr size_t kSchemes = 10;
 
 // ZeroQuant-FP: M1 rounds each scale up to a power of two; M2 makes the scales of a row its largest one over powers of
 // two, each the smallest such that is not below the scale it replaces.
-enum class ScaleConstraint : uint8_t { none, m1, m2 };
-inline constexpr size_t kScaleConstraints = 3;
+// Searched: the scale that loses least in Σ|w − ŵ|^2.4 of those for a hundred shares of each group's range,
+// 1 − 0.8·i/100; for integers, fp8, fp4, mxfp4 and nvfp4.
+enum class ScaleConstraint : uint8_t { none, m1, m2, searched };
+inline constexpr size_t kScaleConstraints = 4;
 
 struct QuantLayout {
   Scheme scheme;

@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { compress, quant } from 'lapidary';
 import { expect, test } from 'vitest';
 import { detect, languageDetector } from '../../examples/networks/language-detector.js';
+import { formats, nameOf, relativeError, table } from '../../examples/networks/errors.js';
+import { detectorProbes } from '../../examples/networks/probes.js';
 import { encode, sentenceEncoder, tokenize } from '../../examples/networks/sentence-encoder.js';
 import { packageFile } from '../../examples/networks/tfjs.js';
 import { filesOf } from '../support/repository.js';
@@ -19,6 +22,25 @@ test('the language detector tells our own sources apart', () => {
   expect(share('native/quant', /\.cc$/, 'cpp')).toBe(1);
   expect(share('docs', /\.md$/, 'md')).toBeGreaterThan(0.9);
   expect(share('lib/gemm', /\.ts$/, 'ts')).toBeGreaterThan(0.7);
+});
+
+test('on real weights and inputs each method loses less than the one before it, and the products are those of the table', () => {
+  const probes = detectorProbes().slice(1); // [32, 512] and [54, 32]
+  const [wide] = probes;
+  const hessian = compress.hessian(wide!.calibration);
+  const error = (options: quant.QuantizeOptions, method: Parameters<typeof relativeError>[3]) =>
+    relativeError(wide!, hessian, options, method)!;
+  for (const options of formats.filter(({ format }) => format !== 'ternary')) {
+    const nearest = error(options, 'nearest');
+    expect(nearest, nameOf(options)).toBeLessThan(options.format === 'int2' ? 0.3 : 0.05);
+    expect(error(options, 'GPTQ'), nameOf(options)).toBeLessThan(0.3 * nearest);
+    expect(error(options, 'MR-GPTQ'), nameOf(options)).toBeLessThan(0.5 * nearest);
+  }
+  const dgq = formats.find(({ format }) => format === 'dgq')!;
+  expect(error(dgq, 'search')).toBeLessThan(0.7 * error(dgq, 'nearest'));
+  const lines = [...table(probes, [{ format: 'fp4-e2m1', groupSize: 16 }], ['nearest', 'M1', 'M2', 'LoRC', 'GPTQ'])];
+  expect(lines).toHaveLength(3);
+  expect(lines[2]!.split('|').slice(2, -1).map(Number).every((share) => share > 0 && share < 5)).toBe(true); // prettier-ignore
 });
 
 test('a package that is not there is named, with the command that gets it', () => {

@@ -49,4 +49,24 @@ describe('groupPrune', () => {
     expect(() => groupPrune(dense(1, 1, Float32Array.of(NaN)), { density: 1, storage: 'int8' })).toThrow(code('ERR_RANGE')); // prettier-ignore
     expect(groupPrune(dense(2, 2, Float32Array.of(0, 1, NaN, 0)), { density: 0.25, groupSize: 1 }).groups).toEqual(Uint32Array.of(0)); // prettier-ignore
   });
+
+  test('int4 codes are within half a step of each group, 0 is one of them, and a tail is padded with it', () => {
+    for (const groupSize of [16, 5]) {
+      const w = f32(20, 52, 1);
+      for (let j = 0; j < 52; j++) w.data[j] = 1 + Math.abs(w.data[j]!); // a row of one sign
+      w.data.fill(0, 52, 104); // and one of zeros
+      const made = groupPrune(w, { groupSize, density: 1, storage: 'int4' });
+      const perRow = Math.ceil(52 / groupSize);
+      expect(made.values).toHaveLength(20 * perRow * Math.ceil(groupSize / 2));
+      expect(made.zeros!.every((z) => z <= 15)).toBe(true);
+      const back = expanded(made);
+      const far = back.filter((x, k) => Math.abs(x - w.data[k]!) > made.scales![Math.floor(k / 52) * perRow + Math.floor((k % 52) / groupSize)]! * 1.0001); // prettier-ignore
+      expect(far).toHaveLength(0); // half a step for the code and half for the zero point
+      const last = made.values.subarray(-Math.ceil(groupSize / 2));
+      const tail = 52 - (perRow - 1) * groupSize;
+      for (let k = tail; k < groupSize; k++) expect((last[k >> 1]! >> (4 * (k & 1))) & 15).toBe(made.zeros!.at(-1));
+    }
+    expect(() => groupPrune(dense(1, 1, Float32Array.of(Infinity)), { density: 1, storage: 'int4' })).toThrow(code('ERR_RANGE')); // prettier-ignore
+    expect(groupPrune(dense(0, 5, new Float32Array(0)), { density: 1, storage: 'int4' }).values).toHaveLength(0);
+  });
 });

@@ -48,14 +48,14 @@ const asGroups = (a: Csr<Float32Array>): GroupSparse => ({
 });
 
 describeEachIsa('sparseLinear', (isa) => {
-  test.each([1, 3, 8, 16, 20, 32, 64])('groups of %i, f32 and int8', (groupSize) => {
+  test.each([1, 3, 8, 16, 20, 32, 64])('groups of %i, f32, int8 and int4', (groupSize) => {
     for (const [tokens, rows, cols] of [
       [1, 1, 1],
       [1, 40, 100],
       [3, 7, 129],
       [10, 33, 64],
     ] as const)
-      for (const storage of ['f32', 'int8'] as const) {
+      for (const storage of ['f32', 'int8', 'int4'] as const) {
         const w = groupPrune(f32(rows, cols, 1), { groupSize, density: 0.5, storage });
         const x = f32(tokens, cols, 2);
         close(

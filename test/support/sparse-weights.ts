@@ -7,7 +7,14 @@ export function expanded(w: GroupSparse): Float64Array {
     for (let g = w.indptr[i]!; g < w.indptr[i + 1]!; g++)
       for (let k = 0; k < w.groupSize; k++) {
         const j = w.groups[g]! * w.groupSize + k;
-        if (j < w.cols) out[i * w.cols + j] = w.values[g * w.groupSize + k]! * (w.scales ? w.scales[g]! : 1);
+        if (j < w.cols) out[i * w.cols + j] = valueOf(w, g, k);
       }
   return out;
+}
+
+function valueOf({ values, scales, zeros, groupSize }: GroupSparse, g: number, k: number): number {
+  if (!scales) return values[g * groupSize + k]!;
+  if (!zeros) return scales[g]! * values[g * groupSize + k]!;
+  const byte = values[g * Math.ceil(groupSize / 2) + (k >> 1)]!;
+  return scales[g]! * (((byte >> (4 * (k % 2))) & 15) - zeros[g]!);
 }
