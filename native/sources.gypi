@@ -136,6 +136,8 @@
       "native/sparse/spmm_avx512.cc",
       "native/sparse/spmm_portable.cc",
       "native/sparse/spmv.cc",
+      "native/sparse/spmv_avx2.cc",
+      "native/sparse/spmv_portable.cc",
       "native/special/directions.cc",
       "native/special/log_bessel.cc",
       "native/special/log_bessel_avx2.cc",

@@ -36,7 +36,7 @@ export const semirings = {
 /** Position of the two operators on the native side. */
 export function semiringCodes(
   at: Where,
-  value: keyof typeof semirings | Semiring = 'plus-times',
+  value: keyof typeof semirings | Semiring,
 ): [add: number, multiply: number] {
   if (typeof value === 'string') {
     const names = Object.keys(semirings) as (keyof typeof semirings)[];
