@@ -125,6 +125,7 @@
       "native/sparse/sddmm_portable.cc",
       "native/sparse/select.cc",
       "native/sparse/spgemm.cc",
+      "native/sparse/spgemm_blocks.cc",
       "native/sparse/spgemm_plan.cc",
       "native/sparse/spgemm_rows.cc",
       "native/sparse/spgemm_rows_avx2.cc",

@@ -11,8 +11,8 @@ namespace lapidary {
 
 inline constexpr size_t kMostEntries = std::numeric_limits<uint32_t>::max();
 
-// A Csr as five arguments from i on: rows, cols, indptr, indices, values. Its inside is checked by the kernels. There may
-// be the values of `sets` matrices one after another; `step` is what lies between them then, else 0.
+// A Csr as five arguments from i on: rows, cols, indptr, indices, values. Its inside is checked by the kernels. There
+// may be the values of `sets` matrices one after another; `step` is what lies between them then, else 0.
 template <class T>
 CsrView<T> csr(Args& args, int i, size_t sets, size_t& step) {
   const size_t rows = args.size(i), cols = args.size(i + 1), nnz = args.length(i + 3);

@@ -87,8 +87,8 @@ Status multiply(const CsrView<T>& a, SparseBatch batch, const T* b, T* c, size_t
 
 }  // namespace
 
-// Transposed factors are turned around first: O(nnz) and O(k·cols) against the O(nnz·cols) of the product, and sums keep
-// one order.
+// Transposed factors are turned around first: O(nnz) and O(k·cols) against the O(nnz·cols) of the product, and sums
+// keep one order.
 template <class T>
 Status spmm(const CsrView<T>& a, const T* b, T* c, size_t cols, const SpmmOptions& options, CsrFault& fault,
             Context context) {

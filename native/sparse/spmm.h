@@ -1,6 +1,6 @@
-// C = op(A)·op(B) for compressed rows A and a row-major B. Columns are taken in panels of 512 bytes (64 doubles, 128 floats): a
-// row of a panel is summed in registers while the rows of B that it names pass by, so that B, not C, is what memory has
-// to deliver. Rows are checked as in spmv.h, before the first panel uses them.
+// C = op(A)·op(B) for compressed rows A and a row-major B. Columns are taken in panels of 512 bytes (64 doubles, 128
+// floats): a row of a panel is summed in registers while the rows of B that it names pass by, so that B, not C, is what
+// memory has to deliver. Rows are checked as in spmv.h, before the first panel uses them.
 #pragma once
 
 #include <cstddef>

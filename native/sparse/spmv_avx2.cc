@@ -1,9 +1,9 @@
 // The four chains of a row as the four lanes of a register. The last few entries of a row are a full step too, over
-// entries of the rows that follow, whose products are cleared: a row of any length takes one loop, whose end is the only
-// branch that data can mispredict (three in the scalar loop, at 13 to 20 cycles each). The check of the structure is
-// part of the step: a pass of its own reads the indices once more, a third of the time of a product. Bound: reading the
-// matrix; eleven loads a step, three a cycle, are 0.9 cycles an entry. x is fetched by scalar loads: on Zen 3 a gather
-// costs twice as much.
+// entries of the rows that follow, whose products are cleared: a row of any length takes one loop, whose end is the
+// only branch that data can mispredict (three in the scalar loop, at 13 to 20 cycles each). The check of the structure
+// is part of the step: a pass of its own reads the indices once more, a third of the time of a product. Bound: reading
+// the matrix; eleven loads a step, three a cycle, are 0.9 cycles an entry. x is fetched by scalar loads: on Zen 3 a
+// gather costs twice as much.
 #include "core/cpu.h"
 #if LAPIDARY_X86
 #include <immintrin.h>

@@ -95,7 +95,11 @@ describe('refusals', () => {
     ['ERR_OPTION', 'options.semiring', () => spgemm(csrOf([[1, 2]], 2), inOrder, { semiring: 'plus-second' })],
     ['ERR_DTYPE', 'a.indices', () => spgemm({ ...inOrder, indices: [0, 1] } as never, inOrder)],
     ['ERR_SHAPE', 'b.indices', () => spgemm(inOrder, { ...inOrder, indices: new Uint32Array(3) })],
-    ['ERR_SHAPE', 'b', () => spgemm(inOrder, { rows: 1, cols: 2, indptr: Uint32Array.of(0, 1), indices: Uint32Array.of(0) })],
+    [
+      'ERR_SHAPE',
+      'b',
+      () => spgemm(inOrder, { rows: 1, cols: 2, indptr: Uint32Array.of(0, 1), indices: Uint32Array.of(0) }),
+    ],
     ['ERR_SHAPE', 'graph.indices', () => triangleCount({ ...inOrder, indices: new Uint32Array(3) })],
     ['ERR_DTYPE', 'a.values', () => transpose({ ...inOrder, values: null } as never)],
   ])('%s %s', (code, argument, call) => {

@@ -16,7 +16,11 @@ afterEach(() => {
 });
 
 const turned = ({ rows, cols, data }: { rows: number; cols: number; data: Float64Array }) =>
-  dense(cols, rows, Float64Array.from(data, (_, e) => data[(e % rows) * cols + Math.floor(e / rows)]!));
+  dense(
+    cols,
+    rows,
+    Float64Array.from(data, (_, e) => data[(e % rows) * cols + Math.floor(e / rows)]!),
+  );
 
 describeEachIsa('spmm', (isa) => {
   test('integers exact, every tail', () => {
@@ -143,7 +147,13 @@ test('a malformed matrix is refused before it is turned around; scratch may run 
 });
 
 test('a batch of nothing ends at once', () => {
-  const none = { rows: 0, cols: 0, indptr: new Uint32Array(1), indices: new Uint32Array(0), values: new Float64Array(0) };
+  const none = {
+    rows: 0,
+    cols: 0,
+    indptr: new Uint32Array(1),
+    indices: new Uint32Array(0),
+    values: new Float64Array(0),
+  };
   const options = { batch: 2 ** 50, transposeA: true };
   expect(spmm(none, dense(0, 3), options).rows).toBe(0);
 });

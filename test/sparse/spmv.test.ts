@@ -143,7 +143,13 @@ test('a batch is one product after another, with one set of values or with its o
 });
 
 test('a batch of nothing ends at once', () => {
-  const none = { rows: 0, cols: 0, indptr: new Uint32Array(1), indices: new Uint32Array(0), values: new Float64Array(0) };
+  const none = {
+    rows: 0,
+    cols: 0,
+    indptr: new Uint32Array(1),
+    indices: new Uint32Array(0),
+    values: new Float64Array(0),
+  };
   for (const transpose of [false, true])
     expect(spmv(none, new Float64Array(0), { batch: 2 ** 50, transpose })).toEqual(new Float64Array(0));
 });
@@ -213,7 +219,10 @@ describe('refusals', () => {
     ['ERR_SHAPE', () => spmv(a, new Float64Array(5), { out: new Float64Array(5) })],
     ['ERR_RANGE', () => spmv(a, new Float64Array(5), { batch: 0 })],
     ['ERR_SHAPE', () => spmv(a, new Float64Array(5), { batch: 2 })],
-    ['ERR_SHAPE', () => spmv({ ...a, values: new Float64Array(3 * a.values.length) }, new Float64Array(10), { batch: 2 })],
+    [
+      'ERR_SHAPE',
+      () => spmv({ ...a, values: new Float64Array(3 * a.values.length) }, new Float64Array(10), { batch: 2 }),
+    ],
     ['ERR_OPTION', () => spmv(a, new Float64Array(5), { transposed: true } as never)],
     ['ERR_DTYPE', () => spmv(a, new Float64Array(5), { transpose: 1 } as never)],
     ['ERR_DTYPE', () => spmv(undefined as never, new Float64Array(5))],
