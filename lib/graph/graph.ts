@@ -2,6 +2,7 @@
 import { describe, type Where } from '../core/validate.js';
 import type { Csr, Real } from '../core/values.js';
 import { fromCoo } from '../sparse/index.js';
+import { checkPattern, isPattern, type Pattern } from '../sparse/pattern.js';
 import { native, type GraphArguments } from './native.js';
 
 /** The part of a graphology graph that is needed; multigraphs and mixed graphs too. */
@@ -24,10 +25,10 @@ export interface GraphologyGraph {
 
 /**
  * A square {@link Csr}: row i holds the edges from node i, the values are their weights, none negative; an undirected
- * graph has each edge twice. Or a graphology graph: its nodes are numbered in the order of `nodes()`, the edge attribute
+ * graph has each edge twice. A pattern, a Csr without values, is a graph whose weights are all 1. Or a graphology graph: its nodes are numbered in the order of `nodes()`, the edge attribute
  * `weight` is the weight, 1 where it is missing; parallel edges are summed.
  */
-export type Graph = Csr<Real> | GraphologyGraph;
+export type Graph = Csr<Real> | Pattern | GraphologyGraph;
 
 /** A graph whose structure and weights have been checked. */
 export interface CheckedGraph {
@@ -41,7 +42,11 @@ export const graphArguments = ({ n, csr }: CheckedGraph): GraphArguments => [n, 
 
 /** The argument `graph` as a checked Csr. */
 export function checkedGraph(at: Where, value: unknown): CheckedGraph {
-  const csr = isGraphology(value) ? fromGraphology(at, value) : at.csr('graph', value, [Float64Array, Float32Array]);
+  const csr = isGraphology(value)
+    ? fromGraphology(at, value)
+    : isPattern(value)
+      ? withOnes(at, value as Pattern)
+      : at.csr('graph', value, [Float64Array, Float32Array]);
   const n = csr.rows;
   if (csr.cols !== n) at.fail('ERR_SHAPE', 'graph', 'as many columns as rows', `${n} × ${csr.cols}`);
   const degrees = at.allocate(Float64Array, n);
@@ -64,6 +69,11 @@ export function checkedGraph(at: Where, value: unknown): CheckedGraph {
     );
   if (fault === 3) at.fail('ERR_RANGE', 'graph.values', 'weights with a finite sum in each row', `more in row ${row}`);
   return { n, csr, degrees };
+}
+
+function withOnes(at: Where, value: Pattern): Csr<Float32Array> {
+  checkPattern(at, 'graph', value);
+  return { ...value, values: at.allocate(Float32Array, value.indices.length).fill(1) };
 }
 
 function isGraphology(value: unknown): value is GraphologyGraph {

@@ -1,6 +1,7 @@
 import { where } from '../core/validate.js';
 import type { Csr } from '../core/values.js';
-import { spgemm, type Pattern } from '../sparse/index.js';
+import { spgemm } from '../sparse/index.js';
+import { checkPattern, type Pattern } from '../sparse/pattern.js';
 import type { Graph } from './graph.js';
 import { degree, neighbours } from './simple.js';
 
@@ -29,8 +30,7 @@ export function jaccardSimilarity(graph: Graph, options?: JaccardSimilarityOptio
   const { pairs } = at.options(options, ['pairs']);
   const a = neighbours(at, graph);
   if (pairs !== undefined) {
-    const placed = typeof pairs === 'object' && pairs !== null ? { ...pairs, values: pairs.indices as never } : pairs;
-    at.csr('options.pairs', placed, [Uint32Array]);
+    checkPattern(at, 'options.pairs', pairs);
     if (pairs.rows !== a.rows || pairs.cols !== a.rows)
       at.fail('ERR_SHAPE', 'options.pairs', `${a.rows} × ${a.rows}`, `${pairs.rows} × ${pairs.cols}`);
   }

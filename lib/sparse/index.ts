@@ -5,6 +5,7 @@ export { hadamardProduct } from './hadamard-product.js';
 export { isSymmetric, type IsSymmetricOptions } from './is-symmetric.js';
 export { lowerTriangle } from './lower-triangle.js';
 export { permute, type PermuteOptions } from './permute.js';
+export { type Pattern } from './pattern.js';
 export { prune } from './prune.js';
 export { reduce, type ReduceOptions } from './reduce.js';
 export { scale, type ScaleOptions } from './scale.js';
@@ -17,7 +18,6 @@ export { semirings, type Semiring } from './semirings.js';
 export { spgemm, type SpgemmOptions } from './spgemm.js';
 export {
   spgemmPlan,
-  type Pattern,
   type SpgemmPlan,
   type SpgemmPlanOptions,
   type SpgemmStats,

@@ -55,7 +55,7 @@ interface SparseNative {
   ): void;
   toDense(...args: [...a: NumberCsr, data: Real | Int32Array]): void;
   transpose(...args: [...a: NumberCsr, indptr: Uint32Array, indices: Uint32Array, values: Real | Int32Array]): void;
-  spmv(...args: [...a: CsrArguments, x: Real, out: Real, transposed: boolean]): void;
+  spmv(...args: [...a: CsrArguments, x: Real, out: Real, transposed: boolean, batch: number]): void;
   /**
    * Writes row pointers to `indptr` and [entries, products, empty rows, rows by hash, dense, heap, sort] to `stats`; then
    * calls `allocate`, if there is one, and fills the indices and values that it gives.
@@ -79,7 +79,17 @@ interface SparseNative {
       values: Real | Int32Array,
     ]
   ): void;
-  spmm(...args: [...a: CsrArguments, b: Real, out: Real, cols: number]): void;
+  spmm(
+    ...args: [
+      ...a: CsrArguments,
+      b: Real,
+      out: Real,
+      cols: number,
+      transposeA: boolean,
+      transposeB: boolean,
+      batch: number,
+    ]
+  ): void;
 
   // sparse_elements.cc; `undefined` stands in the place of arrays that a first call does not have
   add(...args: [...a: NumberCsr, ...b: NumberCsr, ...out: Out, alpha: number, beta: number]): number;

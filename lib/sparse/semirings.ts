@@ -34,10 +34,7 @@ export const semirings = {
 } as const satisfies Record<string, Semiring>;
 
 /** Position of the two operators on the native side. */
-export function semiringCodes(
-  at: Where,
-  value: keyof typeof semirings | Semiring = 'plus-times',
-): [add: number, multiply: number] {
+export function semiringCodes(at: Where, value: keyof typeof semirings | Semiring): [add: number, multiply: number] {
   if (typeof value === 'string') {
     const names = Object.keys(semirings) as (keyof typeof semirings)[];
     value = semirings[names[at.oneOf('options.semiring', value, names)]!];

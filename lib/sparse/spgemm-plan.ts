@@ -1,13 +1,11 @@
-import { typeOf, where, type Where } from '../core/validate.js';
-import type { Csr } from '../core/values.js';
+import { typeOf, where, type ArrayType, type Where } from '../core/validate.js';
+import type { Csr, Real } from '../core/values.js';
 import { csrArguments, native, type Factors } from './native.js';
+import { checkPattern, isPattern, standIn, type Pattern } from './pattern.js';
 
 export const accumulators = ['auto', 'hash', 'dense', 'heap', 'sort'] as const;
-export type SpgemmValues = Float64Array | Float32Array | Int32Array;
+export type SpgemmValues = Real | Int32Array;
 export const valueTypes = [Float64Array, Float32Array, Int32Array] as const;
-
-/** A sparse matrix of which only the places of the entries matter. */
-export type Pattern = Omit<Csr, 'values'>;
 
 /** Options of {@link spgemmPlan}. */
 export interface SpgemmPlanOptions {
@@ -51,8 +49,8 @@ export interface SpgemmPlan {
  *
  * O(flops), a tenth to a third of the time of the product.
  *
- * @param a m × k, f64, f32 or i32; `a` and `b` may be the same
- * @param b k × n of the same type
+ * @param a m × k, f64, f32, i32 or a pattern without values; `a` and `b` may be the same
+ * @param b k × n of the same type or a pattern
  * @throws LapidaryError ERR_DTYPE, ERR_SHAPE, ERR_OPTION, ERR_FORMAT (a malformed matrix), ERR_RANGE (2^32 entries or
  * more), ERR_OUT_OF_MEMORY, ERR_ABORTED
  * @source Gustavson, Two Fast Algorithms for Sparse Matrices (1978), section 3; rows of `b` in words of 64 columns:
@@ -62,17 +60,36 @@ export interface SpgemmPlan {
  * const plan = spgemmPlan(a, a);
  * spgemm({ ...a, values: Float64Array.of(5, 0, 1) }, a, { plan }).values // 5, 10, 3
  */
-export function spgemmPlan(a: Csr<SpgemmValues>, b: Csr<SpgemmValues>, options?: SpgemmPlanOptions): SpgemmPlan {
+export function spgemmPlan(
+  a: Csr<SpgemmValues> | Pattern,
+  b: Csr<SpgemmValues> | Pattern,
+  options?: SpgemmPlanOptions,
+): SpgemmPlan {
   const at = where('spgemmPlan');
-  checkFactors(at, a, b);
-  return count(at, a, b, at.options(options, ['mask', 'complement', 'accumulator'])).plan;
+  const [left, right] = checkedFactors(at, a, b);
+  return count(at, left, right, at.options(options, ['mask', 'complement', 'accumulator'])).plan;
 }
 
-/** Both factors of one type and of shapes that fit. */
-export function checkFactors(at: Where, a: Csr<SpgemmValues>, b: Csr<SpgemmValues>): void {
-  at.csr('a', a, valueTypes);
-  at.csr('b', b, [typeOf(a.values)]);
+/** Both factors, of one type and of shapes that fit. Patterns get values that mean nothing: i32 if both are patterns. */
+export function checkedFactors<A extends SpgemmValues>(
+  at: Where,
+  a: Csr<A> | Pattern,
+  b: Csr<A> | Pattern,
+): [Csr<A>, Csr<A>] {
+  let type = Int32Array as unknown as ArrayType<A>;
+  let types: readonly ArrayType[] = valueTypes;
+  for (const [name, matrix] of [['a', a] as const, ['b', b] as const]) {
+    if (isPattern(matrix)) {
+      checkPattern(at, name, matrix);
+    } else {
+      type = typeOf((at.csr(name, matrix, types) as Csr<A>).values);
+      types = [type];
+    }
+  }
   if (b.rows !== a.cols) at.fail('ERR_SHAPE', 'b', `${a.cols} rows, as many as a has columns`, `${b.rows}`);
+  const placed = (x: Csr<A> | Pattern): Csr<A> =>
+    isPattern(x) ? { ...x, values: standIn(x.indices, type) } : (x as Csr<A>);
+  return [placed(a), placed(b)];
 }
 
 /** What the second phase needs beyond a plan, if it is to follow at once. */
@@ -118,8 +135,7 @@ export function count<A extends SpgemmValues>(
 }
 
 export function checkMask(at: Where, argument: string, mask: Pattern, rows: number, cols: number): void {
-  const placed = typeof mask === 'object' && mask !== null ? { ...mask, values: mask.indices as never } : mask;
-  at.csr(argument, placed, [Uint32Array]);
+  checkPattern(at, argument, mask);
   if (mask.rows !== rows || mask.cols !== cols)
     at.fail('ERR_SHAPE', argument, `${rows} × ${cols}`, `${mask.rows} × ${mask.cols}`);
 }

@@ -1,10 +1,11 @@
 import { typeOf, where, type Where } from '../core/validate.js';
 import type { Csr } from '../core/values.js';
 import { native } from './native.js';
-import { semiringCodes, type Semiring, type semirings } from './semirings.js';
+import { isPattern, type Pattern } from './pattern.js';
+import { semiringCodes, type Semiring, semirings } from './semirings.js';
 import {
   accumulators,
-  checkFactors,
+  checkedFactors,
   checkMask,
   count,
   operands,
@@ -16,7 +17,7 @@ import {
 
 /** Options of {@link spgemm}. */
 export interface SpgemmOptions extends SpgemmPlanOptions {
-  /** the operators, by name ({@link semirings}) or by their names; default `plus-times` */
+  /** the operators, by name ({@link semirings}) or by their names; default `plus-times`, of two patterns `any-pair` */
   semiring?: keyof typeof semirings | Semiring;
   /**
    * `false` leaves rows that went through a hash table in no particular order of columns: somewhat faster, but no other
@@ -36,9 +37,13 @@ export interface SpgemmOptions extends SpgemmPlanOptions {
  * writing; products outside it are still looked at. Scratch: 17 bytes a row of `a` and `b`, at most 12 bytes an entry of
  * `b`, and for each thread an accumulator.
  *
- * @param a m × k, f64, f32 or i32; `a` and `b` may be the same
- * @param b k × n of the same type
- * @throws LapidaryError ERR_DTYPE, ERR_SHAPE, ERR_OPTION, ERR_FORMAT (a malformed matrix, a plan of other patterns),
+ * Patterns, matrices without `values`, are for operators that do not read them: `pair`, `second` for `a`, `first` for `b`.
+ * Two patterns give an Int32Array, counts for example, and with `any-pair`, whose values are all 1, a pattern again.
+ *
+ * @param a m × k, f64, f32, i32 or a pattern; `a` and `b` may be the same
+ * @param b k × n of the same type or a pattern
+ * @throws LapidaryError ERR_DTYPE, ERR_SHAPE, ERR_OPTION (also a semiring that reads values which are not there), ERR_FORMAT (a malformed
+ * matrix, a plan of other patterns),
  * ERR_RANGE (2^32 entries or more, known before the result is allocated), ERR_OUT_OF_MEMORY, ERR_ABORTED
  * @source Gustavson, Two Fast Algorithms for Sparse Matrices (1978); windows of rows after Shivdikar, SMASH (2021); hash
  * accumulator and equal-work partition after Nagasaka, Matsuoka, Azad & Buluç (2018); rank directory: Jacobson,
@@ -49,21 +54,66 @@ export interface SpgemmOptions extends SpgemmPlanOptions {
  */
 export function spgemm<A extends SpgemmValues>(
   a: Csr<A>,
-  b: Csr<A>,
+  b: Csr<A> | Pattern,
   options?: SpgemmOptions,
-): Csr<A> & { stats: SpgemmStats } {
+): Csr<A> & { stats: SpgemmStats };
+export function spgemm<A extends SpgemmValues>(
+  a: Pattern,
+  b: Csr<A>,
+  options: SpgemmOptions,
+): Csr<A> & { stats: SpgemmStats };
+export function spgemm(
+  a: Pattern,
+  b: Pattern,
+  options?: SpgemmOptions & { semiring?: 'any-pair' | (typeof semirings)['any-pair'] },
+): Pattern & { stats: SpgemmStats };
+export function spgemm(a: Pattern, b: Pattern, options: SpgemmOptions): Csr<Int32Array> & { stats: SpgemmStats };
+export function spgemm<A extends SpgemmValues>(
+  a: Csr<A> | Pattern,
+  b: Csr<A> | Pattern,
+  options?: SpgemmOptions,
+): Pattern & { values?: A; stats: SpgemmStats } {
   const at = where('spgemm');
-  checkFactors(at, a, b);
+  const [left, right] = checkedFactors(at, a, b);
+  const bare = isPattern(a) && isPattern(b);
   const known = ['semiring', 'sorted', 'plan', 'mask', 'complement', 'accumulator'] as const;
-  const { semiring, sorted = true, plan: given, ...counted } = at.options(options, known);
+  const { semiring = bare ? 'any-pair' : 'plus-times', sorted = true, plan: given, ...counted } = at.options(options, known); // prettier-ignore
   const codes = semiringCodes(at, semiring);
+  const { add, multiply } = typeof semiring === 'string' ? semirings[semiring] : semiring;
+  if (isPattern(a) && multiply !== 'pair' && multiply !== 'second')
+    at.fail('ERR_OPTION', 'options.semiring', `pair or second, since a has no values`, multiply);
+  if (isPattern(b) && multiply !== 'pair' && multiply !== 'first')
+    at.fail('ERR_OPTION', 'options.semiring', `pair or first, since b has no values`, multiply);
   at.boolean('options.sorted', sorted);
-  if (given === undefined) {
-    const { plan, indices, values } = count(at, a, b, counted, { codes, sorted });
-    return { rows: plan.rows, cols: plan.cols, indptr: plan.indptr, indices, values, stats: plan.stats };
-  }
+  const { values, ...rest } = given
+    ? fill(at, checkedPlan(at, given, counted, left, right), left, right, codes, sorted)
+    : whole(at, left, right, counted, codes, sorted);
+  return bare && add === 'any' ? rest : { ...rest, values };
+}
 
-  const plan = checkedPlan(at, given, counted, a, b);
+type Product<A extends SpgemmValues> = Csr<A> & { stats: SpgemmStats };
+type Codes = [add: number, multiply: number];
+
+function whole<A extends SpgemmValues>(
+  at: Where,
+  a: Csr<A>,
+  b: Csr<A>,
+  counted: SpgemmPlanOptions,
+  codes: Codes,
+  sorted: boolean,
+): Product<A> {
+  const { plan, indices, values } = count(at, a, b, counted, { codes, sorted });
+  return { rows: plan.rows, cols: plan.cols, indptr: plan.indptr, indices, values, stats: plan.stats };
+}
+
+function fill<A extends SpgemmValues>(
+  at: Where,
+  plan: SpgemmPlan,
+  a: Csr<A>,
+  b: Csr<A>,
+  codes: Codes,
+  sorted: boolean,
+): Product<A> {
   const { rows, cols, indptr, stats } = plan;
   const indices = at.allocate(Uint32Array, indptr[rows]!);
   const values = at.allocate(typeOf(a.values), indptr[rows]!);

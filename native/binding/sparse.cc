@@ -80,27 +80,31 @@ void Transpose(Args& args) {
   args.done(transpose(a, indptr.data(), indices.data(), values.data(), args.context()));
 }
 
-// (a ×5, x, out, transposed)
+// (a ×5, x, out, transposed, batch): `batch` products with one pattern; the values are those of one matrix or of all
 template <class T>
 void Spmv(Args& args) {
-  const auto a = csr<T>(args, 0);
+  const size_t batch = args.size(8);
+  SparseBatch sets{batch, 0};
+  const auto a = csr<T>(args, 0, batch, sets.step);
   const bool transposed = args.boolean(7);
-  const auto x = args.in<T>(5, transposed ? a.rows : a.cols);
-  const auto y = args.out<T>(6, transposed ? a.cols : a.rows);
+  const auto x = args.in<T>(5, args.product(batch, transposed ? a.rows : a.cols));
+  const auto y = args.out<T>(6, args.product(batch, transposed ? a.cols : a.rows));
   CsrFault fault;
   const auto product = transposed ? spmv_transposed<T> : spmv<T>;
-  done(args, product(a, x.data(), y.data(), fault, args.context()), "a", fault);
+  done(args, product(a, sets, x.data(), y.data(), fault, args.context()), "a", fault);
 }
 
-// (a ×5, b, out, cols)
+// (a ×5, b, out, cols, transpose a, transpose b, batch): as for spmv
 template <class T>
 void Spmm(Args& args) {
-  const auto a = csr<T>(args, 0);
-  const size_t cols = args.size(7);
-  const auto b = args.in<T>(5, args.product(a.cols, cols));
-  const auto c = args.out<T>(6, args.product(a.rows, cols));
+  const size_t cols = args.size(7), batch = args.size(10);
+  SpmmOptions options{args.boolean(8), args.boolean(9), {batch, 0}};
+  const auto a = csr<T>(args, 0, batch, options.batch.step);
+  const size_t m = options.transpose_a ? a.cols : a.rows, k = options.transpose_a ? a.rows : a.cols;
+  const auto b = args.in<T>(5, args.product(args.product(k, cols), batch));
+  const auto c = args.out<T>(6, args.product(args.product(m, cols), batch));
   CsrFault fault;
-  done(args, spmm(a, b.data(), c.data(), cols, fault, args.context()), "a", fault);
+  done(args, spmm(a, b.data(), c.data(), cols, options, fault, args.context()), "a", fault);
 }
 
 constexpr Method kMethods[] = {

@@ -11,9 +11,10 @@ namespace lapidary {
 
 inline constexpr size_t kMostEntries = std::numeric_limits<uint32_t>::max();
 
-// A Csr as five arguments from i on: rows, cols, indptr, indices, values. Its inside is checked by the kernels.
+// A Csr as five arguments from i on: rows, cols, indptr, indices, values. Its inside is checked by the kernels. There
+// may be the values of `sets` matrices one after another; `step` is what lies between them then, else 0.
 template <class T>
-CsrView<T> csr(Args& args, int i) {
+CsrView<T> csr(Args& args, int i, size_t sets, size_t& step) {
   const size_t rows = args.size(i), cols = args.size(i + 1), nnz = args.length(i + 3);
   if (rows >= kMostEntries) args.refuse(i, "ERR_RANGE", "fewer than 2^32 - 1 rows");
   if (cols > kMostEntries) args.refuse(i + 1, "ERR_RANGE", "at most 2^32 - 1 columns");
@@ -24,8 +25,15 @@ CsrView<T> csr(Args& args, int i) {
   a.nnz = nnz;
   a.indptr = args.in<uint32_t>(i + 2, rows + 1).data();
   a.indices = args.in<uint32_t>(i + 3, nnz).data();
-  a.values = args.in<T>(i + 4, nnz).data();
+  step = sets > 1 && args.length(i + 4) != nnz ? nnz : 0;
+  a.values = args.in<T>(i + 4, step == 0 ? nnz : args.product(sets, nnz)).data();
   return a;
+}
+
+template <class T>
+CsrView<T> csr(Args& args, int i) {
+  size_t step;
+  return csr<T>(args, i, 1, step);
 }
 
 [[noreturn]] inline void refuse_csr(Args& args, const char* name, const CsrFault& fault) {

@@ -17,19 +17,6 @@ constexpr KernelTable<CountDescents, 1 + 2 * LAPIDARY_X86> kCountDescents = {{
 #endif
 }};
 
-// The slow and exact pass, run once it is known that something is wrong.
-CsrFault find_fault(const CsrPattern& a, size_t first, size_t last) {
-  for (size_t i = first; i < last; i++) {
-    for (size_t p = a.indptr[i]; p < a.indptr[i + 1]; p++) {
-      const uint32_t column = a.indices[p];
-      if (column >= a.cols) return {CsrFault::column, i, p, column, a.cols};
-      if (p == a.indptr[i] || a.indices[p - 1] < column) continue;
-      return {a.indices[p - 1] == column ? CsrFault::duplicate : CsrFault::order, i, p, column, a.indices[p - 1]};
-    }
-  }
-  return {};
-}
-
 }  // namespace
 
 CsrFault check_indptr(const CsrPattern& a) {
@@ -42,6 +29,18 @@ CsrFault check_indptr(const CsrPattern& a) {
     if (a.indptr[i + 1] > a.nnz) return {CsrFault::too_long, i, i + 1, a.indptr[i + 1], a.nnz};
   }
   return {CsrFault::end, a.rows, a.rows, a.indptr[a.rows], a.nnz};
+}
+
+CsrFault find_fault(const CsrPattern& a, size_t first, size_t last) {
+  for (size_t i = first; i < last; i++) {
+    for (size_t p = a.indptr[i]; p < a.indptr[i + 1]; p++) {
+      const uint32_t column = a.indices[p];
+      if (column >= a.cols) return {CsrFault::column, i, p, column, a.cols};
+      if (p == a.indptr[i] || a.indices[p - 1] < column) continue;
+      return {a.indices[p - 1] == column ? CsrFault::duplicate : CsrFault::order, i, p, column, a.indices[p - 1]};
+    }
+  }
+  return {};
 }
 
 // Ascending columns mean that only the last of a row can be out of range, and that the descents of the whole run of

@@ -1,8 +1,8 @@
 // A sparse matrix by compressed rows, seen through pointers, and the check that it is one.
 //
 // The index arrays come from JavaScript and may hold anything. No function of this folder follows an index that has not
-// been checked in the same call: most check the whole matrix first, spmv and spmm check each block of rows right before
-// they use it, while it is in cache.
+// been checked in the same call: most check the whole matrix first, spmv and spmm check each block of rows while
+// or right before they use it.
 #pragma once
 
 #include <cstddef>
@@ -56,7 +56,9 @@ CsrFault check_indptr(const CsrPattern& a);
 // Columns of rows first … last − 1 are below cols and ascend strictly. indptr must have been checked.
 // About nnz/8 + 4·rows cycles with AVX2.
 CsrFault check_rows(const CsrPattern& a, size_t first, size_t last);
-// Both, on all threads. Status::bad_structure with `fault` set, or ok.
+// The first of them that is not, if one is: slow, for when it is known that something is wrong.
+CsrFault find_fault(const CsrPattern& a, size_t first, size_t last);
+// Both checks, on all threads. Status::bad_structure with `fault` set, or ok.
 Status check_csr(const CsrPattern& a, CsrFault& fault);
 
 // Rows cut into parts of about equal work, where a row costs its entries and one; a function of the matrix alone.

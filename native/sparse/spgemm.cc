@@ -7,6 +7,7 @@
 #include "core/thread_pool.h"
 #include "sparse/accumulators.h"
 #include "sparse/convert.h"
+#include "sparse/spgemm_blocks.h"
 #include "sparse/spgemm_plan.h"
 #include "sparse/spgemm_rows.h"
 #include "sparse/spgemm_wide.h"
@@ -169,7 +170,7 @@ class Writer {
       placed_ = scratch.take<T>(kMostPlaces + kRunSlack);
       sums_ = scratch.take<T>(width_);
       if (before_ == nullptr || columns_ == nullptr || places_ == nullptr || placed_ == nullptr || sums_ == nullptr ||
-          !dense_.init(scratch, part.words, options.mask != nullptr))
+          !dense_.init(scratch, part.words, options.mask != nullptr) || !blocks_.init(scratch, kMostPlaces))
         return false;
     }
     return (part.bound == 0 || wide_.init(scratch, part)) && slice_.init(scratch, part.entries);
@@ -221,6 +222,8 @@ class Writer {
       const size_t found = drain_(dense_.bits(), nullptr, words, columns_);
       for (size_t e = 0; e < found; e++) indices[e] = base + columns_[e];
       placed_row_ = i;
+      by_block_ =
+          rows_.add_by_block != nullptr && semiring.is_plus_times() && blocks_.build(row, places_, products, count);
       add_placed(row, semiring, values, count);
       previous_ = indices;
       return true;
@@ -278,6 +281,7 @@ class Writer {
 
   void add_placed(const RowInput<T>& row, Semiring semiring, T* values, size_t count) {
     placed_count_ = count;
+    if (by_block_) return rows_.add_by_block(row, blocks_.steps(), count, values);
     rows_.add_by_place(row, semiring, places_, count, nothing_, placed_, values);
   }
 
@@ -307,6 +311,8 @@ class Writer {
   bool sums_ready_ = false;
   // The last row whose places are known.
   uint32_t* places_ = nullptr;
+  PlaceBlocks blocks_;
+  bool by_block_ = false;
   T* placed_ = nullptr;
   size_t placed_row_ = kNone;
   size_t placed_count_ = 0;

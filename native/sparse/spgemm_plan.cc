@@ -41,13 +41,15 @@ bool is_shifted(const CsrPattern& b, const RowExtent& before, const RowExtent& k
          same_plus(b.indices + before.begin, b.indices + k.begin, n, 1);
 }
 
-Repeat repeat_of(const CsrPattern& a, size_t i, const uint8_t* shifted) {
+// shifted: whether a row of B is the one before with one added, `square`: A is B, so that the rows of A are known too.
+Repeat repeat_of(const CsrPattern& a, size_t i, const uint8_t* shifted, bool square) {
   const size_t p = a.indptr[i], n = a.indptr[i + 1] - p;
   if (i == 0 || n == 0 || p - a.indptr[i - 1] != n) return Repeat::no;
   const uint32_t* const now = a.indices + p;
   const uint32_t* const before = now - n;
   if (now[0] == before[0]) return same_plus(before, now, n, 0) ? Repeat::same : Repeat::no;
-  if (now[0] != before[0] + 1 || !same_plus(before, now, n, 1)) return Repeat::no;
+  if (now[0] != before[0] + 1) return Repeat::no;
+  if (square ? !shifted[i] : !same_plus(before, now, n, 1)) return Repeat::no;
   for (size_t e = 0; e < n; e++)
     if (!shifted[now[e]]) return Repeat::no;
   return Repeat::shifted;
@@ -64,6 +66,29 @@ uint64_t slices_of(const RowWork& row) {
   if (row.products <= kSlice) return 1;
   const uint64_t width = uint64_t{row.high} - row.low + 1;
   return std::clamp<uint64_t>(std::min(row.products / (kSlice / 2), width / kNarrowest), 1, kMostSlices);
+}
+
+// Where the slices of a long row end, such that each has about the same number of products: a histogram of a sample of
+// them over ranges of columns. ends[s] is the first column of slice s + 1.
+void cut_evenly(const CsrPattern& a, const CsrPattern& b, const RowExtent* extents, size_t i, const RowWork& row,
+                uint64_t slices, uint64_t* ends) {
+  constexpr uint64_t kRanges = 2048, kSample = uint64_t{1} << 18;
+  const uint64_t width = uint64_t{row.high} - row.low + 1, step = row.products / kSample + 1;
+  uint32_t found[kRanges] = {};
+  uint64_t total = 0, next = step / 2;  // products until the next of the sample
+  for (size_t p = a.indptr[i]; p < a.indptr[i + 1]; p++) {
+    const RowExtent& k = extents[a.indices[p]];
+    const uint64_t n = k.end - k.begin;
+    for (; next < n; next += step, total++) found[(b.indices[k.begin + next] - row.low) * kRanges / width]++;
+    next -= n;
+  }
+  uint64_t range = 0, below = 0;
+  for (uint64_t s = 0; s < slices; s++) {
+    const uint64_t least = range + 1, most = kRanges - (slices - 1 - s);
+    while (range < least || (range < most && below * slices < total * (s + 1))) below += found[range++];
+    if (s + 1 == slices) range = kRanges;
+    ends[s] = row.low + ceil_div(range * width, kRanges);
+  }
 }
 
 // The next window, without its accumulator.
@@ -159,11 +184,12 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
       before = extent[k];
     }
   });
+  const bool square = a.indices == b.indices && a.indptr == b.indptr;
   const RowParts row_parts(a, kGrain);
   parallel_for(row_parts.count(), [&](size_t part) {
     const size_t first = row_parts.begin(part), last = row_parts.begin(part + 1);
     for (size_t i = first; i < last; i++) {
-      const Repeat repeat = repeat_of(a, i, shifted);
+      const Repeat repeat = repeat_of(a, i, shifted, square);
       if (repeat != Repeat::no && i > first) {
         const RowWork& before = row_work[i - 1];
         const bool moves = repeat == Repeat::shifted;
@@ -210,11 +236,12 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
     next.kind = accumulator == Accumulator::automatic ? choose(next, products, entries) : accumulator;
     next.slice = slices > 1;
     has_slices |= next.slice;
-    const Window whole = next;
+    uint64_t ends[kMostSlices];
+    if (next.slice) cut_evenly(a, b, extent, row, row_work[row], slices, ends);
     for (uint64_t s = 0; s < slices; s++) {
       if (next.slice) {
-        next.low = static_cast<uint32_t>(whole.low + whole.width() * s / slices);
-        next.high = static_cast<uint32_t>(whole.low + whole.width() * (s + 1) / slices - 1);
+        if (s > 0) next.low = static_cast<uint32_t>(ends[s - 1]);
+        next.high = static_cast<uint32_t>(ends[s] - 1);
       }
       window[w] = next;
       if (part_sum >= part_products) {

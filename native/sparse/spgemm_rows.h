@@ -48,6 +48,22 @@ struct BlockRows {
 
 inline constexpr size_t kRunSlack = 16;
 
+// The products of entry `entry` of a row of A that fall on a block of four places of C: lane l, if its bit is in
+// `lanes`, is that with entry offset + l of the row of B.
+struct BlockStep {
+  uint32_t entry;
+  int32_t offset;
+  uint32_t lanes;
+};
+// Steps up to ends[v] are those of block v. bases: scratch, a pointer for each entry of A.
+struct BlockSteps {
+  static constexpr uint32_t kLanes = 4;
+  const uint32_t* ends;
+  const BlockStep* steps;
+  size_t blocks;
+  const void** bases;
+};
+
 struct PatternKernels {
   // Sets the bits of all products. Bound: one read and write of a bitmap in the first cache a product.
   void (*mark)(const RowPattern& row, uint32_t base, uint64_t* bits);
@@ -78,6 +94,9 @@ struct RowKernels {
   // nnz + kRunSlack values.
   void (*add_by_place)(const RowInput<T>& row, Semiring semiring, const uint32_t* places, size_t nnz, T nothing,
                        T* sums, T* values);
+  // The same from the side of C, for plus-times: values[0 … nnz) in blocks. nullptr: there is none. Bound: some ten
+  // instructions a step, no store but that of the result.
+  void (*add_by_block)(const RowInput<T>& row, const BlockSteps& steps, size_t nnz, T* values);
   // Writes the sums at the bits of n words, ascending, with their columns; sums and bits are as new afterwards.
   size_t (*take_dense)(uint64_t* bits, size_t n, uint32_t base, T* sums, T nothing, uint32_t* indices, T* values);
 };
@@ -86,6 +105,9 @@ struct RowKernels {
 const PatternKernels& pattern_kernels();
 template <class T>
 const RowKernels<T>& row_kernels();
+
+void add_by_block_f64_x4__avx2(const RowInput<double>& row, const BlockSteps& steps, size_t nnz, double* values);
+void add_by_block_f32_x4__avx2(const RowInput<float>& row, const BlockSteps& steps, size_t nnz, float* values);
 
 #define LAPIDARY_DECLARE_ROW_KERNELS(isa)                 \
   extern const PatternKernels spgemm_pattern__##isa;      \

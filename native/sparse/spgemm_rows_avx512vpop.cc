@@ -126,13 +126,15 @@ size_t take_words(uint64_t* bits, size_t n, uint32_t base, T* sums, T nothing_ye
 
 const PatternKernels spgemm_pattern__avx512vpop = {
     mark_bits, mark_bits_of_blocks, count_few_columns, count_bits_and_clear, rank_words, find_places};
-const RowKernels<double> spgemm_rows_f64__avx512vpop = {
-    add_by_rank_of<double>, add_allowed_of<double>, add_dense_of<double>, add_by_place_of<double>, take_words<double>};
-const RowKernels<float> spgemm_rows_f32__avx512vpop = {add_by_rank_of<float>, add_allowed_of<float>,
-                                                       add_dense_of<float>, add_by_place_of<float>, take_words<float>};
-const RowKernels<int32_t> spgemm_rows_i32__avx512vpop = {add_by_rank_of<int32_t>, add_allowed_of<int32_t>,
-                                                         add_dense_of<int32_t>, add_by_place_of<int32_t>,
-                                                         take_words<int32_t>};
+const RowKernels<double> spgemm_rows_f64__avx512vpop = {add_by_rank_of<double>,    add_allowed_of<double>,
+                                                        add_dense_of<double>,      add_by_place_of<double>,
+                                                        add_by_block_f64_x4__avx2, take_words<double>};
+const RowKernels<float> spgemm_rows_f32__avx512vpop = {add_by_rank_of<float>,     add_allowed_of<float>,
+                                                       add_dense_of<float>,       add_by_place_of<float>,
+                                                       add_by_block_f32_x4__avx2, take_words<float>};
+const RowKernels<int32_t> spgemm_rows_i32__avx512vpop = {
+    add_by_rank_of<int32_t>, add_allowed_of<int32_t>, add_dense_of<int32_t>, add_by_place_of<int32_t>, nullptr,
+    take_words<int32_t>};
 
 LAPIDARY_END_ISA
 

@@ -1,6 +1,6 @@
-// C = A·B for compressed rows A and a row-major B. Columns are taken in panels of 512 bytes (64 doubles, 128 floats): a
-// row of a panel is summed in registers while the rows of B that it names pass by, so that B, not C, is what memory has
-// to deliver. Rows are checked as in spmv.h, before the first panel uses them.
+// C = op(A)·op(B) for compressed rows A and a row-major B. Columns are taken in panels of 512 bytes (64 doubles, 128
+// floats): a row of a panel is summed in registers while the rows of B that it names pass by, so that B, not C, is what
+// memory has to deliver. Rows are checked as in spmv.h, before the first panel uses them.
 #pragma once
 
 #include <cstddef>
@@ -9,12 +9,22 @@
 #include "core/context.h"
 #include "core/status.h"
 #include "sparse/csr.h"
+#include "sparse/spmv.h"
 
 namespace lapidary {
 
-// b: a.cols × cols, c: a.rows × cols, row-major. An element is summed in the order of its row's entries.
+struct SpmmOptions {
+  bool transpose_a = false;
+  bool transpose_b = false;
+  SparseBatch batch;
+};
+
+// With op(A) m × k: b is k × cols (cols × k if it is transposed), c m × cols, row-major, batch.count of each one after
+// another. An element is summed in the order of k. Scratch: a transposed A as it is, with its pointers; a transposed B
+// as it is.
 template <class T>
-Status spmm(const CsrView<T>& a, const T* b, T* c, size_t cols, CsrFault& fault, Context context);
+Status spmm(const CsrView<T>& a, const T* b, T* c, size_t cols, const SpmmOptions& options, CsrFault& fault,
+            Context context);
 
 template <class T>
 inline constexpr size_t kSpmmPanel = 512 / sizeof(T);

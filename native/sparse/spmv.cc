@@ -1,45 +1,45 @@
-// Scalar: an entry costs three loads (index, value, x) and one multiply-add, which three load ports keep up with. A
-// gather issues the same loads; whether one pays on other processors has not been measured.
 #include "sparse/spmv.h"
 
 #include <algorithm>
 
 #include "core/arena.h"
 #include "core/checked.h"
+#include "core/dispatch.h"
 #include "core/thread_pool.h"
 
 namespace lapidary {
 namespace {
 
 constexpr size_t kGrain = size_t{1} << 16;  // entries and rows of one part: tens of microseconds
-constexpr size_t kBlock = size_t{1} << 12;  // entries checked at a time: their indices stay in the first-level cache
+constexpr size_t kBlock = size_t{1} << 12;  // entries between two looks at the cancel flag; in the first-level cache
 constexpr size_t kGroups = 16;              // of rows, for the transposed product
 
 template <class T>
-T dot_row(const uint32_t* indices, const T* values, size_t n, const T* x) {
-  T s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-  size_t p = 0;
-  for (; p + 4 <= n; p += 4) {
-    s0 += values[p] * x[indices[p]];
-    s1 += values[p + 1] * x[indices[p + 1]];
-    s2 += values[p + 2] * x[indices[p + 2]];
-    s3 += values[p + 3] * x[indices[p + 3]];
-  }
-  if (p < n) s0 += values[p] * x[indices[p]];
-  if (p + 1 < n) s1 += values[p + 1] * x[indices[p + 1]];
-  if (p + 2 < n) s2 += values[p + 2] * x[indices[p + 2]];
-  return (s0 + s2) + (s1 + s3);
-}
+using Rows = bool (*)(const SpmvRows<T>&);
 
-// Calls use(first, last) for blocks of checked rows in order; stops at the first fault.
+constexpr KernelTable<Rows<float>, 1 + LAPIDARY_X86> kSpmvF32 = {{
+    {Isa::portable, spmv_f32__portable},
+#if LAPIDARY_X86
+    {Isa::avx2, spmv_f32_x4__avx2},
+#endif
+}};
+constexpr KernelTable<Rows<double>, 1 + LAPIDARY_X86> kSpmvF64 = {{
+    {Isa::portable, spmv_f64__portable},
+#if LAPIDARY_X86
+    {Isa::avx2, spmv_f64_x4__avx2},
+#endif
+}};
+
+Rows<float> pick(float) { return kSpmvF32.pick(); }
+Rows<double> pick(double) { return kSpmvF64.pick(); }
+
+// Calls use(first, last) for blocks of rows in order, up to the first fault; false: use() has met one.
 template <class Use>
-CsrFault for_checked_blocks(const CsrPattern& a, size_t first, size_t last, Context context, Use use) {
+CsrFault for_blocks(const CsrPattern& a, size_t first, size_t last, Context context, Use use) {
   for (size_t i = first; i < last;) {
     if (context.cancelled()) return {};
     const size_t end = block_end(a, i, last, kBlock);
-    const CsrFault fault = check_rows(a, i, end);
-    if (fault) return fault;
-    use(i, end);
+    if (!use(i, end)) return find_fault(a, i, a.rows);
     i = end;
   }
   return {};
@@ -53,25 +53,36 @@ Status first_of(const CsrFault* faults, size_t count, CsrFault& fault, Context c
 
 }  // namespace
 
+// Products of a batch are taken together where that makes a task large enough, and where the matrix is cut into parts
+// at all: then a block of rows serves all of them while it is in cache.
 template <class T>
-Status spmv(const CsrView<T>& a, const T* x, T* y, CsrFault& fault, Context context) {
+Status spmv(const CsrView<T>& a, SparseBatch batch, const T* x, T* y, CsrFault& fault, Context context) {
   fault = check_indptr(a);
   if (fault) return Status::bad_structure;
+  if (a.rows == 0) return Status::ok;  // nothing to write, however many times
+  const Rows<T> kernel = pick(T{});
   const RowParts parts(a, kGrain);
+  const size_t together = parts.count() > 1 ? batch.count : ceil_div(kGrain, a.nnz + a.rows + 1);
   CsrFault faults[RowParts::kMost];
-  parallel_for(parts.count(), [&](size_t part) {
-    faults[part] = for_checked_blocks(a, parts.begin(part), parts.begin(part + 1), context, [&](size_t i, size_t end) {
-      for (; i < end; i++) {
-        const size_t p = a.indptr[i];
-        y[i] = dot_row(a.indices + p, a.values + p, a.indptr[i + 1] - p, x);
-      }
-    });
+  parallel_for(parts.count() * ceil_div(batch.count, together), [&](size_t task) {
+    const size_t part = task % parts.count(), group = task / parts.count();
+    const size_t begin = group * together, end = std::min(batch.count, begin + together);
+    const CsrFault found =
+        for_blocks(a, parts.begin(part), parts.begin(part + 1), context, [&](size_t first, size_t last) {
+          bool sound = true;
+          for (size_t b = begin; b < end && sound; b++)
+            sound = kernel({a, a.values + b * batch.step, x + b * a.cols, y + b * a.rows, first, last});
+          return sound;
+        });
+    if (group == 0) faults[part] = found;
   });
   return first_of(faults, parts.count(), fault, context);
 }
 
+namespace {
+
 template <class T>
-Status spmv_transposed(const CsrView<T>& a, const T* x, T* y, CsrFault& fault, Context context) {
+Status one_transposed(const CsrView<T>& a, const T* x, T* y, CsrFault& fault, Context context) {
   fault = check_indptr(a);
   if (fault) return Status::bad_structure;
   // A group pays for its own y (to clear, to add) only with four times as many entries.
@@ -87,9 +98,11 @@ Status spmv_transposed(const CsrView<T>& a, const T* x, T* y, CsrFault& fault, C
   parallel_for(parts.count(), [&](size_t part) {
     T* sum = part == 0 ? y : sums + (part - 1) * a.cols;
     std::fill_n(sum, a.cols, T{0});
-    faults[part] = for_checked_blocks(a, parts.begin(part), parts.begin(part + 1), context, [&](size_t i, size_t end) {
+    faults[part] = for_blocks(a, parts.begin(part), parts.begin(part + 1), context, [&](size_t i, size_t end) {
+      if (check_rows(a, i, end)) return false;
       for (; i < end; i++)
         for (size_t p = a.indptr[i]; p < a.indptr[i + 1]; p++) sum[a.indices[p]] += a.values[p] * x[i];
+      return true;
     });
   });
   const Status status = first_of(faults, parts.count(), fault, context);
@@ -102,9 +115,23 @@ Status spmv_transposed(const CsrView<T>& a, const T* x, T* y, CsrFault& fault, C
   return Status::ok;
 }
 
-#define LAPIDARY_INSTANTIATE(T)                                              \
-  template Status spmv(const CsrView<T>&, const T*, T*, CsrFault&, Context); \
-  template Status spmv_transposed(const CsrView<T>&, const T*, T*, CsrFault&, Context);
+}  // namespace
+
+template <class T>
+Status spmv_transposed(const CsrView<T>& a, SparseBatch batch, const T* x, T* y, CsrFault& fault, Context context) {
+  if (a.cols == 0) return check_csr(a, fault);  // nothing to write, however many times
+  Status status = Status::ok;
+  for (size_t b = 0; b < batch.count && status == Status::ok; b++) {
+    CsrView<T> one = a;
+    one.values += b * batch.step;
+    status = one_transposed(one, x + b * a.rows, y + b * a.cols, fault, context);
+  }
+  return status;
+}
+
+#define LAPIDARY_INSTANTIATE(T)                                                           \
+  template Status spmv(const CsrView<T>&, SparseBatch, const T*, T*, CsrFault&, Context); \
+  template Status spmv_transposed(const CsrView<T>&, SparseBatch, const T*, T*, CsrFault&, Context);
 LAPIDARY_INSTANTIATE(float)
 LAPIDARY_INSTANTIATE(double)
 #undef LAPIDARY_INSTANTIATE

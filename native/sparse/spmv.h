@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "core/context.h"
@@ -11,14 +12,39 @@
 
 namespace lapidary {
 
-// x: a.cols values, y: a.rows values. A row is summed in four interleaved chains, whatever the instruction set and the
-// number of threads.
+// Several products with one pattern. The values of the b-th matrix begin at a.values + b·step; step 0: all the same.
+struct SparseBatch {
+  size_t count = 1;
+  size_t step = 0;
+};
+
+// x: a.cols values, y: a.rows values, batch.count of each one after another. A row is summed in four interleaved
+// chains, whatever the instruction set and the number of threads.
 template <class T>
-Status spmv(const CsrView<T>& a, const T* x, T* y, CsrFault& fault, Context context);
+Status spmv(const CsrView<T>& a, SparseBatch batch, const T* x, T* y, CsrFault& fault, Context context);
 
 // x: a.rows values, y: a.cols values. Groups of rows, as many as the size of the problem calls for, are summed apart
 // and then added in order. Scratch: one y for each group beyond the first, at most about half the bytes of the matrix.
 template <class T>
-Status spmv_transposed(const CsrView<T>& a, const T* x, T* y, CsrFault& fault, Context context);
+Status spmv_transposed(const CsrView<T>& a, SparseBatch batch, const T* x, T* y, CsrFault& fault, Context context);
+
+// Rows first … last − 1: y[i] = (s0 + s2) + (s1 + s3), where chain c sums entries c, c + 4, c + 8, … of row i from +0
+// on, product by product. No index is followed before it is known to be below cols; false if one of these rows is
+// malformed, or an entry up to three behind them out of range (y then holds anything). indptr must have been checked.
+// Reads nothing at or beyond entry nnz.
+template <class T>
+struct SpmvRows {
+  const CsrView<T>& a;
+  const T* values;
+  const T* x;
+  T* y;
+  size_t first;
+  size_t last;
+};
+
+bool spmv_f32__portable(const SpmvRows<float>& rows);
+bool spmv_f64__portable(const SpmvRows<double>& rows);
+bool spmv_f32_x4__avx2(const SpmvRows<float>& rows);
+bool spmv_f64_x4__avx2(const SpmvRows<double>& rows);
 
 }  // namespace lapidary

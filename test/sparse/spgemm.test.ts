@@ -184,6 +184,37 @@ describeEachIsa('spgemm', (isa) => {
     }
   });
 
+  test('repeated rows in blocks of four sums: every offset, NaN, infinities and zeros of both signs', () => {
+    // a line of points crossed with itself: runs of 3, 5, 7 … that begin anywhere, from the first row of B on
+    for (const [side, reach, axes] of [
+      [40, 1, 1],
+      [50, 6, 1],
+      [9, 1, 2],
+      [6, 2, 2],
+    ] as const) {
+      const n = side ** axes;
+      const near = (i: number, j: number) => Math.abs(i - j) <= reach;
+      const grid: Grid = Array.from({ length: n }, (_, i) =>
+        Array.from({ length: n }, (_, j) =>
+          near(i % side, j % side) && near(Math.floor(i / side), Math.floor(j / side))
+            ? ((5 * i + 3 * j) % 9) - 4
+            : undefined,
+        ),
+      );
+      for (const type of [Float64Array, Float32Array, Int32Array]) {
+        const a = csrOf<Float64Array>(grid, n, type as never);
+        if (type !== Int32Array) [NaN, Infinity, -Infinity, -0].forEach((x, e) => (a.values[7 * e * (e + 2)] = x));
+        withIsa(isa, () => {
+          const c = spgemm(a, a);
+          const other = spgemm(a, a, { accumulator: 'hash' });
+          expect(c.indices).toEqual(other.indices);
+          expect(c.values).toEqual(other.values); // zeros by their sign, NaN by being one
+          if (type === Int32Array) sameBits(c, csrOf(oracle(a as never, a as never), n, type));
+        });
+      }
+    }
+  });
+
   test('C·1 = A·(B·1), every accumulator the same bits, sorted or not', () => {
     // sparse, crowded, and wide enough for hash tables by choice
     for (const [m, k, n, perA, perB] of [
@@ -263,6 +294,41 @@ test('one row too long for a thread is cut by columns: the same bits for every n
   const rest = spgemm(a, b, { mask, complement: true });
   expect(some.indices.length + rest.indices.length).toBe(one.indices.length);
   for (const accumulator of accumulators) sameBits(spgemm(a, b, { mask, accumulator }), some);
+});
+
+test('a long row with most of its products in few columns', () => {
+  const [k, n] = [1500, 200000];
+  const next = uniform(k * 3000, 6, 0, 1);
+  // half of the products fall on a hundredth of the columns
+  const rows = Array.from({ length: k }, (_, i) => {
+    const columns = new Set<number>();
+    for (let e = 0; e < 3000; e++) columns.add(Math.floor(next[i * 3000 + e]! ** 6 * n));
+    return [...columns].sort((x, y) => x - y);
+  });
+  const indices = Uint32Array.from(rows.flat());
+  const indptr = new Uint32Array(k + 1);
+  rows.forEach((row, i) => (indptr[i + 1] = indptr[i]! + row.length));
+  const b = { rows: k, cols: n, indptr, indices, values: Float64Array.from(indices, (j, e) => ((j + e) % 7) - 3) };
+  const a = { rows: 2, cols: k, indptr: Uint32Array.of(0, k, k), indices: Uint32Array.from(rows, (_, i) => i), values: new Float64Array(k).fill(2) }; // prettier-ignore
+  expect(indices.length).toBeGreaterThan(2 ** 21);
+  const sums = new Map<number, number>();
+  indices.forEach((j, e) => sums.set(j, (sums.get(j) ?? 0) + 2 * b.values[e]!));
+  const expected = [...sums].sort(([x], [y]) => x - y);
+  setThreads(1);
+  const c = spgemm(a, b);
+  expect(c.indices).toEqual(Uint32Array.from(expected, ([j]) => j));
+  expect(c.values).toEqual(Float64Array.from(expected, ([, x]) => x));
+  for (const count of [2, 3, 7]) {
+    setThreads(count);
+    sameBits(spgemm(a, b), c);
+  }
+});
+
+test('against the definition at 200 × 200', () => {
+  for (const density of [0.01, 0.1, 0.5]) {
+    const [a, b] = [1, 2].map((seed) => csrOf(randomGrid(200, 200, density, seed), 200)) as [Csr, Csr];
+    sameBits(spgemm(a, b), csrOf(oracle(a, b), 200));
+  }
 });
 
 test('min-plus is a step of Floyd and Warshall', () => {

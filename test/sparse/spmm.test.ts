@@ -1,13 +1,26 @@
+import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { dense, getThreads, setThreads, type Csr, type Real } from 'lapidary';
-import { spmm } from 'lapidary/sparse';
+import { spmm, transpose } from 'lapidary/sparse';
+import { raiseAbort, withCancelFlag } from '../../dist/core/cancel.js';
+import { native } from '../../dist/core/native.js';
 import { native as sparse } from '../../dist/sparse/native.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
 import { csrOf, integers, malformed, productOf, randomCsr, sameVectorBits, shared, within } from '../support/sparse.js';
 
 const threads = getThreads();
-afterEach(() => setThreads(threads));
+afterEach(() => {
+  setThreads(threads);
+  native.failAllocation(-1);
+});
+
+const turned = ({ rows, cols, data }: { rows: number; cols: number; data: Float64Array }) =>
+  dense(
+    cols,
+    rows,
+    Float64Array.from(data, (_, e) => data[(e % rows) * cols + Math.floor(e / rows)]!),
+  );
 
 describeEachIsa('spmm', (isa) => {
   test('integers exact, every tail', () => {
@@ -36,6 +49,41 @@ describeEachIsa('spmm', (isa) => {
       const b32 = Float32Array.from(b);
       within(spmm(single, dense(3000, 37, b32)).data, productOf(single, b32, 37), 50);
     });
+  });
+
+  test('transposed factors, batches with one set of values and with their own', () => {
+    const size = fc.integer({ min: 0, max: 70 });
+    fc.assert(
+      fc.property(size, size, size, fc.integer({ min: 1, max: 3 }), fc.integer(), (m, k, n, batch, seed) => {
+        const a = randomCsr(m, k, k > 0 ? 4 : 0, seed);
+        const nnz = a.values.length;
+        const sets = integers(batch * nnz, seed + 1);
+        const b = integers(batch * k * n, seed + 2);
+        for (const own of [false, true]) {
+          const parts = Array.from({ length: batch }, (_, p) => {
+            const values = own ? sets.subarray(p * nnz, (p + 1) * nnz) : sets.subarray(0, nnz);
+            return { a: { ...a, values }, b: dense(k, n, b.subarray(p * k * n, (p + 1) * k * n)) };
+          });
+          const expected = Float64Array.from(parts.flatMap((p) => [...productOf(p.a, p.b.data, n).sum]));
+          for (const [transposeA, transposeB] of [
+            [false, false],
+            [false, true],
+            [true, false],
+            [true, true],
+          ] as const) {
+            const left = transposeA ? transpose(a) : a;
+            const each = parts.map((p) => (transposeA ? transpose(p.a) : p.a).values);
+            const values = Float64Array.from((own ? each : each.slice(0, 1)).flatMap((v) => [...v]));
+            const data = Float64Array.from(parts.flatMap((p) => [...(transposeB ? turned(p.b) : p.b).data]));
+            const right = transposeB ? dense(batch * n, k, data) : dense(batch * k, n, data);
+            const c = withIsa(isa, () => spmm({ ...left, values }, right, { transposeA, transposeB, batch }));
+            expect([c.rows, c.cols]).toEqual([batch * m, n]);
+            expect([...c.data].map((x) => x + 0)).toEqual([...expected].map((x) => x + 0));
+          }
+        }
+      }),
+      { numRuns: 25 },
+    );
   });
 
   test('NaN and infinity go where they belong', () => {
@@ -67,6 +115,49 @@ test('any number of threads gives the same bits', () => {
   }
 });
 
+test('transposed: any number of threads gives the same bits, and those of a transpose made before', () => {
+  const a = randomCsr(3000, 2000, 20, 21);
+  const b = dense(13, 3000, uniform(3000 * 13, 3));
+  setThreads(1);
+  const one = spmm(a, b, { transposeA: true, transposeB: true }).data;
+  sameVectorBits(spmm(transpose(a), b, { transposeB: true }).data, one);
+  for (const count of [2, 3, 7]) {
+    setThreads(count);
+    sameVectorBits(spmm(a, b, { transposeA: true, transposeB: true }).data, one);
+  }
+});
+
+test('a malformed matrix is refused before it is turned around; scratch may run out; an abort is heard', () => {
+  for (const [text, a] of malformed()) {
+    const refused = expect.objectContaining({ code: 'ERR_FORMAT', message: expect.stringContaining(text) });
+    expect(() => spmm(a, dense(4, 3), { transposeA: true })).toThrow(refused);
+    expect(() => spmm(a, dense(3, 8), { transposeB: true })).toThrow(refused);
+  }
+  const a = randomCsr(400, 300, 20, 21);
+  native.failAllocation(0);
+  const b = dense(400, 30000); // more scratch than any call before it
+  expect(() => spmm(a, dense(30000, 300), { transposeB: true })).toThrow(
+    expect.objectContaining({ code: 'ERR_OUT_OF_MEMORY' }),
+  );
+  native.failAllocation(-1);
+  const flag = new Int32Array(new SharedArrayBuffer(4));
+  raiseAbort(flag);
+  const aborted = expect.objectContaining({ code: 'ERR_ABORTED' });
+  expect(() => withCancelFlag(flag, () => spmm(a, b, { transposeA: true }))).toThrow(aborted);
+});
+
+test('a batch of nothing ends at once', () => {
+  const none = {
+    rows: 0,
+    cols: 0,
+    indptr: new Uint32Array(1),
+    indices: new Uint32Array(0),
+    values: new Float64Array(0),
+  };
+  const options = { batch: 2 ** 50, transposeA: true };
+  expect(spmm(none, dense(0, 3), options).rows).toBe(0);
+});
+
 test('shared memory', () => {
   const a = randomCsr(50, 60, 5, 2);
   const x = uniform(60, 1);
@@ -80,6 +171,11 @@ describe('refusals', () => {
     ['ERR_SHAPE', () => spmm(a, dense(4, 4))],
     ['ERR_DTYPE', () => spmm(a, dense(5, 1, new Float32Array(5)) as never)],
     ['ERR_SHAPE', () => spmm(a, dense(5, 2), { out: dense(4, 3) })],
+    ['ERR_SHAPE', () => spmm(a, dense(5, 2), { transposeA: true })],
+    ['ERR_SHAPE', () => spmm(a, dense(5, 2), { transposeB: true })],
+    ['ERR_SHAPE', () => spmm(a, dense(5, 2), { batch: 2 })],
+    ['ERR_RANGE', () => spmm(a, dense(5, 2), { batch: 1.5 })],
+    ['ERR_DTYPE', () => spmm(a, dense(5, 2), { transposeA: 1 } as never)],
     ['ERR_DTYPE', () => spmm(undefined as never, dense(5, 1))],
     ['ERR_RANGE', () => spmm({ ...a, rows: 2 ** 53 }, dense(5, 1))],
   ])('%s', (code, call) => {
@@ -101,9 +197,11 @@ describe('refusals', () => {
     const x = new Float64Array(5);
     const y = new Float64Array(4);
     for (const bad of [
-      () => sparse.spmm(...args, x, y, 2 ** 52),
-      () => sparse.spmm(...args, x, y, NaN),
-      () => sparse.spmm(...args, x, y, 2),
+      () => sparse.spmm(...args, x, y, 2 ** 52, false, false, 1),
+      () => sparse.spmm(...args, x, y, NaN, false, false, 1),
+      () => sparse.spmm(...args, x, y, 2, false, false, 1),
+      () => sparse.spmm(...args, x, y, 1, true, false, 1),
+      () => sparse.spmm(...args, x, y, 1, false, false, 2 ** 52),
     ])
       expect(bad).toThrow(expect.objectContaining({ name: 'LapidaryError' }));
   });

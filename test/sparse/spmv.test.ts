@@ -116,6 +116,64 @@ describeEachIsa('spmv', (isa) => {
   });
 });
 
+test('a batch is one product after another, with one set of values or with its own', () => {
+  for (const [rows, cols, perRow, batch] of [
+    [300, 200, 7, 5], // several products to a task
+    [9000, 8000, 9, 3], // several tasks to a product
+    [0, 4, 0, 3],
+    [5, 0, 0, 2],
+  ] as const) {
+    const a = randomCsr(rows, cols, perRow, 4);
+    const nnz = a.values.length;
+    const sets = uniform(batch * nnz, 8);
+    for (const transpose of [false, true]) {
+      const [from, to] = transpose ? [rows, cols] : [cols, rows];
+      const x = uniform(batch * from, 5);
+      for (const values of [a.values, sets]) {
+        const together = spmv({ ...a, values }, x, { batch, transpose });
+        expect(together.length).toBe(batch * to);
+        for (let b = 0; b < batch; b++) {
+          const own = values === sets ? sets.subarray(b * nnz, (b + 1) * nnz) : values;
+          const alone = spmv({ ...a, values: own }, x.subarray(b * from, (b + 1) * from), { transpose });
+          sameVectorBits(together.subarray(b * to, (b + 1) * to), alone);
+        }
+      }
+    }
+  }
+});
+
+test('a batch of nothing ends at once', () => {
+  const none = {
+    rows: 0,
+    cols: 0,
+    indptr: new Uint32Array(1),
+    indices: new Uint32Array(0),
+    values: new Float64Array(0),
+  };
+  for (const transpose of [false, true])
+    expect(spmv(none, new Float64Array(0), { batch: 2 ** 50, transpose })).toEqual(new Float64Array(0));
+});
+
+test('entries behind a row that are out of range are never followed', () => {
+  // the last step of row 0 reaches into row 1, whose columns are not there
+  for (const beyond of [8, 2 ** 31, 2 ** 32 - 1]) {
+    const a = {
+      rows: 2,
+      cols: 8,
+      indptr: Uint32Array.of(0, 2, 9),
+      indices: Uint32Array.of(1, 7, 0, 1, 2, 3, 4, 5, beyond),
+      values: new Float64Array(9),
+    };
+    for (const at of [2, 3, 4, 8]) {
+      const indices = a.indices.slice();
+      indices[8] = 6;
+      indices[at] = beyond;
+      const refused = expect.objectContaining({ code: 'ERR_FORMAT', message: expect.stringContaining('in row 1') });
+      expect(() => spmv({ ...a, indices }, new Float64Array(8))).toThrow(refused);
+    }
+  }
+});
+
 test('any instruction set and any number of threads gives the same bits', () => {
   const a = randomCsr(30000, 20000, 20, 21);
   const x = uniform(20000, 1);
@@ -159,6 +217,12 @@ describe('refusals', () => {
     ['ERR_SHAPE', () => spmv(a, new Float64Array(5), { transpose: true })],
     ['ERR_DTYPE', () => spmv(a, new Float32Array(5) as never)],
     ['ERR_SHAPE', () => spmv(a, new Float64Array(5), { out: new Float64Array(5) })],
+    ['ERR_RANGE', () => spmv(a, new Float64Array(5), { batch: 0 })],
+    ['ERR_SHAPE', () => spmv(a, new Float64Array(5), { batch: 2 })],
+    [
+      'ERR_SHAPE',
+      () => spmv({ ...a, values: new Float64Array(3 * a.values.length) }, new Float64Array(10), { batch: 2 }),
+    ],
     ['ERR_OPTION', () => spmv(a, new Float64Array(5), { transposed: true } as never)],
     ['ERR_DTYPE', () => spmv(a, new Float64Array(5), { transpose: 1 } as never)],
     ['ERR_DTYPE', () => spmv(undefined as never, new Float64Array(5))],
@@ -180,13 +244,15 @@ describe('refusals', () => {
     const x = new Float64Array(5);
     const y = new Float64Array(4);
     for (const bad of [
-      () => sparse.spmv(2 ** 40, 5, a.indptr, a.indices, a.values, x, y, false),
-      () => sparse.spmv(4, 2 ** 52, a.indptr, a.indices, a.values, x, y, false),
-      () => sparse.spmv(...args, x, x, false),
-      () => sparse.spmv(...args, x.subarray(1), y, false),
-      () => sparse.spmv(4, 5, a.indptr, a.indices.subarray(1), a.values, x, y, false),
-      () => sparse.spmv(4, 5, a.indptr, a.indices.subarray(1), a.values.subarray(1), x, y, false),
-      () => sparse.spmv(4, 5, a.indptr, a.indices, a.values, new Float32Array(5), y, false),
+      () => sparse.spmv(2 ** 40, 5, a.indptr, a.indices, a.values, x, y, false, 1),
+      () => sparse.spmv(4, 2 ** 52, a.indptr, a.indices, a.values, x, y, false, 1),
+      () => sparse.spmv(...args, x, x, false, 1),
+      () => sparse.spmv(...args, x.subarray(1), y, false, 1),
+      () => sparse.spmv(4, 5, a.indptr, a.indices.subarray(1), a.values, x, y, false, 1),
+      () => sparse.spmv(4, 5, a.indptr, a.indices.subarray(1), a.values.subarray(1), x, y, false, 1),
+      () => sparse.spmv(4, 5, a.indptr, a.indices, a.values, new Float32Array(5), y, false, 1),
+      () => sparse.spmv(...args, x, y, false, 2),
+      () => sparse.spmv(...args, x, y, false, 2 ** 52),
     ])
       expect(bad).toThrow(expect.objectContaining({ name: 'LapidaryError' }));
   });

@@ -1,0 +1,32 @@
+// Rows of C that repeat the pattern of the row before, from the side of C: four neighbouring sums at a time, kept in a
+// register while the products that fall on them pass by. Added the other way round, rows of B that are shifted by one
+// against each other make loads that take parts of two recent stores, and each waits until both are in the cache.
+// Internal to spgemm.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/arena.h"
+#include "sparse/spgemm_rows.h"
+
+namespace lapidary {
+
+class PlaceBlocks {
+ public:
+  // Room for rows of up to `most` products.
+  bool init(ArenaFrame& scratch, size_t most);
+  // Cuts the products of a row, places[p] that of the p-th, into steps. False if that does not pay: then most places
+  // have no neighbours.
+  bool build(const RowPattern& row, const uint32_t* places, size_t products, size_t count);
+  BlockSteps steps() const { return {ends_, steps_, blocks_, bases_}; }
+
+ private:
+  size_t most_ = 0;
+  size_t blocks_ = 0;
+  uint32_t* ends_ = nullptr;
+  BlockStep* steps_ = nullptr;
+  const void** bases_ = nullptr;
+};
+
+}  // namespace lapidary
