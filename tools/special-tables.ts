@@ -23,8 +23,8 @@ import {
 } from './special-coefficients.js';
 
 const debyeLogTerms = 20;
-/** Degree of the polynomial for (log(1 + f) − f + f²/2) / f³ on |f| ≤ 1/16. */
-const logTailDegree = 9;
+/** Degrees of polynomials for (log(1 + f) − f + f²/2) / f³ on |f| ≤ 1/16, which leave 2^-61 and 2^-55 of the logarithm. */
+const [logTailDegree, shortTailDegree] = [9, 7];
 /** Borders in x of the polynomials for K, and what their truncation may leave out. */
 const kBorders = [0.125, 0.25, 0.5, 1, 1.625, 2.75, 5, 10, 23];
 const kTolerance = one >> 57n;
@@ -63,7 +63,8 @@ export function logTail(degree: number): Ratio[] {
   while (c.length > degree + 1) {
     const n = c.length - 1;
     const top = c.pop()!;
-    for (let i = 0; i < n; i++) // f^n = 16^−n y^n, y^n = (T_n − …) / 2^{n−1}
+    for (let i = 0; i < n; i++)
+      // f^n = 16^−n y^n, y^n = (T_n − …) / 2^{n−1}
       c[i] = add(c[i]!, times(top, ratio(-t[n]![i]!, 2n ** BigInt(n - 1) * 16n ** BigInt(n - i))));
   }
   return c;
@@ -93,7 +94,7 @@ function rootOf(a: bigint): bigint {
 }
 
 /**
- * For each eighth of [1, 2) a number L near log of its middle, a multiple of 2^−22, for which e^−L is an f64 to 2^−63 of
+ * For each eighth of [1, 2) a number L near log of its middle, a multiple of 2^−20, for which e^−L is an f64 to 2^−63 of
  * itself: the product with e^−L then takes L from the logarithm without error that counts.
  */
 export function logCells(): { inverse: Ratio; log: Ratio }[] {
@@ -102,7 +103,7 @@ export function logCells(): { inverse: Ratio; log: Ratio }[] {
     const log = logOfQuotient(((middle - one) << bits) / (middle + one));
     for (let j = 0n; ; j++)
       for (const near of [j, -j - 1n]) {
-        const exact = ((log >> (bits - 22n)) + near) << (bits - 22n);
+        const exact = ((log >> (bits - 20n)) + near) << (bits - 20n);
         const inverse = expOfMinus(exact);
         const rest = add([inverse, one], [-BigInt(nearest([inverse, one]) * 2 ** 54), 1n << 54n]);
         const gap = rest[0] < 0n ? -rest[0] : rest[0];
@@ -247,7 +248,7 @@ static constexpr double kDebyeLog[kDebyeLogTerms][kDebyeLogTerms + 1] = {
 ${debye.join('\n')}
 };
 
-// For the i-th eighth of [1, 2): a number near its middle's logarithm that is a multiple of 2^-22, and e to minus that,
+// For the i-th eighth of [1, 2): a number near its middle's logarithm that is a multiple of 2^-20, and e to minus that,
 // which is an f64 to 2^-63 of itself.
 static constexpr double kLogOfCell[8] = {
     ${cells.map(({ log }) => literal(log)).join(',\n    ')}};
@@ -258,6 +259,11 @@ static constexpr double kInverseOfCell[8] = {
 static constexpr int kLogTailTerms = ${logTailDegree + 1};
 static constexpr double kLogTail[kLogTailTerms] = {
     ${logTail(logTailDegree).map(literal).join(',\n    ')}};
+
+// The same, to 2^-55 of the logarithm.
+static constexpr int kShortTailTerms = ${shortTailDegree + 1};
+static constexpr double kShortTail[kShortTailTerms] = {
+    ${logTail(shortTailDegree).map(literal).join(',\n    ')}};
 
 // For x in [kKBorders[c], kKBorders[c+1]] and |m| ≤ ½, with a = 8m² − 1 and b = scale/x + shift:
 // √(2x/π) e^x K_m(x) = Σ_j b^j Σ_{i < terms[j]} value[j][i] a^i, and the same with slope for −K_m'(x).

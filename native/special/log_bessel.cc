@@ -234,7 +234,7 @@ uint8_t paper_branch(double v, double x) {
   return index_of<double>(Kernel::paper_small);
 }
 
-constexpr size_t kBlock = 1024;
+constexpr size_t kBlock = 2048;
 
 template <class Real>
 using Word = std::conditional_t<sizeof(Real) == 8, uint64_t, uint32_t>;
@@ -265,19 +265,20 @@ class Block {
   bool run(const Scratch<Real>& s, size_t n, Real* to) const {
     pad(s.given_v, n);
     pad(s.given_x, n);
-    std::array<uint16_t, 2 * kBranches<Real>> count{};
-    if (!classify(s, n, count)) {
+    Lists<Real> lists;
+    for (size_t k = 0; k < lists.size(); k++) lists[k] = s.places + k * (kBlock / 2);
+    if (!classify(s, n, lists)) {
       // where the lanes do not reach beyond the end, the result needs no detour
       Real* out = n % kBesselLanes == 0 ? to : s.out;
-      if (!kernel(branch_of(s, 0), s.given_v, s.given_x, out, n)) return false;
+      if (!kernel(branch_of(*dispatch_of<Real>(), s, 0), s.given_v, s.given_x, out, n)) return false;
       if (out != to) std::copy_n(out, n, to);
       return true;
     }
     for (size_t b = 0; b < kBranches<Real>; b++) {
-      const size_t first = count[2 * b], here = first + count[2 * b + 1];
-      if (here == 0) continue;
       uint16_t* places = s.places + b * kBlock;
-      std::copy_n(places + kBlock / 2, here - first, places + first);
+      uint16_t* const end = std::copy(places + kBlock / 2, lists[2 * b + 1], lists[2 * b]);
+      const auto here = static_cast<size_t>(end - places);
+      if (here == 0) continue;
       for (size_t i = 0; i < here; i++) {
         s.v[i] = s.given_v[places[i]];
         s.x[i] = s.given_x[places[i]];
@@ -291,40 +292,47 @@ class Block {
   }
 
  private:
-  // False if all elements are in one branch; else sorts their places by branch: those of each branch in the first half
-  // of the block from places[b·kBlock] on, those in the second half from half a block later on. Two lists fill at a
-  // time, since to count in memory means to wait for the last count.
+  // The ends of two lists of places a branch, for the first half of the block and for the second.
   template <class Real>
-  bool classify(const Scratch<Real>& s, size_t n, std::array<uint16_t, 2 * kBranches<Real>>& count) const {
-    if (method_ == BesselMethod::paper) {
-      for (size_t i = 0; i < n; i++) {
-        s.given_v[i] = std::abs(s.given_v[i]);
-        s.given_x[i] = std::abs(s.given_x[i]);
+  using Lists = std::array<uint16_t*, 2 * kBranches<Real>>;
+
+  // False if all elements are in one branch; else sorts their places by branch. Two lists fill at a time, since a
+  // list's end is in memory, and the next place has to wait for it.
+  template <class Real>
+  bool classify(const Scratch<Real>& s, size_t n, Lists<Real>& lists) const {
+    const auto sort = [&](auto branch) {
+      const size_t half = n / 2;
+      for (size_t i = 0; i < half; i++) {
+        *lists[2 * branch(i)]++ = static_cast<uint16_t>(i);
+        *lists[2 * branch(half + i) + 1]++ = static_cast<uint16_t>(half + i);
       }
-    } else if (const Dispatch<Real>& d = kDispatch<Real>[first_kind(f_)][is_value(f_)];
-               Tables<Real>::classify.pick()(d.borders, s.given_v, s.given_x, s.codes, n) &&
-               std::bit_cast<Word<Real>>(s.codes[0]) != kOddBessel) {
-      return false;
-    }
-    const auto put = [&](size_t i, size_t second) {
-      const size_t b = branch_of(s, i);
-      s.places[b * kBlock + second * (kBlock / 2) + count[2 * b + second]++] = static_cast<uint16_t>(i);
+      if (n % 2 != 0) *lists[2 * branch(n - 1) + 1]++ = static_cast<uint16_t>(n - 1);
     };
-    const size_t half = n / 2;
-    for (size_t i = 0; i < half; i++) {
-      put(i, 0);
-      put(half + i, 1);
-    }
-    if (n % 2 != 0) put(n - 1, 1);
+    if constexpr (sizeof(Real) == 8)
+      if (method_ == BesselMethod::paper) {
+        for (size_t i = 0; i < n; i++) {
+          s.given_v[i] = std::abs(s.given_v[i]);
+          s.given_x[i] = std::abs(s.given_x[i]);
+        }
+        sort([&](size_t i) -> size_t { return paper_branch(s.given_v[i], s.given_x[i]); });
+        return true;
+      }
+    const Dispatch<Real>& d = *dispatch_of<Real>();
+    const bool same = Tables<Real>::classify.pick()(d.borders, s.given_v, s.given_x, s.codes, n);
+    if (same && std::bit_cast<Word<Real>>(s.codes[0]) != kOddBessel) return false;
+    sort([&](size_t i) { return branch_of(d, s, i); });
     return true;
   }
 
   template <class Real>
-  size_t branch_of(const Scratch<Real>& s, size_t i) const {
-    if constexpr (sizeof(Real) == 8)
-      if (method_ == BesselMethod::paper) return paper_branch(s.given_v[i], s.given_x[i]);
+  const Dispatch<Real>* dispatch_of() const {
+    return &kDispatch<Real>[first_kind(f_)][is_value(f_)];
+  }
+
+  template <class Real>
+  static size_t branch_of(const Dispatch<Real>& d, const Scratch<Real>& s, size_t i) {
     const auto code = std::bit_cast<Word<Real>>(s.codes[i]);
-    if (code != kOddBessel) return kDispatch<Real>[first_kind(f_)][is_value(f_)].branch[code];
+    if (code != kOddBessel) return d.branch[code];
     return index_of<Real>(is_limit(s.given_v[i], s.given_x[i]) ? Kernel::limit : Kernel::extreme);
   }
 
@@ -381,7 +389,7 @@ class Block {
   }
 
   uint8_t wide_branch(double* v, double* x) const {
-    const Dispatch<double>& d = kDispatch<double>[first_kind(f_)][is_value(f_)];
+    const Dispatch<double>& d = *dispatch_of<double>();
     double codes[kBesselLanes];
     Tables<double>::classify.pick()(d.borders, v, x, codes, 1);
     const auto code = std::bit_cast<Word<double>>(codes[0]);

@@ -45,6 +45,13 @@ struct F64 {
     const __m256 high = (__m256)_mm256_permute4x64_pd((__m256d)_mm256_shuffle_ps(a, b, 0xdd), 0xd8);
     return (V)_mm256_blend_ps(_mm256_permutevar8x32_ps(low, index), _mm256_permutevar8x32_ps(high, index), 0xaa);
   }
+  static inline V pick_short(const double (&table)[8], U u) {
+    const __m256i index = _mm256_slli_epi64((__m256i)u, 32);
+    const __m256 a = _mm256_loadu_ps(reinterpret_cast<const float*>(table));
+    const __m256 b = _mm256_loadu_ps(reinterpret_cast<const float*>(table + 4));
+    const __m256 high = (__m256)_mm256_permute4x64_pd((__m256d)_mm256_shuffle_ps(a, b, 0xdd), 0xd8);
+    return (V)_mm256_blend_ps(_mm256_setzero_ps(), _mm256_permutevar8x32_ps(high, index), 0xaa);
+  }
 };
 
 struct F32 {

@@ -39,6 +39,7 @@ struct F64 {
   static inline V pick(const double (&table)[8], U u) {
     return (V)_mm512_permutexvar_pd((__m512i)u, _mm512_loadu_pd(table));
   }
+  static inline V pick_short(const double (&table)[8], U u) { return pick(table, u); }
 };
 
 struct F32 {

@@ -32,6 +32,7 @@ struct Single {
   static R smaller(R a, R b) { return a < b ? a : b; }
   static W ones(bool m) { return m ? ~W{0} : 0; }
   static R pick(const double (&table)[8], W u) { return table[u % 8]; }
+  static R pick_short(const double (&table)[8], W u) { return pick(table, u); }
 };
 using F64 = Single<double, uint64_t>;
 using F32 = Single<float, uint32_t>;

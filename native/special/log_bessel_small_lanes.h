@@ -238,8 +238,8 @@ static inline void trapezoid_lanes(BesselFunction f, int, const typename S::Real
   }
 }
 
-// v and x become their absolute values, and each element gets its code: 8 for each border of x below or at it, where r² <
-// debye, plus the number of borders of r² below or at it; kOddBessel outside [low, high]. Whether all are the same.
+// v and x become their absolute values, and each element gets its code: 8 for each border of x below or at it, where r²
+// < debye, plus the number of borders of r² below or at it; kOddBessel outside [low, high]. Whether all are the same.
 template <class S>
 static inline bool classify_lanes(const BesselBorders<typename S::Real>& borders, typename S::Real* v,
                                   typename S::Real* x, typename S::Real* codes, size_t n) {
@@ -251,13 +251,16 @@ static inline bool classify_lanes(const BesselBorders<typename S::Real>& borders
   for (size_t i = 0; i < n; i += S::kLanes) {
     const V order = S::real(S::bits(S::load(v + i)) & ~sign), at = S::real(S::bits(S::load(x + i)) & ~sign);
     const V r2 = order * order + at * at;
-    U code = S::bits(S::all(0));
-    const auto near = r2 < borders.debye;
-    if (S::any(near)) {
-      for (int k = 0; k < borders.x_count; k++) code += S::ones(at >= borders.x[k]) & W{8};
-      code &= S::ones(near);
+    U code = S::bits(S::all(0)) + static_cast<W>(borders.r2_count);
+    if (S::any(r2 < borders.r2[borders.r2_count - 1])) {
+      code = S::bits(S::all(0));
+      const auto near = r2 < borders.debye;
+      if (S::any(near)) {
+        for (int k = 0; k < borders.x_count; k++) code += S::ones(at >= borders.x[k]) & W{8};
+        code &= S::ones(near);
+      }
+      for (int k = 0; k < borders.r2_count; k++) code -= S::ones(r2 >= borders.r2[k]);
     }
-    for (int k = 0; k < borders.r2_count; k++) code -= S::ones(r2 >= borders.r2[k]);
     const U inside =
         S::ones(at >= borders.low) & S::ones(at <= borders.high) & S::ones(order <= borders.high);  // not for NaN
     code = (code & inside) | (~inside & W{kOddBessel});

@@ -2,7 +2,7 @@
 // log_bessel_lanes.h for S, of which this asks two things more, and log_bessel_branches.h for the contracts.
 //
 //   larger(a, b), smaller(a, b)
-//   pick(table, u)   table[u mod 8] of a table of eight f64
+//   pick(table, u)   table[u mod 8] of a table of eight f64; pick_short where the lower 32 bits of all eight are 0
 //
 // Both run in stages over 128 elements at a time, each a short chain of operations: a processor then works at several
 // vectors at once, where one long chain would leave it waiting.
@@ -24,19 +24,31 @@ static inline LogCell<S> log_cell(typename S::V a, typename S::V rest) {
   const V e = S::real((bits >> 52) | 0x4330000000000000) - (0x1p52 + 1023);
   const V scale = S::real(S::bits(S::pick(kInverseOfCell, cell)) - ((bits & exponents) - one));
   const V p = a * scale, f = p - 1, f_low = S::fma(rest, scale, S::fma(a, scale, -p));
-  return {S::fma(e, S::all(kLn2High<S>), S::pick(kLogOfCell, cell)), f,
+  return {S::fma(e, S::all(kLn2High<S>), S::pick_short(kLogOfCell, cell)), f,
           S::fma(e, S::all(kLn2Low<S>), S::fma(-f, f_low, f_low))};
 }
+// The same for a without a rest, where 2^-55 is enough.
 template <class S>
-static inline typename S::V log_tail(typename S::V f, typename S::V low) {
+static inline LogCell<S> short_cell(typename S::V a) {
+  using V = typename S::V;
+  using U = typename S::U;
+  constexpr uint64_t one = 0x3ff0000000000000, exponents = 0x7ff0000000000000;
+  const U bits = S::bits(a), cell = bits >> 49;
+  const V e = S::real((bits >> 52) | 0x4330000000000000) - (0x1p52 + 1023);
+  const V scale = S::real(S::bits(S::pick(kInverseOfCell, cell)) - ((bits & exponents) - one));
+  return {S::fma(e, S::all(kLn2High<S>), S::pick_short(kLogOfCell, cell)), S::fma(a, scale, S::all(-1)),
+          e * kLn2Low<S>};
+}
+template <class S, int terms>
+static inline typename S::V log_tail(const double (&c)[terms], typename S::V f, typename S::V low) {
   using V = typename S::V;
   const V square = f * f;
-  static_assert(kLogTailTerms == 10);
-  V even = S::all(kLogTail[8]), odd = S::all(kLogTail[9]);
+  static_assert(terms % 2 == 0);
+  V even = S::all(c[terms - 2]), odd = S::all(c[terms - 1]);
 #pragma GCC unroll 4
-  for (int k = 6; k >= 0; k -= 2) {
-    even = S::fma(even, square, S::all(kLogTail[k]));
-    odd = S::fma(odd, square, S::all(kLogTail[k + 1]));
+  for (int k = terms - 4; k >= 0; k -= 2) {
+    even = S::fma(even, square, S::all(c[k]));
+    odd = S::fma(odd, square, S::all(c[k + 1]));
   }
   const V curve = S::fma(f, S::fma(f, odd, even), S::all(-0.5));
   return S::fma(square, curve, low);
@@ -52,10 +64,9 @@ static inline void store_cell(LogStage& s, size_t i, const LogCell<S>& cell) {
   S::store(s.f + i, cell.f);
   S::store(s.low + i, cell.low);
 }
-template <class S>
-static inline void log_tails(LogStage& s, size_t n) {
-  for (size_t i = 0; i < n; i += S::kLanes)
-    S::store(s.low + i, log_tail<S>(S::load(s.f + i), S::load(s.low + i)));
+template <class S, int terms>
+static inline void log_tails(const double (&c)[terms], LogStage& s, size_t n) {
+  for (size_t i = 0; i < n; i += S::kLanes) S::store(s.low + i, log_tail<S>(c, S::load(s.f + i), S::load(s.low + i)));
 }
 
 // A constant as a multiple of 2^-37 and the rest of it.
@@ -121,54 +132,67 @@ static inline void debye_geometry(Stage& s, const double* v, const double* x, si
 template <class S>
 static inline void debye_exponent(Stage& s, const double* v, size_t n) {
   using V = typename S::V;
-  for (size_t i = 0; i < n; i += S::kLanes) store_cell<S>(s.log_w, i, log_cell<S>(S::load(s.high + i), S::load(s.low + i)));
-  log_tails<S>(s.log_w, n);
+  for (size_t i = 0; i < n; i += S::kLanes)
+    store_cell<S>(s.log_w, i, log_cell<S>(S::load(s.high + i), S::load(s.low + i)));
+  log_tails<S>(kLogTail, s.log_w, n);
   for (size_t i = 0; i < n; i += S::kLanes) {
     const V order = S::load(v + i), r = S::load(s.r + i);
     const auto arc = fast_sum<S>(S::load(s.log_w.exact + i), S::load(s.log_w.f + i));
     const V product = order * arc.high;
-    const V product_low =
-        S::fma(order, arc.low + S::load(s.log_w.low + i), S::fma(order, arc.high, -product));
+    const V product_low = S::fma(order, arc.low + S::load(s.log_w.low + i), S::fma(order, arc.high, -product));
     const auto h = exact_sum<S>(r, -product);
     S::store(s.high + i, h.high);
     S::store(s.low + i, h.low + (S::load(s.r_low + i) - product_low));
   }
 }
 
-// The correction log Σ. From kFarthest on four terms are enough; a lane decides that for itself.
-static constexpr double kFarthest = 1 / 1499.0;
+// The correction log Σ. With 8 terms, which begin at r = 98, a lane takes 5 of them from r = 424 on and 4 from r = 995:
+// what they leave out is below 2^-62 r.
 template <class S, int K>
 static inline void debye_correction(Stage& s, double sign, const double* v, size_t n) {
   using V = typename S::V;
+  constexpr double far = 1 / 424.0, farther = 1 / 995.0;
   for (size_t i = 0; i < n; i += S::kLanes) {
     const V inverse = S::load(s.inverse + i), t = S::load(v + i) * inverse, t2 = t * t, step = inverse * sign;
     V sum = S::all(0);
     if constexpr (K > 8) {
       sum = debye_log_sum<S, K, 1>(t2, step, sum);
     } else {
-      if (S::any(inverse > kFarthest))
-        sum = inverse > kFarthest ? debye_log_sum<S, K, 5>(t2, step, sum) : S::all(0);
+      if (S::any(inverse > farther)) {
+        if (S::any(inverse > far)) sum = inverse > far ? debye_log_sum<S, K, 6>(t2, step, sum) : sum;
+        sum = inverse > farther ? debye_log_sum<S, 5, 5>(t2, step, sum) : sum;
+      }
       sum = debye_log_sum<S, 4, 1>(t2, step, sum);
     }
     S::store(s.correction + i, sum * step);
   }
 }
 
-// log I, log K: ±h ∓ ½ log 2πr and so on, the leading terms as sums of two.
-template <class S>
-static inline void debye_logarithm(Stage& s, bool first, double* out, size_t n) {
+// log I, log K: ±h ∓ ½ log 2πr and so on, the leading terms as sums of two. With r ≥ 98, 2^-55 of log r are enough.
+template <class S, bool first, bool far>
+static inline void debye_logarithm(Stage& s, double* out, size_t n) {
   using V = typename S::V;
-  const double sign = first ? 1 : -1;
-  const Grid grid = first ? kGridI : kGridK;
-  for (size_t i = 0; i < n; i += S::kLanes) store_cell<S>(s.log_r, i, log_cell<S>(S::load(s.r + i), S::load(s.r_low + i)));
-  log_tails<S>(s.log_r, n);
+  constexpr Grid grid = first ? kGridI : kGridK;
+  for (size_t i = 0; i < n; i += S::kLanes) {
+    const V r = S::load(s.r + i);
+    store_cell<S>(s.log_r, i, far ? short_cell<S>(r) : log_cell<S>(r, S::load(s.r_low + i)));
+  }
+  if constexpr (far)
+    log_tails<S>(kShortTail, s.log_r, n);
+  else
+    log_tails<S>(kLogTail, s.log_r, n);
   for (size_t i = 0; i < n; i += S::kLanes) {
     const V known = S::fma(S::load(s.log_r.exact + i), S::all(-0.5), S::all(grid.high));  // exact
-    const auto sum = exact_sum<S>(S::load(s.high + i) * sign, known);
+    const V high = S::load(s.high + i), low = S::load(s.low + i);
+    const auto sum = exact_sum<S>(known, first ? high : -high);
     const V log_r = S::load(s.log_r.f + i) + S::load(s.log_r.low + i);
     const V near = S::fma(log_r, S::all(-0.5), S::load(s.correction + i) + grid.low);
-    S::store(out + i, sum.high + (S::fma(S::load(s.low + i), S::all(sign), sum.low) + near));
+    S::store(out + i, sum.high + ((first ? sum.low + low : sum.low - low) + near));
   }
+}
+template <class S, bool first>
+static inline void debye_logarithm(int terms, Stage& s, double* out, size_t n) {
+  return terms == 8 ? debye_logarithm<S, first, true>(s, out, n) : debye_logarithm<S, first, false>(s, out, n);
 }
 
 // e^−x I, e^x K: e^±(h − x) Σ / √r.
@@ -214,8 +238,10 @@ static inline void uniform_lanes(BesselFunction f, int terms, const double* v, c
       debye_correction<S, 16>(s, sign, v + i, n);
     else
       debye_correction<S, 20>(s, sign, v + i, n);
-    if (f == BesselFunction::log_i || f == BesselFunction::log_k)
-      debye_logarithm<S>(s, first, out + i, n);
+    if (f == BesselFunction::log_i)
+      debye_logarithm<S, true>(terms, s, out + i, n);
+    else if (f == BesselFunction::log_k)
+      debye_logarithm<S, false>(terms, s, out + i, n);
     else
       debye_scaled<S>(s, first, x + i, out + i, n);
   }
@@ -267,16 +293,29 @@ static inline void k_recur(RecurredStage& s, size_t n) {
   double most = 0;
   for (size_t i = 0; i < n; i++) most = s.whole[i] > most ? s.whole[i] : most;
   const int steps = static_cast<int>(most);
-  for (size_t i = 0; i < n; i += S::kLanes) {
-    const V whole = S::load(s.whole + i), m = S::load(s.m + i), twice = S::load(s.inverse + i) * 2;
-    V before = S::load(s.before + i), k = S::load(s.k + i);
-    for (int j = 1; j < steps; j++) {
-      const V next = S::fma((m + kWhole.n[j]) * twice, k, before);
-      before = whole > kWhole.n[j] ? k : before;
-      k = whole > kWhole.n[j] ? next : k;
+  constexpr int together = 2;  // each step waits for the one before it
+  static_assert(kBesselLanes % (together * S::kLanes) == 0);
+  for (size_t i = 0; i < n; i += together * S::kLanes) {
+    V whole[together], m[together], twice[together], before[together], k[together];
+    for (int l = 0; l < together; l++) {
+      const size_t at = i + static_cast<size_t>(l) * S::kLanes;
+      whole[l] = S::load(s.whole + at);
+      m[l] = S::load(s.m + at);
+      twice[l] = S::load(s.inverse + at) * 2;
+      before[l] = S::load(s.before + at);
+      k[l] = S::load(s.k + at);
     }
-    S::store(s.before + i, before);
-    S::store(s.k + i, k);
+    for (int j = 1; j < steps; j++)
+      for (int l = 0; l < together; l++) {
+        const V next = S::fma((m[l] + kWhole.n[j]) * twice[l], k[l], before[l]);
+        before[l] = whole[l] > kWhole.n[j] ? k[l] : before[l];
+        k[l] = whole[l] > kWhole.n[j] ? next : k[l];
+      }
+    for (int l = 0; l < together; l++) {
+      const size_t at = i + static_cast<size_t>(l) * S::kLanes;
+      S::store(s.before + at, before[l]);
+      S::store(s.k + at, k[l]);
+    }
   }
 }
 
@@ -299,7 +338,7 @@ static inline void k_results(BesselFunction f, RecurredStage& s, const double* v
   }
   for (size_t i = 0; i < n; i += S::kLanes)
     store_cell<S>(s.log_k, i, log_cell<S>(S::load(s.k + i) * S::load(s.root + i), S::all(0)));
-  log_tails<S>(s.log_k, n);
+  log_tails<S>(kLogTail, s.log_k, n);
   for (size_t i = 0; i < n; i += S::kLanes) {
     const auto sum = exact_sum<S>(-S::load(x + i), S::load(s.log_k.exact + i) + kGridK.high);
     const V log_k = S::load(s.log_k.f + i) + (S::load(s.log_k.low + i) + kGridK.low);
@@ -311,22 +350,22 @@ template <class S>
 static inline void recurred_lanes(BesselFunction f, int cell, const double* v, const double* x, double* out,
                                   size_t count) {
   static_assert(kKCellCount == 8);
-  constexpr decltype(&k_polynomials<S, 0>) polynomials[] = {k_polynomials<S, 0>, k_polynomials<S, 1>,
-                                                            k_polynomials<S, 2>, k_polynomials<S, 3>,
-                                                            k_polynomials<S, 4>, k_polynomials<S, 5>,
-                                                            k_polynomials<S, 6>, k_polynomials<S, 7>};
+  constexpr decltype(&k_polynomials<S, 0>) polynomials[] = {
+      k_polynomials<S, 0>, k_polynomials<S, 1>, k_polynomials<S, 2>, k_polynomials<S, 3>,
+      k_polynomials<S, 4>, k_polynomials<S, 5>, k_polynomials<S, 6>, k_polynomials<S, 7>};
   RecurredStage s;
   for (size_t i = 0; i < count; i += kStage) {
-    const size_t n = count - i < kStage ? count - i : kStage, whole = (n + S::kLanes - 1) / S::kLanes * S::kLanes;
+    const size_t n = count - i < kStage ? count - i : kStage,
+                 whole = (n + kBesselLanes - 1) / kBesselLanes * kBesselLanes;
     polynomials[cell](s, v + i, x + i, whole);
     k_recur<S>(s, whole);
     k_results<S>(f, s, v + i, x + i, out + i, n);
   }
 }
 
-// log I_v(x), e^−x I_v(x) by the power series as in series_values of log_bessel_small_lanes.h. The sum runs in two halves:
-// with D the product of the factors j (j+v) of a half, and N its numerator from (N, D) = (1, 1) or (0, 1), the whole is
-// D = D_1 D_2, N = N_1 D_2 + q^m N_2 for m factors in the first.
+// log I_v(x), e^−x I_v(x) by the power series as in series_values of log_bessel_small_lanes.h. The sum runs in two
+// halves: with D the product of the factors j (j+v) of a half, and N its numerator from (N, D) = (1, 1) or (0, 1), the
+// whole is D = D_1 D_2, N = N_1 D_2 + q^m N_2 for m factors in the first.
 struct SeriesStage {
   alignas(64) double rest[kStage], m[kStage], whole[kStage], gamma[kStage];
   LogStage log_half, log_sum;
@@ -370,7 +409,8 @@ static inline void series_gamma(SeriesStage& s, const double* v, size_t n) {
   double most = 0;
   for (size_t i = 0; i < n; i += S::kLanes) {
     const V order = S::load(v + i), whole = nearest_whole<S>(order), m = order - whole, m2 = m * m;
-    V even = S::all(kReciprocalGamma[kReciprocalGammaTerms - 1]), odd = S::all(kReciprocalGamma[kReciprocalGammaTerms - 2]);
+    V even = S::all(kReciprocalGamma[kReciprocalGammaTerms - 1]),
+      odd = S::all(kReciprocalGamma[kReciprocalGammaTerms - 2]);
 #pragma GCC unroll 16
     for (int k = kReciprocalGammaTerms - 3; k >= 2; k -= 2) {
       even = S::fma(even, m2, S::all(kReciprocalGamma[k]));
@@ -404,8 +444,8 @@ static inline void series_results(BesselFunction f, SeriesStage& s, const double
       store_cell<S>(s.log_sum, i, log_cell<S>(near / rising, S::all(0)));
     S::store(s.gamma + i, a);
   }
-  log_tails<S>(s.log_half, n);
-  if (f != BesselFunction::i_scaled) log_tails<S>(s.log_sum, n);
+  log_tails<S>(kLogTail, s.log_half, n);
+  if (f != BesselFunction::i_scaled) log_tails<S>(kLogTail, s.log_sum, n);
   for (size_t i = 0; i < n; i += S::kLanes) {
     const V order = S::load(v + i);
     const auto arc = fast_sum<S>(S::load(s.log_half.exact + i), S::load(s.log_half.f + i));
@@ -437,7 +477,8 @@ static inline void power_lanes(BesselFunction f, int terms, const double* v, con
                                size_t count) {
   SeriesStage s;
   for (size_t i = 0; i < count; i += kStage) {
-    const size_t n = count - i < kStage ? count - i : kStage, whole = (n + S::kLanes - 1) / S::kLanes * S::kLanes;
+    const size_t n = count - i < kStage ? count - i : kStage,
+                 whole = (n + kBesselLanes - 1) / kBesselLanes * kBesselLanes;
     if (terms == 10)
       series_sum<S, 10>(s, v + i, x + i, n);
     else if (terms == 14)

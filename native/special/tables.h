@@ -260,26 +260,26 @@ static constexpr double kDebyeLog[kDebyeLogTerms][kDebyeLogTerms + 1] = {
      63437799075774610000.0},
 };
 
-// For the i-th eighth of [1, 2): a number near its middle's logarithm that is a multiple of 2^-22, and e to minus that,
+// For the i-th eighth of [1, 2): a number near its middle's logarithm that is a multiple of 2^-20, and e to minus that,
 // which is an f64 to 2^-63 of itself.
 static constexpr double kLogOfCell[8] = {
-    0.060640811920166016,
-    0.17183566093444824,
-    0.2720062732696533,
-    0.3631927967071533,
-    0.44631433486938477,
-    0.523282527923584,
-    0.5948050022125244,
-    0.6613259315490723};
+    0.06041240692138672,
+    0.1723489761352539,
+    0.2717704772949219,
+    0.36224365234375,
+    0.4474658966064453,
+    0.5235624313354492,
+    0.5945253372192383,
+    0.6611471176147461};
 static constexpr double kInverseOfCell[8] = {
-    0.9411612329668968,
-    0.8421175546094594,
-    0.7618494817876121,
-    0.6954523396520174,
-    0.6399825716030905,
-    0.5925722171449436,
-    0.5516701298348553,
-    0.5161664791371139};
+    0.9413762234486794,
+    0.84168539379466,
+    0.7620291440097509,
+    0.6961127376771673,
+    0.6392460163370727,
+    0.5924063773702303,
+    0.5518244342337754,
+    0.5162587851485703};
 
 // (log(1 + f) − f + f²/2) / f³ = Σ kLogTail[k] f^k on |f| ≤ 1/16.
 static constexpr int kLogTailTerms = 10;
@@ -294,6 +294,18 @@ static constexpr double kLogTail[kLogTailTerms] = {
     -0.09999697838485624,
     0.09166450902790371,
     -0.08410530525323504};
+
+// The same, to 2^-55 of the logarithm.
+static constexpr int kShortTailTerms = 8;
+static constexpr double kShortTail[kShortTailTerms] = {
+    0.3333333333331667,
+    -0.24999999999931227,
+    0.20000000136414287,
+    -0.16666666901293387,
+    0.14285539810757836,
+    -0.12499783952423693,
+    0.11182465327732032,
+    -0.1007361851693085};
 
 // For x in [kKBorders[c], kKBorders[c+1]] and |m| ≤ ½, with a = 8m² − 1 and b = scale/x + shift:
 // √(2x/π) e^x K_m(x) = Σ_j b^j Σ_{i < terms[j]} value[j][i] a^i, and the same with slope for −K_m'(x).
