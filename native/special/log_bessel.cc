@@ -234,7 +234,7 @@ uint8_t paper_branch(double v, double x) {
   return index_of<double>(Kernel::paper_small);
 }
 
-constexpr size_t kBlock = 2048;
+constexpr size_t kBlock = 1024;
 
 template <class Real>
 using Word = std::conditional_t<sizeof(Real) == 8, uint64_t, uint32_t>;
@@ -256,18 +256,16 @@ struct Scratch {
   bool complete() const { return given_v && given_x && codes && v && x && out && places; }
 };
 
-// n ≤ kBlock elements in scratch.given_v and given_x; their values go to `to`.
+// n ≤ kBlock elements of v and x, which may be scratch.given_v and given_x; their values go to `to`.
 class Block {
  public:
   Block(BesselFunction f, BesselMethod method, Context context) : f_(f), method_(method), context_(context) {}
 
   template <class Real>
-  bool run(const Scratch<Real>& s, size_t n, Real* to) const {
-    pad(s.given_v, n);
-    pad(s.given_x, n);
+  bool run(const Scratch<Real>& s, const Real* v, const Real* x, size_t n, Real* to) const {
     Lists<Real> lists;
     for (size_t k = 0; k < lists.size(); k++) lists[k] = s.places + k * (kBlock / 2);
-    if (!classify(s, n, lists)) {
+    if (!classify(s, v, x, n, lists)) {
       // where the lanes do not reach beyond the end, the result needs no detour
       Real* out = n % kBesselLanes == 0 ? to : s.out;
       if (!kernel(branch_of(*dispatch_of<Real>(), s, 0), s.given_v, s.given_x, out, n)) return false;
@@ -299,7 +297,7 @@ class Block {
   // False if all elements are in one branch; else sorts their places by branch. Two lists fill at a time, since a
   // list's end is in memory, and the next place has to wait for it.
   template <class Real>
-  bool classify(const Scratch<Real>& s, size_t n, Lists<Real>& lists) const {
+  bool classify(const Scratch<Real>& s, const Real* v, const Real* x, size_t n, Lists<Real>& lists) const {
     const auto sort = [&](auto branch) {
       const size_t half = n / 2;
       for (size_t i = 0; i < half; i++) {
@@ -311,15 +309,27 @@ class Block {
     if constexpr (sizeof(Real) == 8)
       if (method_ == BesselMethod::paper) {
         for (size_t i = 0; i < n; i++) {
-          s.given_v[i] = std::abs(s.given_v[i]);
-          s.given_x[i] = std::abs(s.given_x[i]);
+          s.given_v[i] = std::abs(v[i]);
+          s.given_x[i] = std::abs(x[i]);
         }
         sort([&](size_t i) -> size_t { return paper_branch(s.given_v[i], s.given_x[i]); });
         return true;
       }
     const Dispatch<Real>& d = *dispatch_of<Real>();
-    const bool same = Tables<Real>::classify.pick()(d.borders, s.given_v, s.given_x, s.codes, n);
-    if (same && std::bit_cast<Word<Real>>(s.codes[0]) != kOddBessel) return false;
+    // The last lanes are filled up with copies of the last element.
+    const size_t whole = n / kBesselLanes * kBesselLanes, tail = n - whole;
+    const auto run = Tables<Real>::classify.pick();
+    bool same = whole == 0 || run(d.borders, v, x, s.given_v, s.given_x, s.codes, whole);
+    if (tail != 0) {
+      std::copy_n(v + whole, tail, s.given_v + whole);
+      std::copy_n(x + whole, tail, s.given_x + whole);
+      pad(s.given_v, n);
+      pad(s.given_x, n);
+      Real *last_v = s.given_v + whole, *last_x = s.given_x + whole;
+      same = run(d.borders, last_v, last_x, last_v, last_x, s.codes + whole, kBesselLanes) && same;
+    }
+    const auto code = [&](size_t i) { return std::bit_cast<Word<Real>>(s.codes[i]); };
+    if (same && code(0) == code(n - 1) && code(0) != kOddBessel) return false;
     sort([&](size_t i) { return branch_of(d, s, i); });
     return true;
   }
@@ -391,7 +401,7 @@ class Block {
   uint8_t wide_branch(double* v, double* x) const {
     const Dispatch<double>& d = *dispatch_of<double>();
     double codes[kBesselLanes];
-    Tables<double>::classify.pick()(d.borders, v, x, codes, 1);
+    Tables<double>::classify.pick()(d.borders, v, x, v, x, codes, 1);
     const auto code = std::bit_cast<Word<double>>(codes[0]);
     return code == kOddBessel ? index_of<double>(Kernel::extreme) : d.branch[code];
   }
@@ -427,16 +437,16 @@ Status evaluate(BesselFunction f, BesselMethod method, std::span<const Real> v, 
     ArenaFrame frame;
     const Scratch<Real> scratch(frame);
     if (!scratch.complete()) return status.store(Status::out_of_memory, std::memory_order_relaxed);
-    // Read once, before anything is written: out may be x, and shared memory may change between two reads, when an
-    // element would run in a branch that does not end for it. K_{−v} = K_v, and elsewhere v ≥ 0 already: classify takes
-    // absolute values, which makes −0 to 0.
-    const auto read = [&](std::span<const Real> from, Real* to) {
-      if (from.size() == 1) return (void)std::fill_n(to, n, from[0]);
-      std::copy_n(from.data() + first, n, to);
+    // Each element is read once, before anything is written: out may be x, and shared memory may change between two
+    // reads, when an element would run in a branch that does not end for it. K_{−v} = K_v, and elsewhere v ≥ 0 already:
+    // the block takes absolute values, which makes −0 to 0.
+    const auto part_of = [&](std::span<const Real> from, Real* filled) {
+      if (from.size() == 1) return std::fill_n(filled, n, from[0]), static_cast<const Real*>(filled);
+      return from.data() + first;
     };
-    read(v, scratch.given_v);
-    read(x, scratch.given_x);
-    if (!block.run(scratch, n, out.data() + first)) status.store(Status::aborted, std::memory_order_relaxed);
+    const Real *part_v = part_of(v, scratch.given_v), *part_x = part_of(x, scratch.given_x);
+    if (!block.run(scratch, part_v, part_x, n, out.data() + first))
+      status.store(Status::aborted, std::memory_order_relaxed);
   });
   return status.load();
 }
@@ -444,12 +454,15 @@ Status evaluate(BesselFunction f, BesselMethod method, std::span<const Real> v, 
 template <class Real>
 std::optional<size_t> first_outside(BesselFunction f, std::span<const Real> v, std::span<const Real> x, size_t n) {
   const auto first = [](std::span<const Real> a) {
+    // without a sign bit there is nothing to look for, and or runs over lanes
     size_t i = 0;
     constexpr size_t kStep = 256;
-    for (; i + kStep <= a.size(); i += kStep) {  // without a branch inside, so that it runs over lanes
-      int negative = 0;
-      for (size_t j = 0; j < kStep; j++) negative |= a[i + j] < 0;
-      if (negative) break;
+    for (; i + kStep <= a.size(); i += kStep) {
+      Word<Real> bits = 0;
+      for (size_t j = 0; j < kStep; j++) bits |= std::bit_cast<Word<Real>>(a[i + j]);
+      if (bits >> (8 * sizeof(Real) - 1) != 0)
+        for (size_t j = 0; j < kStep; j++)
+          if (a[i + j] < 0) return i + j;
     }
     while (i < a.size() && !(a[i] < 0)) i++;
     return i;

@@ -50,17 +50,18 @@ struct BesselBorders {
 };
 inline constexpr int kOddBessel = 79;
 
-// v and x become |v| and |x|. The bits of codes[i], as a whole number: 8·#{borders of x ≤ x[i]} [r² < debye] +
-// #{borders of r² ≤ r²}, or kOddBessel outside low … high. Returns whether all are the same. Memory as for the
-// branches.
+// v = |from_v| and x = |from_x|, each read once; they may be the same memory. The bits of codes[i], as a whole number:
+// 8·#{borders of x ≤ x[i]} [r² < debye] + #{borders of r² ≤ r²}, or kOddBessel outside low … high. Returns whether all
+// are the same. Memory as for the branches.
 template <class Real>
-using BesselClassify = bool (*)(const BesselBorders<Real>& borders, Real* v, Real* x, Real* codes, std::size_t n);
+using BesselClassify = bool (*)(const BesselBorders<Real>& borders, const Real* from_v, const Real* from_x, Real* v,
+                                Real* x, Real* codes, std::size_t n);
 
 #define LAPIDARY_BESSEL_BRANCHES(lanes_isa, f32_lanes_isa)                                                          \
-  bool bessel_classify_f64##lanes_isa(const BesselBorders<double>& borders, double* v, double* x, double* codes,    \
-                                      std::size_t n);                                                               \
-  bool bessel_classify_f32##f32_lanes_isa(const BesselBorders<float>& borders, float* v, float* x, float* codes,    \
-                                          std::size_t n);                                                           \
+  bool bessel_classify_f64##lanes_isa(const BesselBorders<double>& borders, const double* from_v,                   \
+                                      const double* from_x, double* v, double* x, double* codes, std::size_t n);    \
+  bool bessel_classify_f32##f32_lanes_isa(const BesselBorders<float>& borders, const float* from_v,                 \
+                                          const float* from_x, float* v, float* x, float* codes, std::size_t n);    \
   void bessel_mu_f64##lanes_isa(BesselFunction f, int terms, const double* v, const double* x, double* out,         \
                                 std::size_t n);                                                                     \
   void bessel_debye_f64##lanes_isa(BesselFunction f, int terms, const double* v, const double* x, double* out,      \
@@ -91,24 +92,24 @@ LAPIDARY_BESSEL_BRANCHES(_8__avx512, _16__avx512)
                                            std::size_t n) {                                                      \
     branch##_lanes<S>(f, terms, v, x, out, n);                                                                   \
   }
-#define LAPIDARY_BESSEL_DEFINE_ALL(lanes_isa, f32_lanes_isa)                                                     \
-  bool bessel_classify_f64##lanes_isa(const BesselBorders<double>& borders, double* v, double* x, double* codes, \
-                                      std::size_t n) {                                                           \
-    return classify_lanes<F64>(borders, v, x, codes, n);                                                         \
-  }                                                                                                              \
-  bool bessel_classify_f32##f32_lanes_isa(const BesselBorders<float>& borders, float* v, float* x, float* codes, \
-                                          std::size_t n) {                                                       \
-    return classify_lanes<F32>(borders, v, x, codes, n);                                                         \
-  }                                                                                                              \
-  LAPIDARY_BESSEL_DEFINE(mu, double, F64, lanes_isa, f64)                                                        \
-  LAPIDARY_BESSEL_DEFINE(debye, double, F64, lanes_isa, f64)                                                     \
-  LAPIDARY_BESSEL_DEFINE(series, double, F64, lanes_isa, f64)                                                    \
-  LAPIDARY_BESSEL_DEFINE(temme, double, F64, lanes_isa, f64)                                                     \
-  LAPIDARY_BESSEL_DEFINE(uniform, double, F64, lanes_isa, f64)                                                   \
-  LAPIDARY_BESSEL_DEFINE(recurred, double, F64, lanes_isa, f64)                                                  \
-  LAPIDARY_BESSEL_DEFINE(debye, float, F32, f32_lanes_isa, f32)                                                  \
-  LAPIDARY_BESSEL_DEFINE(series, float, F32, f32_lanes_isa, f32)                                                 \
-  LAPIDARY_BESSEL_DEFINE(temme, float, F32, f32_lanes_isa, f32)                                                  \
+#define LAPIDARY_BESSEL_DEFINE_ALL(lanes_isa, f32_lanes_isa)                                                      \
+  bool bessel_classify_f64##lanes_isa(const BesselBorders<double>& borders, const double* from_v,                 \
+                                      const double* from_x, double* v, double* x, double* codes, std::size_t n) { \
+    return classify_lanes<F64>(borders, from_v, from_x, v, x, codes, n);                                          \
+  }                                                                                                               \
+  bool bessel_classify_f32##f32_lanes_isa(const BesselBorders<float>& borders, const float* from_v,               \
+                                          const float* from_x, float* v, float* x, float* codes, std::size_t n) { \
+    return classify_lanes<F32>(borders, from_v, from_x, v, x, codes, n);                                          \
+  }                                                                                                               \
+  LAPIDARY_BESSEL_DEFINE(mu, double, F64, lanes_isa, f64)                                                         \
+  LAPIDARY_BESSEL_DEFINE(debye, double, F64, lanes_isa, f64)                                                      \
+  LAPIDARY_BESSEL_DEFINE(series, double, F64, lanes_isa, f64)                                                     \
+  LAPIDARY_BESSEL_DEFINE(temme, double, F64, lanes_isa, f64)                                                      \
+  LAPIDARY_BESSEL_DEFINE(uniform, double, F64, lanes_isa, f64)                                                    \
+  LAPIDARY_BESSEL_DEFINE(recurred, double, F64, lanes_isa, f64)                                                   \
+  LAPIDARY_BESSEL_DEFINE(debye, float, F32, f32_lanes_isa, f32)                                                   \
+  LAPIDARY_BESSEL_DEFINE(series, float, F32, f32_lanes_isa, f32)                                                  \
+  LAPIDARY_BESSEL_DEFINE(temme, float, F32, f32_lanes_isa, f32)                                                   \
   LAPIDARY_BESSEL_DEFINE(trapezoid, float, F32, f32_lanes_isa, f32)
 
 }  // namespace lapidary

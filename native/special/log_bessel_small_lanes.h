@@ -241,15 +241,16 @@ static inline void trapezoid_lanes(BesselFunction f, int, const typename S::Real
 // v and x become their absolute values, and each element gets its code: 8 for each border of x below or at it, where r²
 // < debye, plus the number of borders of r² below or at it; kOddBessel outside [low, high]. Whether all are the same.
 template <class S>
-static inline bool classify_lanes(const BesselBorders<typename S::Real>& borders, typename S::Real* v,
-                                  typename S::Real* x, typename S::Real* codes, size_t n) {
+static inline bool classify_lanes(const BesselBorders<typename S::Real>& borders, const typename S::Real* from_v,
+                                  const typename S::Real* from_x, typename S::Real* v, typename S::Real* x,
+                                  typename S::Real* codes, size_t n) {
   using V = typename S::V;
   using U = typename S::U;
   using W = typename S::Word;
   constexpr W sign = W{1} << (8 * sizeof(W) - 1);
   U different = S::bits(S::all(0)), first = different;
   for (size_t i = 0; i < n; i += S::kLanes) {
-    const V order = S::real(S::bits(S::load(v + i)) & ~sign), at = S::real(S::bits(S::load(x + i)) & ~sign);
+    const V order = S::real(S::bits(S::load(from_v + i)) & ~sign), at = S::real(S::bits(S::load(from_x + i)) & ~sign);
     const V r2 = order * order + at * at;
     U code = S::bits(S::all(0)) + static_cast<W>(borders.r2_count);
     if (S::any(r2 < borders.r2[borders.r2_count - 1])) {
