@@ -3,20 +3,23 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 
 #include "core/arena.h"
 #include "core/dispatch.h"
 #include "core/thread_pool.h"
 #include "special/log_bessel_branches.h"
 #include "special/log_bessel_small.h"
+#include "special/tables.h"
 
 namespace lapidary {
 namespace {
 
-enum class Kernel : uint8_t { limit, extreme, paper_small, mu, debye, series, temme, trapezoid };
+enum class Kernel : uint8_t { limit, extreme, paper_small, mu, debye, uniform, series, temme, recurred, trapezoid };
 
 // What runs: a kernel and its `terms`.
 struct Branch {
@@ -53,19 +56,22 @@ struct Tables<double> {
   // Where powers of v and x fit into f64; outside, scalar methods that are robust themselves.
   static constexpr double low = 1e-100, high = 1e100;
   static constexpr Branch branches[] = {
-      {Kernel::limit, 0},     {Kernel::extreme, 0},   {Kernel::paper_small, 0}, {Kernel::mu, 3},
-      {Kernel::mu, 20},       {Kernel::debye, 4},     {Kernel::debye, 6},       {Kernel::debye, 8},
-      {Kernel::debye, 9},     {Kernel::debye, 13},    {Kernel::debye, 20},      {Kernel::series, 10},
-      {Kernel::series, 14},   {Kernel::series, 19},   {Kernel::series, 25},     {Kernel::series, 32},
-      {Kernel::series, 40},   {Kernel::temme, 6},     {Kernel::temme, 10},      {Kernel::trapezoid, 5},
-      {Kernel::trapezoid, 6}, {Kernel::trapezoid, 7}, {Kernel::trapezoid, 8},
+      {Kernel::limit, 0},    {Kernel::extreme, 0},  {Kernel::paper_small, 0}, {Kernel::mu, 3},
+      {Kernel::mu, 20},      {Kernel::debye, 4},    {Kernel::debye, 6},       {Kernel::debye, 8},
+      {Kernel::debye, 9},    {Kernel::debye, 13},   {Kernel::debye, 20},      {Kernel::uniform, 8},
+      {Kernel::uniform, 10}, {Kernel::uniform, 13}, {Kernel::uniform, 16},    {Kernel::uniform, 20},
+      {Kernel::series, 10},  {Kernel::series, 14},  {Kernel::series, 19},     {Kernel::series, 25},
+      {Kernel::series, 32},  {Kernel::series, 40},  {Kernel::temme, 6},       {Kernel::recurred, 0},
+      {Kernel::recurred, 1}, {Kernel::recurred, 2}, {Kernel::recurred, 3},    {Kernel::recurred, 4},
+      {Kernel::recurred, 5}, {Kernel::recurred, 6}, {Kernel::recurred, 7},
   };
   static constexpr Rows<BesselClassify<double>> classify = LAPIDARY_BESSEL_ROWS(classify_f64, 4, 8);
   static constexpr Rows<BesselBranch<double>> mu = LAPIDARY_BESSEL_ROWS(mu_f64, 4, 8);
   static constexpr Rows<BesselBranch<double>> debye = LAPIDARY_BESSEL_ROWS(debye_f64, 4, 8);
   static constexpr Rows<BesselBranch<double>> series = LAPIDARY_BESSEL_ROWS(series_f64, 4, 8);
   static constexpr Rows<BesselBranch<double>> temme = LAPIDARY_BESSEL_ROWS(temme_f64, 4, 8);
-  static constexpr Rows<BesselBranch<double>> trapezoid = LAPIDARY_BESSEL_ROWS(trapezoid_f64, 4, 8);
+  static constexpr Rows<BesselBranch<double>> uniform = LAPIDARY_BESSEL_ROWS(uniform_f64, 4, 8);
+  static constexpr Rows<BesselBranch<double>> recurred = LAPIDARY_BESSEL_ROWS(recurred_f64, 4, 8);
 };
 
 template <>
@@ -105,6 +111,11 @@ bool first_kind(BesselFunction f) {
          f == BesselFunction::i_scaled;
 }
 
+bool is_value(BesselFunction f) {
+  return f == BesselFunction::log_i || f == BesselFunction::log_k || f == BesselFunction::i_scaled ||
+         f == BesselFunction::k_scaled;
+}
+
 // Zero, infinite and not-a-number arguments (docs/special.md has the table).
 double limit(BesselFunction f, double v, double x) {
   constexpr double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
@@ -131,83 +142,80 @@ double limit(BesselFunction f, double v, double x) {
 
 bool is_limit(double v, double x) { return !(x > 0) || !(v < INFINITY) || x == INFINITY; }
 
-// The branches of 'auto': by borders in x and r², and a table from their codes to branches.
+// The branches of 'auto': by borders in x and r², and a table from their codes to branches. The values of f64 have a
+// kernel of their own for large r, the ratio and the slopes another.
 //
-// Debye: the first term that U_K leaves out is at most max_t |ũ_{K+1}(t²)| r^{−K−1}; from its border on that is below
-// 2^-55 (f32: 2^-26), a quarter of the last place of a logarithm in [½, 1). Series: beyond its border a number of terms
-// leaves out more than 2^-57 (f32: 2^-27) of the sum. Trapezoid: beyond its border in r² a step has an error above
-// 2^-56 (2^-27).
+// Debye: the first term that U_K leaves out is at most max_t |ũ_{K+1}(t²)| r^{−K−1} (of its logarithm: d̃_{K+1}); from
+// its border on that is below 2^-55 (f32: 2^-26), a quarter of the last place of a logarithm in [½, 1). Series: beyond
+// its border a number of terms leaves out more than 2^-57 (f32: 2^-27) of the sum.
 template <class Real>
 struct Dispatch {
   BesselBorders<Real> borders;
-  std::array<uint8_t, 64> branch;
+  std::array<uint8_t, kOddBessel> branch;
 };
 
 template <class Real>
-constexpr Dispatch<Real> dispatch(bool first) {
+constexpr Dispatch<Real> dispatch(bool first, bool values) {
   constexpr bool wide = sizeof(Real) == 8;
   Dispatch<Real> d{};
   BesselBorders<Real>& b = d.borders;
   b.low = Tables<Real>::low;
   b.high = Tables<Real>::high;
-  uint8_t small[6] = {}, far[4] = {}, middle[4] = {};
+  uint8_t near[BesselBorders<Real>::x_most + 1] = {}, far[BesselBorders<Real>::r2_most] = {};
   const auto x_border = [&](double from, Kernel kernel, int terms) {
     b.x[b.x_count++] = static_cast<Real>(from);
-    small[b.x_count] = index_of<Real>(kernel, terms);
+    near[b.x_count] = index_of<Real>(kernel, terms);
   };
-  // K for ⅛ ≤ x < 1 and small r, where it passes 1 and Temme's sums have lost digits that its logarithm then needs
-  uint8_t nearest = 0;
-  int near = 0, beyond = 0;  // borders of r² inside and from debye on
   const auto r2_border = [&](double from, Kernel kernel, int terms) {
+    far[b.r2_count] = index_of<Real>(kernel, terms);
     b.r2[b.r2_count++] = static_cast<Real>(from);
-    if (kernel == Kernel::trapezoid)
-      middle[++near] = index_of<Real>(kernel, terms);
-    else
-      far[beyond++] = index_of<Real>(kernel, terms);
   };
   if (first) {
-    small[0] = index_of<Real>(Kernel::series, wide ? 10 : 6);
+    near[0] = index_of<Real>(Kernel::series, wide ? 10 : 6);
     x_border(wide ? 1 : 1.5, Kernel::series, wide ? 14 : 11);
     x_border(wide ? 3 : 4, Kernel::series, 19);
-    if (wide) {
+    if constexpr (wide) {
       x_border(6, Kernel::series, 25);
       x_border(10, Kernel::series, 32);
       x_border(16, Kernel::series, 40);
     }
   } else {
-    small[0] = index_of<Real>(Kernel::temme, wide ? 6 : 4);
-    x_border(wide ? 0.125 : 0.25, Kernel::temme, wide ? 10 : 6);
-    nearest = wide ? index_of<Real>(Kernel::trapezoid, 5) : small[1];
-    x_border(1, Kernel::trapezoid, wide ? 5 : 4);
-    middle[0] = small[2];
-    if (wide) {
-      r2_border(18, Kernel::trapezoid, 6);
-      r2_border(86, Kernel::trapezoid, 7);
-      r2_border(240, Kernel::trapezoid, 8);
+    near[0] = index_of<Real>(Kernel::temme, wide ? 6 : 4);
+    if constexpr (wide) {
+      for (int cell = 0; cell < kKCellCount; cell++) x_border(kKBorders[cell], Kernel::recurred, cell);
+    } else {
+      x_border(0.25, Kernel::temme, 6);
+      x_border(1, Kernel::trapezoid, 4);
     }
   }
-  b.debye = static_cast<Real>(wide ? 512 : 96);
-  r2_border(b.debye, Kernel::debye, wide ? 20 : 9);
-  if (wide) {
+  if constexpr (!wide) {
+    r2_border(96, Kernel::debye, 9);
+    r2_border(746, Kernel::debye, 4);
+    r2_border(28900, Kernel::debye, 2);
+  } else if (values) {
+    r2_border(477, Kernel::uniform, 20);
+    r2_border(713, Kernel::uniform, 16);
+    r2_border(1228, Kernel::uniform, 13);
+    r2_border(3210, Kernel::uniform, 10);
+    r2_border(9640, Kernel::uniform, 8);
+  } else {
+    r2_border(512, Kernel::debye, 20);
     r2_border(1232, Kernel::debye, 13);
     r2_border(9722, Kernel::debye, 8);
     r2_border(2318310, Kernel::debye, 4);
-  } else {
-    r2_border(746, Kernel::debye, 4);
-    r2_border(28900, Kernel::debye, 2);
   }
-  for (int i = 0; i < 64; i++) {
+  b.debye = b.r2[0];
+  for (int i = 0; i < kOddBessel; i++) {
     const int in_x = i / 8, in_r2 = i % 8;
-    if (in_r2 > near && in_r2 <= near + beyond)
-      d.branch[i] = far[in_r2 - near - 1];
-    else if (in_x <= b.x_count && in_r2 <= near)
-      d.branch[i] = !first && in_x == 2 ? middle[in_r2] : !first && in_x == 1 && in_r2 == 0 ? nearest : small[in_x];
+    if (in_r2 == 0 && in_x <= b.x_count) d.branch[i] = near[in_x];
+    if (in_r2 > 0 && in_r2 <= b.r2_count) d.branch[i] = far[in_r2 - 1];
   }
   return d;
 }
 
 template <class Real>
-constexpr Dispatch<Real> kDispatch[2] = {dispatch<Real>(false), dispatch<Real>(true)};
+constexpr Dispatch<Real> kDispatch[2][2] = {{dispatch<Real>(false, false), dispatch<Real>(false, true)},
+                                            {dispatch<Real>(true, false), dispatch<Real>(true, true)}};
 
 // The dispatch of the paper: the first line that holds. ln is only taken where it decides.
 uint8_t paper_branch(double v, double x) {
@@ -229,11 +237,13 @@ uint8_t paper_branch(double v, double x) {
 constexpr size_t kBlock = 1024;
 
 template <class Real>
+using Word = std::conditional_t<sizeof(Real) == 8, uint64_t, uint32_t>;
+
+template <class Real>
 struct Scratch {
   Real *given_v, *given_x, *codes;
-  Real *v, *x, *out;  // sorted by branch
-  uint16_t* index;    // positions in the block, sorted by branch
-  uint8_t* branch;
+  Real *v, *x, *out;  // of one branch
+  uint16_t* places;   // positions in the block, kBlock for each branch
 
   explicit Scratch(ArenaFrame& frame)
       : given_v(frame.take<Real>(kBlock + kBesselLanes)),
@@ -242,91 +252,104 @@ struct Scratch {
         v(frame.take<Real>(kBlock + kBesselLanes)),
         x(frame.take<Real>(kBlock + kBesselLanes)),
         out(frame.take<Real>(kBlock + kBesselLanes)),
-        index(frame.take<uint16_t>(kBlock)),
-        branch(frame.take<uint8_t>(kBlock)) {}
-  bool complete() const { return given_v && given_x && codes && v && x && out && index && branch; }
+        places(frame.take<uint16_t>(kBranches<Real> * kBlock)) {}
+  bool complete() const { return given_v && given_x && codes && v && x && out && places; }
 };
 
-// n ≤ kBlock elements in scratch.given_v and given_x; their values go to `to`.
+// n ≤ kBlock elements of v and x, which may be scratch.given_v and given_x; their values go to `to`.
 class Block {
  public:
   Block(BesselFunction f, BesselMethod method, Context context) : f_(f), method_(method), context_(context) {}
 
   template <class Real>
-  bool run(const Scratch<Real>& s, size_t n, Real* to) const {
-    std::array<uint16_t, kBranches<Real>> count{}, next{};
-    if (!classify(s, n)) return dense(s.branch[0], s.given_v, s.given_x, to, n);
-    for (size_t i = 0; i < n; i++) count[s.branch[i]]++;
-    const auto most = static_cast<size_t>(std::max_element(count.begin(), count.end()) - count.begin());
-    const bool in_place = count[most] > n - n / 8 && Tables<Real>::branches[most].kernel == Kernel::debye;
-    if (in_place) {
-      // nearly all in one branch: that one where they lie, and the others after it over what it made of them
-      if (!dense(most, s.given_v, s.given_x, to, n)) return false;
-      count[most] = 0;
+  bool run(const Scratch<Real>& s, const Real* v, const Real* x, size_t n, Real* to) const {
+    Lists<Real> lists;
+    for (size_t k = 0; k < lists.size(); k++) lists[k] = s.places + k * (kBlock / 2);
+    if (!classify(s, v, x, n, lists)) {
+      // where the lanes do not reach beyond the end, the result needs no detour
+      Real* out = n % kBesselLanes == 0 ? to : s.out;
+      if (!kernel(branch_of(*dispatch_of<Real>(), s, 0), s.given_v, s.given_x, out, n)) return false;
+      if (out != to) std::copy_n(out, n, to);
+      return true;
     }
-    for (size_t b = 1; b < kBranches<Real>; b++) next[b] = static_cast<uint16_t>(next[b - 1] + count[b - 1]);
-    size_t moved = 0;
-    for (size_t i = 0; i < n; i++) {
-      if (in_place && s.branch[i] == most) continue;
-      moved++;
-      const size_t at = next[s.branch[i]]++;
-      s.v[at] = s.given_v[i];
-      s.x[at] = s.given_x[i];
-      s.index[at] = static_cast<uint16_t>(i);
+    for (size_t b = 0; b < kBranches<Real>; b++) {
+      uint16_t* places = s.places + b * kBlock;
+      uint16_t* const end = std::copy(places + kBlock / 2, lists[2 * b + 1], lists[2 * b]);
+      const auto here = static_cast<size_t>(end - places);
+      if (here == 0) continue;
+      for (size_t i = 0; i < here; i++) {
+        s.v[i] = s.given_v[places[i]];
+        s.x[i] = s.given_x[places[i]];
+      }
+      pad(s.v, here);
+      pad(s.x, here);
+      if (!kernel(b, s.v, s.x, s.out, here)) return false;
+      for (size_t i = 0; i < here; i++) to[places[i]] = s.out[i];
     }
-    for (size_t b = 0, done = 0; b < kBranches<Real>; done += count[b++]) {
-      if (count[b] == 0) continue;
-      if (!dense(b, s.v + done, s.x + done, s.out + done, count[b])) return false;
-    }
-    for (size_t i = 0; i < moved; i++) to[s.index[i]] = s.out[i];
     return true;
   }
 
  private:
-  // Fills s.branch; false if all are s.branch[0].
+  // The ends of two lists of places a branch, for the first half of the block and for the second.
   template <class Real>
-  bool classify(const Scratch<Real>& s, size_t n) const {
-    int mixed = 0;
+  using Lists = std::array<uint16_t*, 2 * kBranches<Real>>;
+
+  // False if all elements are in one branch; else sorts their places by branch. Two lists fill at a time, since a
+  // list's end is in memory, and the next place has to wait for it.
+  template <class Real>
+  bool classify(const Scratch<Real>& s, const Real* v, const Real* x, size_t n, Lists<Real>& lists) const {
+    const auto sort = [&](auto branch) {
+      const size_t half = n / 2;
+      for (size_t i = 0; i < half; i++) {
+        *lists[2 * branch(i)]++ = static_cast<uint16_t>(i);
+        *lists[2 * branch(half + i) + 1]++ = static_cast<uint16_t>(half + i);
+      }
+      if (n % 2 != 0) *lists[2 * branch(n - 1) + 1]++ = static_cast<uint16_t>(n - 1);
+    };
     if constexpr (sizeof(Real) == 8)
       if (method_ == BesselMethod::paper) {
         for (size_t i = 0; i < n; i++) {
-          s.branch[i] = paper_branch(s.given_v[i], s.given_x[i]);
-          mixed |= s.branch[i] ^ s.branch[0];
+          s.given_v[i] = std::abs(v[i]);
+          s.given_x[i] = std::abs(x[i]);
         }
-        return mixed != 0;
+        sort([&](size_t i) -> size_t { return paper_branch(s.given_v[i], s.given_x[i]); });
+        return true;
       }
-    const Dispatch<Real>& d = kDispatch<Real>[first_kind(f_)];
-    for (size_t i = 0; i < kBesselLanes; i++) s.given_v[n + i] = s.given_x[n + i] = 1;
-    Tables<Real>::classify.pick()(d.borders, s.given_v, s.given_x, s.codes, n);
-    for (size_t i = 0; i < n; i++) mixed |= s.codes[i] != s.codes[0];
-    const auto branch = [&](size_t i) {
-      const auto code = static_cast<int>(s.codes[i]);
-      if (code != kOddBessel) return d.branch[code];
-      return index_of<Real>(is_limit(s.given_v[i], s.given_x[i]) ? Kernel::limit : Kernel::extreme);
-    };
-    if (mixed || s.codes[0] == kOddBessel) {
-      for (size_t i = 0; i < n; i++) s.branch[i] = branch(i);
-      return true;
+    const Dispatch<Real>& d = *dispatch_of<Real>();
+    // The last lanes are filled up with copies of the last element.
+    const size_t whole = n / kBesselLanes * kBesselLanes, tail = n - whole;
+    const auto run = Tables<Real>::classify.pick();
+    bool same = whole == 0 || run(d.borders, v, x, s.given_v, s.given_x, s.codes, whole);
+    if (tail != 0) {
+      std::copy_n(v + whole, tail, s.given_v + whole);
+      std::copy_n(x + whole, tail, s.given_x + whole);
+      pad(s.given_v, n);
+      pad(s.given_x, n);
+      Real *last_v = s.given_v + whole, *last_x = s.given_x + whole;
+      same = run(d.borders, last_v, last_x, last_v, last_x, s.codes + whole, kBesselLanes) && same;
     }
-    s.branch[0] = branch(0);
-    return false;
+    const auto code = [&](size_t i) { return std::bit_cast<Word<Real>>(s.codes[i]); };
+    if (same && code(0) == code(n - 1) && code(0) != kOddBessel) return false;
+    sort([&](size_t i) { return branch_of(d, s, i); });
+    return true;
   }
 
-  // n elements of one branch; what lies behind them in v, x and out must be left alone.
   template <class Real>
-  bool dense(size_t branch, Real* v, Real* x, Real* out, size_t n) const {
-    const size_t whole = n / kBesselLanes * kBesselLanes, tail = n - whole;
-    if (whole != 0 && !kernel(branch, v, x, out, whole)) return false;
-    if (tail == 0) return true;
-    // lanes of their own, filled with copies of the last element
-    Real tail_v[kBesselLanes], tail_x[kBesselLanes], tail_out[kBesselLanes];
-    for (size_t i = 0; i < kBesselLanes; i++) {
-      tail_v[i] = v[whole + std::min(i, tail - 1)];
-      tail_x[i] = x[whole + std::min(i, tail - 1)];
-    }
-    if (!kernel(branch, tail_v, tail_x, tail_out, tail)) return false;
-    std::copy_n(tail_out, tail, out + whole);
-    return true;
+  const Dispatch<Real>* dispatch_of() const {
+    return &kDispatch<Real>[first_kind(f_)][is_value(f_)];
+  }
+
+  template <class Real>
+  static size_t branch_of(const Dispatch<Real>& d, const Scratch<Real>& s, size_t i) {
+    const auto code = std::bit_cast<Word<Real>>(s.codes[i]);
+    if (code != kOddBessel) return d.branch[code];
+    return index_of<Real>(is_limit(s.given_v[i], s.given_x[i]) ? Kernel::limit : Kernel::extreme);
+  }
+
+  // Copies of the last element to where the lanes of a kernel may reach.
+  template <class Real>
+  static void pad(Real* a, size_t n) {
+    std::fill_n(a + n, kBesselLanes, a[n - 1]);
   }
 
   bool kernel(size_t branch, const double* v, const double* x, double* out, size_t n) const {
@@ -369,26 +392,31 @@ class Block {
       double wide_v[kBesselLanes], wide_x[kBesselLanes], wide_out[kBesselLanes];
       std::fill_n(wide_v, kBesselLanes, v[i]);
       std::fill_n(wide_x, kBesselLanes, x[i]);
-      if (!dense(wide_branch(wide_v, wide_x), wide_v, wide_x, wide_out, 1)) return false;
+      if (!kernel(wide_branch(wide_v, wide_x), wide_v, wide_x, wide_out, 1)) return false;
       out[i] = static_cast<float>(wide_out[0]);
     }
     return true;
   }
 
-  uint8_t wide_branch(const double* v, const double* x) const {
-    const Dispatch<double>& d = kDispatch<double>[first_kind(f_)];
+  uint8_t wide_branch(double* v, double* x) const {
+    const Dispatch<double>& d = *dispatch_of<double>();
     double codes[kBesselLanes];
-    Tables<double>::classify.pick()(d.borders, v, x, codes, 1);
-    const auto code = static_cast<int>(codes[0]);
+    Tables<double>::classify.pick()(d.borders, v, x, v, x, codes, 1);
+    const auto code = std::bit_cast<Word<double>>(codes[0]);
     return code == kOddBessel ? index_of<double>(Kernel::extreme) : d.branch[code];
   }
 
   template <class Real>
   void common(Kernel kind, int terms, const Real* v, const Real* x, Real* out, size_t n) const {
+    if constexpr (sizeof(Real) == 8) {
+      if (kind == Kernel::uniform) return Tables<double>::uniform.pick()(f_, terms, v, x, out, n);
+      if (kind == Kernel::recurred) return Tables<double>::recurred.pick()(f_, terms, v, x, out, n);
+    } else if (kind == Kernel::trapezoid) {
+      return Tables<float>::trapezoid.pick()(f_, terms, v, x, out, n);
+    }
     const auto& table = kind == Kernel::debye    ? Tables<Real>::debye
                         : kind == Kernel::series ? Tables<Real>::series
-                        : kind == Kernel::temme  ? Tables<Real>::temme
-                                                 : Tables<Real>::trapezoid;
+                                                 : Tables<Real>::temme;
     table.pick()(f_, terms, v, x, out, n);
   }
 
@@ -409,15 +437,16 @@ Status evaluate(BesselFunction f, BesselMethod method, std::span<const Real> v, 
     ArenaFrame frame;
     const Scratch<Real> scratch(frame);
     if (!scratch.complete()) return status.store(Status::out_of_memory, std::memory_order_relaxed);
-    // Read once, before anything is written: out may be x, and shared memory may change between two reads, when an
-    // element would run in a branch that does not end for it. K_{−v} = K_v; elsewhere v ≥ 0 already, and −0 becomes 0.
-    const auto read = [&](std::span<const Real> from, Real* to) {
-      if (from.size() == 1) return (void)std::fill_n(to, n, std::abs(from[0]));
-      for (size_t i = 0; i < n; i++) to[i] = std::abs(from[first + i]);
+    // Each element is read once, before anything is written: out may be x, and shared memory may change between two
+    // reads, when an element would run in a branch that does not end for it. K_{−v} = K_v, and elsewhere v ≥ 0 already:
+    // the block takes absolute values, which makes −0 to 0.
+    const auto part_of = [&](std::span<const Real> from, Real* filled) {
+      if (from.size() == 1) return std::fill_n(filled, n, from[0]), static_cast<const Real*>(filled);
+      return from.data() + first;
     };
-    read(v, scratch.given_v);
-    read(x, scratch.given_x);
-    if (!block.run(scratch, n, out.data() + first)) status.store(Status::aborted, std::memory_order_relaxed);
+    const Real *part_v = part_of(v, scratch.given_v), *part_x = part_of(x, scratch.given_x);
+    if (!block.run(scratch, part_v, part_x, n, out.data() + first))
+      status.store(Status::aborted, std::memory_order_relaxed);
   });
   return status.load();
 }
@@ -425,12 +454,15 @@ Status evaluate(BesselFunction f, BesselMethod method, std::span<const Real> v, 
 template <class Real>
 std::optional<size_t> first_outside(BesselFunction f, std::span<const Real> v, std::span<const Real> x, size_t n) {
   const auto first = [](std::span<const Real> a) {
+    // without a sign bit there is nothing to look for, and or runs over lanes
     size_t i = 0;
     constexpr size_t kStep = 256;
-    for (; i + kStep <= a.size(); i += kStep) {  // without a branch inside, so that it runs over lanes
-      int negative = 0;
-      for (size_t j = 0; j < kStep; j++) negative |= a[i + j] < 0;
-      if (negative) break;
+    for (; i + kStep <= a.size(); i += kStep) {
+      Word<Real> bits = 0;
+      for (size_t j = 0; j < kStep; j++) bits |= std::bit_cast<Word<Real>>(a[i + j]);
+      if (bits >> (8 * sizeof(Real) - 1) != 0)
+        for (size_t j = 0; j < kStep; j++)
+          if (a[i + j] < 0) return i + j;
     }
     while (i < a.size() && !(a[i] < 0)) i++;
     return i;

@@ -5,11 +5,13 @@
 #if LAPIDARY_X86
 #include <immintrin.h>
 
+#include <bit>
 #include <cstdint>
 #include <numbers>
 
 #include "core/dispatch.h"
 #include "special/coefficients.h"
+#include "special/tables.h"
 
 LAPIDARY_BEGIN_AVX2
 namespace lapidary {
@@ -31,6 +33,25 @@ struct F64 {
   static inline V fma(V a, V b, V c) { return (V)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
   static inline V root(V a) { return (V)_mm256_sqrt_pd((__m256d)a); }
   static inline bool any(M m) { return _mm256_movemask_pd((__m256d)m) != 0; }
+  static inline V larger(V a, V b) { return (V)_mm256_max_pd((__m256d)a, (__m256d)b); }
+  static inline V smaller(V a, V b) { return (V)_mm256_min_pd((__m256d)a, (__m256d)b); }
+  static inline U ones(M m) { return (U)m; }
+  // the halves of a table's entries are looked up apart: the permutation is of eight 32-bit words
+  static inline V pick(const double (&table)[8], U u) {
+    const __m256i index = _mm256_shuffle_epi32((__m256i)u, 0xa0);
+    const __m256 a = _mm256_loadu_ps(reinterpret_cast<const float*>(table));
+    const __m256 b = _mm256_loadu_ps(reinterpret_cast<const float*>(table + 4));
+    const __m256 low = (__m256)_mm256_permute4x64_pd((__m256d)_mm256_shuffle_ps(a, b, 0x88), 0xd8);
+    const __m256 high = (__m256)_mm256_permute4x64_pd((__m256d)_mm256_shuffle_ps(a, b, 0xdd), 0xd8);
+    return (V)_mm256_blend_ps(_mm256_permutevar8x32_ps(low, index), _mm256_permutevar8x32_ps(high, index), 0xaa);
+  }
+  static inline V pick_short(const double (&table)[8], U u) {
+    const __m256i index = _mm256_slli_epi64((__m256i)u, 32);
+    const __m256 a = _mm256_loadu_ps(reinterpret_cast<const float*>(table));
+    const __m256 b = _mm256_loadu_ps(reinterpret_cast<const float*>(table + 4));
+    const __m256 high = (__m256)_mm256_permute4x64_pd((__m256d)_mm256_shuffle_ps(a, b, 0xdd), 0xd8);
+    return (V)_mm256_blend_ps(_mm256_setzero_ps(), _mm256_permutevar8x32_ps(high, index), 0xaa);
+  }
 };
 
 struct F32 {
@@ -49,10 +70,12 @@ struct F32 {
   static inline V fma(V a, V b, V c) { return (V)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
   static inline V root(V a) { return (V)_mm256_sqrt_ps((__m256)a); }
   static inline bool any(M m) { return _mm256_movemask_ps((__m256)m) != 0; }
+  static inline U ones(M m) { return (U)m; }
 };
 
 #include "special/log_bessel_lanes.h"
 #include "special/log_bessel_small_lanes.h"
+#include "special/log_bessel_uniform_lanes.h"
 
 }  // namespace
 

@@ -5,11 +5,13 @@
 #if LAPIDARY_X86
 #include <immintrin.h>
 
+#include <bit>
 #include <cstdint>
 #include <numbers>
 
 #include "core/dispatch.h"
 #include "special/coefficients.h"
+#include "special/tables.h"
 
 LAPIDARY_BEGIN_AVX512
 namespace lapidary {
@@ -31,6 +33,13 @@ struct F64 {
   static inline V fma(V a, V b, V c) { return (V)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
   static inline V root(V a) { return (V)_mm512_mask_sqrt_pd((__m512d)a, 0xff, (__m512d)a); }
   static inline bool any(M m) { return _mm512_movepi64_mask((__m512i)m) != 0; }
+  static inline V larger(V a, V b) { return a > b ? a : b; }
+  static inline V smaller(V a, V b) { return a < b ? a : b; }
+  static inline U ones(M m) { return (U)m; }
+  static inline V pick(const double (&table)[8], U u) {
+    return (V)_mm512_permutexvar_pd((__m512i)u, _mm512_loadu_pd(table));
+  }
+  static inline V pick_short(const double (&table)[8], U u) { return pick(table, u); }
 };
 
 struct F32 {
@@ -49,10 +58,12 @@ struct F32 {
   static inline V fma(V a, V b, V c) { return (V)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
   static inline V root(V a) { return (V)_mm512_mask_sqrt_ps((__m512)a, 0xffff, (__m512)a); }
   static inline bool any(M m) { return _mm512_movepi32_mask((__m512i)m) != 0; }
+  static inline U ones(M m) { return (U)m; }
 };
 
 #include "special/log_bessel_lanes.h"
 #include "special/log_bessel_small_lanes.h"
+#include "special/log_bessel_uniform_lanes.h"
 
 }  // namespace
 

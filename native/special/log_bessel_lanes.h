@@ -9,6 +9,7 @@
 //   bits(V), real(U)      the same bits as the other type
 //   fma(a, b, c)          a·b + c rounded once
 //   any(m)                whether any lane of a comparison holds
+//   ones(m)               all bits set where it holds, as U
 //
 // Every operation rounds correctly, so all instruction sets give the same bits.
 //
@@ -274,26 +275,11 @@ static inline void debye_lanes(BesselFunction f, int terms, const typename S::Re
                                typename S::Real* out, size_t n) {
   if (f == BesselFunction::i_ratio || f == BesselFunction::log_i_slope || f == BesselFunction::log_k_slope)
     return debye_slopes<S>(f, terms, v, x, out, n);
-  switch (terms) {
-    case 1:
-      return debye_terms<S, 1>(f, v, x, out, n);
-    case 2:
-      return debye_terms<S, 2>(f, v, x, out, n);
-    case 3:
-      return debye_terms<S, 3>(f, v, x, out, n);
-    case 4:
-      return debye_terms<S, 4>(f, v, x, out, n);
-    case 6:
-      return debye_terms<S, 6>(f, v, x, out, n);
-    case 8:
-      return debye_terms<S, 8>(f, v, x, out, n);
-    case 9:
-      return debye_terms<S, 9>(f, v, x, out, n);
-    case 13:
-      return debye_terms<S, 13>(f, v, x, out, n);
-    default:
-      return debye_terms<S, 20>(f, v, x, out, n);
-  }
+  if (terms == 4) return debye_terms<S, 4>(f, v, x, out, n);
+  if (terms == 9) return debye_terms<S, 9>(f, v, x, out, n);
+  if constexpr (sizeof(typename S::Real) == 4) return debye_terms<S, 2>(f, v, x, out, n);
+  if (terms == 6) return debye_terms<S, 6>(f, v, x, out, n);
+  return debye_terms<S, 13>(f, v, x, out, n);
 }
 
 template <class S>

@@ -7,6 +7,7 @@
 
 #include "special/coefficients.h"
 #include "special/log_bessel_branches.h"
+#include "special/tables.h"
 
 namespace lapidary {
 namespace {
@@ -27,12 +28,18 @@ struct Single {
   static R fma(R a, R b, R c) { return std::fma(a, b, c); }
   static R root(R a) { return std::sqrt(a); }
   static bool any(bool m) { return m; }
+  static R larger(R a, R b) { return a > b ? a : b; }
+  static R smaller(R a, R b) { return a < b ? a : b; }
+  static W ones(bool m) { return m ? ~W{0} : 0; }
+  static R pick(const double (&table)[8], W u) { return table[u % 8]; }
+  static R pick_short(const double (&table)[8], W u) { return pick(table, u); }
 };
 using F64 = Single<double, uint64_t>;
 using F32 = Single<float, uint32_t>;
 
 #include "special/log_bessel_lanes.h"
 #include "special/log_bessel_small_lanes.h"
+#include "special/log_bessel_uniform_lanes.h"
 
 }  // namespace
 

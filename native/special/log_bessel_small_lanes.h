@@ -91,14 +91,6 @@ static inline void fraction_values(BesselFunction f, int terms, const typename S
   }
 }
 
-template <class S>
-static inline void series_lanes(BesselFunction f, int terms, const typename S::Real* v, const typename S::Real* x,
-                                typename S::Real* out, size_t n) {
-  if (f == BesselFunction::i_ratio || f == BesselFunction::log_i_slope)
-    return fraction_values<S>(f, terms, v, x, out, n);
-  series_values<S>(f, terms, v, x, out, n);
-}
-
 // log K_v(x), e^x K_v(x) and (log K_v)'(x) for x ≤ 1: Temme's series (see log_bessel_small.cc) for |m| ≤ ½, v = n + m,
 // with the common denominator Π j (j² − m²), and n steps of the recurrence k_{j+1} = (m+j) k_j + q k_{j−1} for
 // k_j = (x/2)^j K_{m+j}.
@@ -176,22 +168,23 @@ static inline void temme_lanes(BesselFunction f, int terms, const typename S::Re
   }
 }
 
-// The same for larger x by the trapezoidal rule on e^x K_v(x) = ∫₀^∞ exp(−x (cosh t − 1)) cosh(vt) dt (DLMF 10.32.9):
+// The same for x ≥ 1 by the trapezoidal rule on e^x K_v(x) = ∫₀^∞ exp(−x (cosh t − 1)) cosh(vt) dt (DLMF 10.32.9):
 // no recurrence in v, positive terms only. With t = asinh(v/x) + s the integrand is at most exp(−r (cosh s − 1)) of its
-// peak: a lane ends where that is 2^-57 (f32: 2^-28), whatever its neighbours do.
+// peak: a lane ends where that is 2^-28, whatever its neighbours do. For f32.
 //
 // Of the weights w_j = exp(−x cosh jh) only the first 2m take an exponential: with mh = acosh(3/2), cosh (j+m)h =
 // 3 cosh jh − cosh (j−m)h, so the quotient w_{j+m} / w_j is w_j / w_{j−m} times w_j. Errors grow like cosh jh does, as
 // they would by rounding x cosh jh.
-template <class S, int m>
-static inline void trapezoid_rule(BesselFunction f, const typename S::Real* v, const typename S::Real* x,
-                                  typename S::Real* out, size_t n) {
+template <class S>
+static inline void trapezoid_lanes(BesselFunction f, int, const typename S::Real* v, const typename S::Real* x,
+                                   typename S::Real* out, size_t n) {
   using V = typename S::V;
   using R = typename S::Real;
-  constexpr R depth = sizeof(R) == 8 ? R(40) : R(20);
-  constexpr const TrapezoidRule& rule = kTrapezoid[m - 4];
-  constexpr R step = R(rule.step[0]);
-  constexpr R step_low = sizeof(R) == 8 ? R(rule.step[1]) : R(rule.step[0] - double(step));
+  static_assert(sizeof(R) == 4);
+  constexpr R depth = 20;
+  constexpr const TrapezoidRule& rule = kTrapezoid;
+  constexpr int m = kTrapezoidGaps;
+  constexpr R step = R(rule.step), step_low = R(rule.step - double(step));
   const bool slope = f == BesselFunction::log_k_slope;
   for (size_t i = 0; i < n; i += S::kLanes) {
     const V order = S::load(v + i), at = S::load(x + i);
@@ -245,38 +238,44 @@ static inline void trapezoid_rule(BesselFunction f, const typename S::Real* v, c
   }
 }
 
+// v and x become their absolute values, and each element gets its code: 8 for each border of x below or at it, where r²
+// < debye, plus the number of borders of r² below or at it; kOddBessel outside [low, high]. Whether all are the same.
 template <class S>
-static inline void trapezoid_lanes(BesselFunction f, int rule, const typename S::Real* v, const typename S::Real* x,
-                                   typename S::Real* out, size_t n) {
-  if constexpr (sizeof(typename S::Real) == 4) return trapezoid_rule<S, 4>(f, v, x, out, n);
-  switch (rule) {
-    case 5:
-      return trapezoid_rule<S, 5>(f, v, x, out, n);
-    case 6:
-      return trapezoid_rule<S, 6>(f, v, x, out, n);
-    case 7:
-      return trapezoid_rule<S, 7>(f, v, x, out, n);
-    default:
-      return trapezoid_rule<S, 8>(f, v, x, out, n);
-  }
-}
-
-// The code of each element: 8 for each border of x below or at it, where r² < debye, plus the number of borders of r²
-// below or at it; kOdd outside [low, high].
-template <class S>
-static inline void classify_lanes(const BesselBorders<typename S::Real>& borders, const typename S::Real* v,
-                                  const typename S::Real* x, typename S::Real* codes, size_t n) {
+static inline bool classify_lanes(const BesselBorders<typename S::Real>& borders, const typename S::Real* from_v,
+                                  const typename S::Real* from_x, typename S::Real* v, typename S::Real* x,
+                                  typename S::Real* codes, size_t n) {
   using V = typename S::V;
-  using R = typename S::Real;
+  using U = typename S::U;
+  using W = typename S::Word;
+  constexpr W sign = W{1} << (8 * sizeof(W) - 1);
+  U different = S::bits(S::all(0)), first = different;
   for (size_t i = 0; i < n; i += S::kLanes) {
-    const V order = S::load(v + i), at = S::load(x + i), r2 = order * order + at * at;
-    V code = S::all(0);
-    for (int k = 0; k < borders.x_count; k++) code = at >= borders.x[k] ? code + R(8) : code;
-    code = r2 < borders.debye ? code : S::all(0);
-    for (int k = 0; k < borders.r2_count; k++) code = r2 >= borders.r2[k] ? code + R(1) : code;
-    code = at >= borders.low ? code : S::all(R(kOddBessel));  // NaN fails
-    code = at <= borders.high ? code : S::all(R(kOddBessel));
-    code = order <= borders.high ? code : S::all(R(kOddBessel));
-    S::store(codes + i, code);
+    const V order = S::real(S::bits(S::load(from_v + i)) & ~sign), at = S::real(S::bits(S::load(from_x + i)) & ~sign);
+    const V r2 = order * order + at * at;
+    U code = S::bits(S::all(0)) + static_cast<W>(borders.r2_count);
+    if (S::any(r2 < borders.r2[borders.r2_count - 1])) {
+      code = S::bits(S::all(0));
+      const auto near = r2 < borders.debye;
+      if (S::any(near)) {
+        for (int k = 0; k < borders.x_count; k++) code += S::ones(at >= borders.x[k]) & W{8};
+        code &= S::ones(near);
+      }
+      for (int k = 0; k < borders.r2_count; k++) code -= S::ones(r2 >= borders.r2[k]);
+    }
+    const U inside =
+        S::ones(at >= borders.low) & S::ones(at <= borders.high) & S::ones(order <= borders.high);  // not for NaN
+    code = (code & inside) | (~inside & W{kOddBessel});
+    if (i == 0) first = code;
+    different |= code ^ first;
+    S::store(v + i, order);
+    S::store(x + i, at);
+    S::store(codes + i, S::real(code));
   }
+  typename S::Real words[S::kLanes], firsts[S::kLanes];
+  S::store(words, S::real(different));
+  S::store(firsts, S::real(first));
+  W all = 0;
+  for (int l = 0; l < S::kLanes; l++)
+    all |= std::bit_cast<W>(words[l]) | (std::bit_cast<W>(firsts[l]) ^ std::bit_cast<W>(firsts[0]));
+  return all == 0;
 }

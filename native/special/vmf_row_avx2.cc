@@ -33,6 +33,7 @@ struct Words {
 };
 
 #include "special/normal_lanes.h"
+#include "special/vmf_circle_lanes.h"
 #include "special/vmf_row_lanes.h"
 
 }  // namespace
@@ -40,6 +41,11 @@ struct Words {
 void vmf_row_f64_x4__avx2(uint64_t seed, uint64_t row, const double* mu, std::size_t p, double t, double sine,
                           double* out) {
   vmf_row<F64, Words>(seed, row, mu, p, t, sine, out);
+}
+
+void vmf_circle_f64_x4__avx2(uint64_t seed, uint64_t row, const double* mu, double kappa, double b, std::size_t rows,
+                             double* out) {
+  vmf_circle<F64, Words>(seed, row, mu, kappa, b, rows, out);
 }
 
 }  // namespace lapidary

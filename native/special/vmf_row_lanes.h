@@ -45,7 +45,7 @@ inline void vmf_row(uint64_t seed, uint64_t row, const double* mu, std::size_t p
   const double* const tail = mu + 1;
   normals<S, W>(seed, row, n, z);
   double squares = dot_of_eight<S>(z, z, n);
-  if (squares == 0) z[0] = squares = 1;  // all radii 0: for p = 2 with probability 2^−52
+  if (squares == 0) z[0] = squares = 1;  // all radii 0: for p = 3 with probability 2^−104
   // H = I − 2vvᵀ/vᵀv with v = (μ₁ ± 1, μ₂, …), the sign of μ₁; vᵀv = 2(1 + |μ₁|), H e₁ = ∓μ, and H(0, z) = (0, z) − c
   // v.
   const double first = mu[0], corner = first < 0 ? first - 1 : first + 1;

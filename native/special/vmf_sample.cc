@@ -44,13 +44,9 @@ struct Draws {
   }
 };
 
-// Γ(shape) up to a factor that depends on shape only: for ½ a squared normal, else Marsaglia & Tsang, A Simple Method
-// for Generating Gamma Variables (2000), section 4, for shape ≥ 1.
+// Γ(shape) up to a factor that depends on shape only: Marsaglia & Tsang, A Simple Method for Generating Gamma Variables
+// (2000), section 4, for shape ≥ 1.
 double gamma(Draws& draws, double shape) {
-  if (shape == 0.5) {
-    const double z = draws.normal();
-    return z * z;
-  }
   const double d = shape - 1.0 / 3, c = 1 / std::sqrt(9 * d);
   for (;;) {
     const double x = draws.normal(), root = 1 + c * x;
@@ -90,7 +86,6 @@ Height draw_height(const Wood& wood, uint64_t seed, uint64_t row) {
   for (;;) {
     const double g1 = gamma(draws, wood.shape), g2 = gamma(draws, wood.shape);
     const double denominator = g2 + wood.b * g1;
-    if (!(denominator > 0)) continue;  // both numbers 0, at p = 2
     const double s = wood.rest * (g1 - g2) / (2 * denominator);
     const double u = draws.uniform();
     // log(1 + s) − s ≥ −s²/2 for s ≥ 0 and −s²/2(1 + s) below, and log u ≤ u − 1: most need no logarithm
@@ -129,7 +124,13 @@ Status vmf_sample(uint64_t seed, std::span<const double> mu, double kappa, size_
   const Wood wood(p, kappa);
   const double fall = fallen(kappa);
   const VmfRow place = kVmfRow.pick();
+  const VmfCircle circle = kVmfCircle.pick();
   parallel_for(ceil_div(rows, step), [&](size_t part) {
+    if (p == 2) {
+      if (context.cancelled()) return;
+      const size_t first = part * step;
+      return circle(seed, first, mu.data(), kappa, wood.b, std::min(step, rows - first), &out[2 * first]);
+    }
     for (size_t i = part * step; i < std::min(rows, (part + 1) * step); i++) {
       if (context.cancelled()) return;
       const Height height = p == 3 ? invert_height(kappa, fall, seed, i) : draw_height(wood, seed, i);
