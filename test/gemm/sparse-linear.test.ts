@@ -154,7 +154,7 @@ describe('arguments', () => {
   test('native functions check for themselves', () => {
     const y = new Float32Array(20);
     const call = (indptr: Uint32Array, groups: Uint32Array, size: number) => () =>
-      native.groupedLinear(x.data, indptr, groups, w.values, null, y, 2, 10, 40, size);
+      native.groupedLinear(x.data, indptr, groups, w.values, null, null, y, 2, 10, 40, size);
     expect(call(w.indptr, w.groups, 0)).toThrow(code('ERR_RANGE'));
     expect(call(w.indptr, w.groups, 15)).toThrow(code('ERR_SHAPE'));
     expect(call(w.indptr.subarray(1), w.groups, 16)).toThrow(code('ERR_SHAPE'));
