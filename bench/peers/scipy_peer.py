@@ -39,8 +39,6 @@ def spmm(arrays, p):
 def spgemm(arrays, p):
     a = csr(arrays, p, "a")
     b = csr(arrays, p, "b") if "brows" in p else a
-    if p.get("sorted") == "false":
-        return lambda: a @ b
 
     def call():
         c = a @ b
@@ -48,6 +46,11 @@ def spgemm(arrays, p):
         return c
 
     return call
+
+
+def spgemm_unsorted(arrays, p):
+    a, b = csr(arrays, p, "a"), csr(arrays, p, "b")
+    return lambda: a @ b
 
 
 def transpose(arrays, p):
@@ -383,6 +386,7 @@ TASKS = {
     "spmv": spmv,
     "spmm": spmm,
     "spgemm": spgemm,
+    "spgemmUnsorted": spgemm_unsorted,
     "transpose": transpose,
     "fromCoo": from_coo,
     "add": add,

@@ -44,7 +44,8 @@ function row(name: string, family: string, n: number, make: () => Csr, small = f
         arrays: { ...left.arrays, ...right.arrays },
         parameters: { ...left.parameters, ...right.parameters },
       };
-      const unsorted = { ...task, parameters: { ...task.parameters, sorted: 'false' } };
+      // another operation, so another process: one process holds one task
+      const unsorted = { ...task, operation: 'spgemmUnsorted' };
       return {
         ours: () => sparse.spgemm(a, b),
         flops: stats.flops,
