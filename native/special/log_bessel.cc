@@ -264,7 +264,7 @@ class Block {
   template <class Real>
   bool run(const Scratch<Real>& s, const Real* v, const Real* x, size_t n, Real* to) const {
     Lists<Real> lists;
-    for (size_t k = 0; k < lists.size(); k++) lists[k] = s.places + k * (kBlock / 2);
+    for (size_t k = 0; k < lists.size(); k++) lists[k] = s.places + k * kPart;
     if (!classify(s, v, x, n, lists)) {
       // where the lanes do not reach beyond the end, the result needs no detour
       Real* out = n % kBesselLanes == 0 ? to : s.out;
@@ -273,38 +273,41 @@ class Block {
       return true;
     }
     for (size_t b = 0; b < kBranches<Real>; b++) {
-      uint16_t* places = s.places + b * kBlock;
-      uint16_t* const end = std::copy(places + kBlock / 2, lists[2 * b + 1], lists[2 * b]);
-      const auto here = static_cast<size_t>(end - places);
+      size_t here = 0;
+      const auto each = [&](auto visit) {
+        here = 0;
+        for (size_t k = kParts * b; k < kParts * (b + 1); k++)
+          for (const uint16_t* at = s.places + k * kPart; at < lists[k]; at++) visit(here++, *at);
+      };
+      each([&](size_t i, size_t from) {
+        s.v[i] = s.given_v[from];
+        s.x[i] = s.given_x[from];
+      });
       if (here == 0) continue;
-      for (size_t i = 0; i < here; i++) {
-        s.v[i] = s.given_v[places[i]];
-        s.x[i] = s.given_x[places[i]];
-      }
       pad(s.v, here);
       pad(s.x, here);
       if (!kernel(b, s.v, s.x, s.out, here)) return false;
-      for (size_t i = 0; i < here; i++) to[places[i]] = s.out[i];
+      each([&](size_t i, size_t place) { to[place] = s.out[i]; });
     }
     return true;
   }
 
  private:
-  // The ends of two lists of places a branch, for the first half of the block and for the second.
+  // The ends of the lists of places of each branch, one for each quarter of the block.
+  static constexpr size_t kParts = 4, kPart = kBlock / kParts;
   template <class Real>
-  using Lists = std::array<uint16_t*, 2 * kBranches<Real>>;
+  using Lists = std::array<uint16_t*, kParts * kBranches<Real>>;
 
-  // False if all elements are in one branch; else sorts their places by branch. Two lists fill at a time, since a
+  // False if all elements are in one branch; else sorts their places by branch. Four lists fill at a time, since a
   // list's end is in memory, and the next place has to wait for it.
   template <class Real>
   bool classify(const Scratch<Real>& s, const Real* v, const Real* x, size_t n, Lists<Real>& lists) const {
     const auto sort = [&](auto branch) {
-      const size_t half = n / 2;
-      for (size_t i = 0; i < half; i++) {
-        *lists[2 * branch(i)]++ = static_cast<uint16_t>(i);
-        *lists[2 * branch(half + i) + 1]++ = static_cast<uint16_t>(half + i);
-      }
-      if (n % 2 != 0) *lists[2 * branch(n - 1) + 1]++ = static_cast<uint16_t>(n - 1);
+      const size_t quarter = n / kParts;
+      const auto put = [&](size_t part, size_t i) { *lists[kParts * branch(i) + part]++ = static_cast<uint16_t>(i); };
+      for (size_t i = 0; i < quarter; i++)
+        for (size_t part = 0; part < kParts; part++) put(part, part * quarter + i);
+      for (size_t i = kParts * quarter; i < n; i++) put(i - kParts * quarter, i);
     };
     if constexpr (sizeof(Real) == 8)
       if (method_ == BesselMethod::paper) {

@@ -133,6 +133,19 @@ def points():
             yield p / 2 - 1, kappa
     for _ in range(150):  # around the zero of log K
         yield rng.choice((0.0, 1e-3, rng.uniform(0, 0.6))), spread(0.06, 1.3)
+    yield from cells()
+
+
+def cells():
+    """Borders of the terms of U for values, and of the polynomials for K."""
+    for r2 in (477, 713, 1228, 3210, 9640, 424**2, 995**2):
+        for angle in (0.0, 0.7, 1.3):
+            for x in near(math.sqrt(r2) * math.cos(angle)):
+                yield math.sqrt(r2) * math.sin(angle), x
+    for x in (0.125, 0.25, 0.5, 1.625, 2.75, 5.0, 10.0):
+        for y in near(x):
+            for v in (0.0, 0.5, 3.3, 15.5):
+                yield v, y
 
 
 if __name__ == "__main__":

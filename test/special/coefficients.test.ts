@@ -6,9 +6,41 @@ import {
   debyePolynomials,
   reciprocalGammaSeries,
 } from '../../tools/special-coefficients.js';
+import { debyeLogPolynomials, logCells, tablesHeader, tablesPath } from '../../tools/special-tables.js';
 
-test('the header is what the generator writes', () => {
+test('the headers are what the generators write', () => {
   expect(readFileSync(coefficientsPath, 'utf8')).toBe(coefficientsHeader());
+  expect(readFileSync(tablesPath, 'utf8')).toBe(tablesHeader());
+});
+
+test('d_1, d_2 are those of log(1 + u_1 y + u_2 y² + …)', () => {
+  expect(debyeLogPolynomials(2)).toEqual([
+    [
+      [1n, 8n],
+      [-5n, 24n],
+    ],
+    [
+      [1n, 16n],
+      [-3n, 8n],
+      [5n, 16n],
+    ],
+  ]);
+});
+
+test('d_k(1) are the coefficients of the Stirling series of −log Γ', () => {
+  // 1/12 z − 1/360 z³ + 1/1260 z⁵ − … (DLMF 5.11.1)
+  const sums = debyeLogPolynomials(6).map((d) => d.reduce((sum, [n, m]) => sum + Number(n) / Number(m), 0));
+  [-1 / 12, 0, 1 / 360, 0, -1 / 1260, 0].forEach((c, k) => expect(sums[k]).toBeCloseTo(c, 12));
+});
+
+test('the cells of the logarithm: e^−L within a sixteenth of 1 over their eighth of [1, 2), L short', () => {
+  logCells().forEach(({ inverse, log }, i) => {
+    const [scale, high] = [inverse, log].map(([n, d]) => Number((n << 60n) / d) * 2 ** -60) as [number, number];
+    expect(Math.abs((1 + i / 8) * scale - 1)).toBeLessThan(1 / 16);
+    expect(Math.abs((1 + (i + 1) / 8) * scale - 1)).toBeLessThan(1 / 16);
+    expect(high * 2 ** 20).toBe(Math.round(high * 2 ** 20));
+    expect(Math.exp(-high)).toBeCloseTo(scale, 14);
+  });
 });
 
 test('u_1, u_2, u_3 as in DLMF 10.41.10', () => {

@@ -67,9 +67,10 @@ describeEachIsa('every instruction set', (isa) => {
     withIsa(isa, () => {
       const step = (a: number, ulps: number): number => a * (1 + ulps * eps);
       const borders: [v: number, x: number][] = [];
-      for (const r of [18, 86, 240, 512, 1232, 9722, 2318310].map(Math.sqrt))
+      for (const r of [477, 713, 1228, 3210, 9640, 424 ** 2, 995 ** 2].map(Math.sqrt))
         for (const angle of [0.05, 0.4, 0.8, 1.2, 1.5]) borders.push([r * Math.sin(angle), r * Math.cos(angle)]);
-      for (const x of [0.125, 0.25, 1, 3, 6, 10, 16, 1e-100]) for (const v of [0.1, 0.5, 3.3, 12]) borders.push([v, x]);
+      for (const x of [0.125, 0.25, 0.5, 1, 1.625, 2.75, 3, 5, 6, 10, 16, 1e-100])
+        for (const v of [0.1, 0.5, 3.3, 12]) borders.push([v, x]);
       for (const v of [0.5, 1.5, 7.5, 15.5]) for (const x of [0.1, 1.1, 9]) borders.push([v, x]);
       for (const x of [30, 31, 200, 1400, 1500, 1e5]) borders.push([Math.sqrt(2 * x), x], [Math.sqrt(0.002 * x), x]);
       for (const [v, x] of borders) {
