@@ -16,6 +16,11 @@ inline LmulNumbers lmul_numbers(Args& args, int i) {
   return {format, static_cast<int>(mantissa), variant};
 }
 
+// Whether the array in argument i holds f32 values, as it must where the format is f32, or codes of the format.
+inline bool holds_f32(Args& args, int i, LmulFormat format) {
+  return format == LmulFormat::f32 || args.type(i) == napi_float32_array;
+}
+
 // A matrix in argument i: f32 values, or codes of the format.
 struct LmulMatrix {
   const void* data;
@@ -23,7 +28,7 @@ struct LmulMatrix {
 };
 
 inline LmulMatrix lmul_matrix(Args& args, int i, LmulFormat format, size_t length) {
-  if (args.type(i) == napi_float32_array) return {args.in<float>(i, length).data(), false};
+  if (holds_f32(args, i, format)) return {args.in<float>(i, length).data(), false};
   if (lmul_width(format) == 2) return {args.in<uint16_t>(i, length).data(), true};
   return {args.in<uint8_t>(i, length).data(), true};
 }

@@ -170,7 +170,7 @@ void UnpackPlanes(Args& args) {
 void Lmul(Args& args) {
   const size_t n = args.length(0);
   const LmulNumbers numbers = lmul_numbers(args, 3);
-  if (args.type(0) == napi_float32_array) {
+  if (holds_f32(args, 0, numbers.format)) {
     const auto a = args.in<float>(0, n), b = args.in<float>(1, n);
     return args.done(lmul_values(numbers, a, b, args.out<float>(2, n), args.context()));
   }
