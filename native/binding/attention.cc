@@ -106,14 +106,6 @@ void ScoresOf(Args& args) {
   args.done(block_scores<T>(input.in, count, starts, scores.data(), args.context()));
 }
 
-template <void (*kF32)(Args&), void (*kF64)(Args&)>
-void OfType(Args& args) {
-  if (args.type(0) == napi_float32_array)
-    kF32(args);
-  else
-    kF64(args);
-}
-
 // (words, d, n, plan): plan receives rows, cols, ioWords, lowerBound.
 void Plan(Args& args) {
   const double words = args.number(0);
@@ -128,9 +120,9 @@ void Plan(Args& args) {
 }
 
 constexpr Method kMethods[] = {
-    {"attention", OfType<AttentionOf<float>, AttentionOf<double>>},
-    {"attentionBackward", OfType<BackwardOf<float>, BackwardOf<double>>},
-    {"blockScores", OfType<ScoresOf<float>, ScoresOf<double>>},
+    {"attention", of_type<AttentionOf<float>, AttentionOf<double>>},
+    {"attentionBackward", of_type<BackwardOf<float>, BackwardOf<double>>},
+    {"blockScores", of_type<ScoresOf<float>, ScoresOf<double>>},
     {"planAttentionTiles", Plan},
 };
 

@@ -60,13 +60,6 @@ void ForwardOf(Args& args) {
   args.done(rnn_forward<T>(s.shape, run, args.context()));
 }
 
-void Forward(Args& args) {
-  if (args.type(13) == napi_float32_array)
-    ForwardOf<float>(args);
-  else
-    ForwardOf<double>(args);
-}
-
 // (cell, heads, d, input, projected, lengths, tokens, r, state?, h, saved, dh, dstate?, clip, dx, dr, dbias,
 // dhiddenBias, dstateOut)
 template <class T>
@@ -91,14 +84,8 @@ void BackwardOf(Args& args) {
   args.done(rnn_backward<T>(s.shape, run, args.context()));
 }
 
-void Backward(Args& args) {
-  if (args.type(11) == napi_float32_array)
-    BackwardOf<float>(args);
-  else
-    BackwardOf<double>(args);
-}
-
-constexpr Method kMethods[] = {{"rnnForward", Forward}, {"rnnBackward", Backward}};
+constexpr Method kMethods[] = {{"rnnForward", of_type<ForwardOf<float>, ForwardOf<double>, 13>},
+                               {"rnnBackward", of_type<BackwardOf<float>, BackwardOf<double>, 11>}};
 
 }  // namespace
 

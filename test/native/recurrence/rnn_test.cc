@@ -95,6 +95,21 @@ TEST(rnn_kernels_agree_with_the_reference) {
               for (size_t q = 0; q < k; q++) sum += double{rows[i * k + q]} * panel[q * width + j];
               CHECK_NEAR(out[i * width + j], sum, 1e-5);
             }
+          // The same bits in two parts, and for one row beside another panel.
+          const std::vector<float> whole = out;
+          p.k = k / 2;
+          row.fn.product(vectors, p);
+          for (size_t i = 0; i < m; i++) p.rows[i] += p.k;
+          p.panel += p.k * width;
+          p.k = k - p.k;
+          p.add = true;
+          row.fn.product(vectors, p);
+          CHECK(out == whole);
+          if (m > 1) continue;
+          std::vector<float> both(2 * width);
+          row.fn.product(vectors, {{rows.data()}, 1, k, panel.data(), panel.data(), false, both.data()});
+          CHECK(std::equal(whole.begin(), whole.end(), both.begin()));
+          CHECK(std::equal(whole.begin(), whole.end(), both.begin() + static_cast<std::ptrdiff_t>(width)));
         }
     CHECK(reference.lanes == 1);
   }
