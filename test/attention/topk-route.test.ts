@@ -173,7 +173,7 @@ describe('gatherRoute and combineRoute', () => {
     };
     refuse(() => gatherRoute(dense(5, 2, new Float32Array(10)), route), 'ERR_SHAPE', 'x.rows');
     refuse(() => combineRoute(x, dense(3, 2, new Float32Array(6)), route), 'ERR_SHAPE', 'y.rows');
-    refuse(() => combineRoute(x, dense(4, 1, new Float32Array(4)), route), 'ERR_SHAPE', 'y.rows');
+    refuse(() => combineRoute(x, dense(4, 1, new Float32Array(4)), route), 'ERR_SHAPE', 'y.cols');
     refuse(() => gatherRoute(x, null as never), 'ERR_DTYPE', 'route');
     refuse(() => combineRoute(x, y, route, dense(4, 3, x.data)), 'ERR_SHAPE', 'out');
     const memory = new Float32Array(20);
