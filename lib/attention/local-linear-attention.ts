@@ -107,7 +107,7 @@ export function refuseSingular(at: Where, first: number, heads: number): void {
  *   ERR_DETACHED, ERR_ABORTED, ERR_OUT_OF_MEMORY. With lambda = 0 `'cg'` does not throw: it stops a query where the
  *   curvature vanishes and says `converged: false`.
  * @source Local Linear Attention: An Optimal Interpolation of Linear and Softmax Attention for Test-Time Regression
- *   (2025), arXiv 2510.01450, section 3. Deviations: the centred form, equal by the Sherman-Morrison formula (the paper
+ *   (2025), arXiv 2510.01450. Deviations: the centred form, equal by the Sherman-Morrison formula (the paper
  *   divides by δ = ω − μᵀρ, which can round to 0 or below); inner products in f64 in place of bf16; no preconditioner
  * @example
  * const k = dense(3, 1, Float32Array.of(1, 2, 3));

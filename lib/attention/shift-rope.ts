@@ -28,8 +28,8 @@ export interface ShiftRopeOptions<A extends Real = Float32Array> extends RotaryO
  * @returns rows × heads · d, rows outside `from` … `to` unchanged; `out` if it was given: `out: keys` works in place
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_RANGE, ERR_OPTION, ERR_ALIAS if `out` overlaps `keys` without being it,
  *   ERR_DETACHED, ERR_ABORTED, ERR_OUT_OF_MEMORY
- * @source He, Zhang, Li et al., Let the Code LLM Edit Itself When You Edit the Code (2024), section 3.2 (positional
- *   integrity encoding)
+ * @source He, Zhang, Li et al., Let the Code LLM Edit Itself When You Edit the Code (2024): positional
+ *   integrity encoding
  * @example
  * const keys = dense(1, 4, Float32Array.of(1, 2, 3, 4));
  * shiftRope(rope(keys, { position: 7 }), { delta: -7 }).data // 1, 2, 3, 4

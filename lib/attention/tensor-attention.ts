@@ -65,7 +65,7 @@ function remainder(bound: number, degree: number): number {
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_RANGE, ERR_OPTION, ERR_ALIAS, ERR_DETACHED, ERR_ABORTED,
  *   ERR_OUT_OF_MEMORY
  * @source Alman & Song, How to Capture Higher-order Correlations? Generalizing Matrix Softmax Attention to Kronecker
- *   Computation (2023), definition 1.1; the polynomial of theorem 1.3 with Taylor's coefficients
+ *   Computation (2023): tensor attention, and for bounded entries the polynomial method, here with Taylor's coefficients
  * @example
  * const [q, k] = [dense(1, 1, Float32Array.of(0)), dense(2, 1, Float32Array.of(1, 2))];
  * tensorAttention(q, k, k, k, k).out.data // 2.25

@@ -39,8 +39,8 @@ export interface TopkRouteOptions {
  * @param scores batch × tokens, f32 or f64
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_RANGE (NaN, a length beyond tokens), ERR_OPTION, ERR_DETACHED,
  *   ERR_ABORTED, ERR_OUT_OF_MEMORY
- * @source Raposo et al., Mixture-of-Depths (2024), sections 3.3 to 3.5: expert-choice routing, capacity k (12.5 % of the
- *   tokens in the paper), predictor or threshold for sampling
+ * @source Raposo et al., Mixture-of-Depths (2024): expert-choice routing of the k tokens with the largest scores (12.5 %
+ *   of the tokens in the paper), predictor or threshold for sampling
  * @example topkRoute(dense(1, 4, Float32Array.of(0.2, 0.9, 0.1, 0.5)), { k: 2 }).indices // 1, 3
  */
 export function topkRoute<A extends Real>(scores: Dense<A>, options: TopkRouteOptions): Route<A> {
@@ -126,7 +126,7 @@ export function gatherRoute<A extends Real>(x: Dense<A>, route: Route<A>, out?: 
  * @param y number of chosen tokens × n, in the order of `route.indices`
  * @param out takes the result; may be `x` itself
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_FORMAT (a route that is none), ERR_ALIAS, ERR_DETACHED, ERR_ABORTED
- * @source Raposo et al., Mixture-of-Depths (2024), equation 1
+ * @source Raposo et al., Mixture-of-Depths (2024): the block's result times the router's weight
  * @example
  * const route = topkRoute(dense(1, 3, Float32Array.of(1, 3, 2)), { k: 1 });
  * combineRoute(dense(3, 1, Float32Array.of(10, 20, 30)), dense(1, 1, Float32Array.of(5)), route).data // 10, 35, 30

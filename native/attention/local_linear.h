@@ -17,7 +17,7 @@
 //
 // Bound: the FMA peak, of f64 for direct.
 //
-// Source: Zuo, Li et al., Local Linear Attention (2025), section 3 and algorithm 1.
+// Source: Zuo, Li et al., Local Linear Attention (2025).
 #pragma once
 
 #include <cstddef>

@@ -7,7 +7,7 @@
 // Bound: memory bandwidth, each value read once and written once.
 //
 // Source: Su, Lu, Pan, Murtadha, Wen & Liu, RoFormer (2021), equation 34; He et al., Let the Code LLM Edit Itself When
-// You Edit the Code (2024), equation 4 (positional integrity encoding).
+// You Edit the Code (2024): positional integrity encoding.
 #pragma once
 
 #include <cstddef>

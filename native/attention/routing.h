@@ -1,6 +1,6 @@
 // Mixture of depths: which tokens of each sequence a block works on, and how its results come back.
 //
-// Source: Raposo et al., Mixture-of-Depths (2024), equation 1: tokens with one of the k largest router scores take
+// Source: Raposo et al., Mixture-of-Depths (2024): tokens with one of the k largest router scores take
 // part; x_i + r_i·f(x)_i for them, x_i for the others.
 #pragma once
 

@@ -3,7 +3,7 @@
 //   out_i = Σ_{a,b} p_iab · (v1_a ∘ v2_b),  p_i = softmax over (a, b) of scale · Σ_l q_il·k1_al·k2_bl
 //
 // Source: Alman & Song, How to Capture Higher-order Correlations? Generalizing Matrix Softmax Attention to Kronecker
-// Computation (2023), definition 1.1 and theorem 1.3.
+// Computation (2023).
 #pragma once
 
 #include <cstddef>

@@ -18,7 +18,7 @@
 //   backward  gradient of one panel of units and of its gates from Rᵀ · (the gradients of the gates a step later)
 //
 // Source: Pöppel, Beck & Hochreiter, FlashRNN: I/O-Aware Optimization of Traditional RNNs on modern hardware (2024),
-// section 3 (time loop fused, R resident, block-diagonal heads); cells in section 2 and appendix A.
+// cells, time loop fused, R resident, block-diagonal heads.
 #pragma once
 
 #include <cstddef>
