@@ -23,7 +23,7 @@ export function fitting<A extends Real>(
   type: ArrayType<A>,
   sizes: { rows?: number; cols?: number },
 ): Dense<A> {
-  const matrix = at.dense(argument, value, [type]) as Dense<A>;
+  const matrix: Dense<A> = at.dense<[ArrayType<A>]>(argument, value, [type]);
   for (const side of ['rows', 'cols'] as const) {
     const size = sizes[side];
     if (size !== undefined && matrix[side] !== size)

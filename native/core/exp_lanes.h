@@ -99,7 +99,7 @@ inline typename S::V tanh_lanes(typename S::V x) {
   p = S::fma(t, p, S::all(0x1.5558bcp-5f));
   p = S::fma(t, p, S::all(0x1.555486p-3f));
   p = S::fma(t, p, S::all(0x1.fffffcp-2f));
-  const V less = S::fma(S::mul(t, t), p, t);  // e^t − 1
+  const V less = S::fma(S::mul(t, t), p, t);                                       // e^t − 1
   const V power = S::power(n), e = S::fma(power, less, S::sub(power, S::all(1)));  // e^2x − 1
   return S::select(S::below(S::abs(x), S::all(0x1p-12f)), x, S::div(e, S::add(e, S::all(2))));
 }
