@@ -7,7 +7,10 @@ import type { Bench } from '../harness/row.js';
 const shapes = [
   [1024, 128],
   [1024, 4096],
-  [1, 2 ** 22],
+  [256, 2 ** 16], // from here on 64 MiB and 64 MiB: rows of 64 Ki to 4 Mi, out of cache
+  [64, 2 ** 18],
+  [16, 2 ** 20],
+  [4, 2 ** 22],
 ] as const;
 
 const bench: Bench = ({ quick }) =>

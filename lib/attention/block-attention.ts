@@ -37,8 +37,8 @@ export interface BlockAttended<A extends Real = Float32Array> {
  * @param v tokens × kvHeads · dv
  * @throws LapidaryError ERR_SHAPE (lengths that do not add up), ERR_DTYPE, ERR_RANGE, ERR_OPTION, ERR_ALIAS, ERR_DETACHED,
  *   ERR_ABORTED, ERR_OUT_OF_MEMORY
- * @source Gupta, You, Bhojanapalli, Kumar, Dhillon & Yu, Scalable In-context Ranking with Generative Models (2025),
- *   sections 3 and 4. Deviations: ragged blocks instead of padded ones; scores are given for each signal token.
+ * @source Gupta, You, Bhojanapalli, Kumar, Dhillon & Yu, Scalable In-context Ranking with Generative Models (2025):
+ *   block mask and scores of BlockRank. Deviations: ragged blocks instead of padded ones; scores are given for each signal token.
  * @example
  * const x = dense(4, 1, Float32Array.of(1, 0, 1, 1));
  * blockAttention(x, x, x, { blocks: [1, 1, 1, 1], lastQueries: 1 }).scores.data // 1/(1+Math.E), Math.E/(1+Math.E)

@@ -1,16 +1,18 @@
 import { arrayTypeName } from '../core/kind.js';
 import { where, type Where } from '../core/validate.js';
-import type { Dense } from '../core/values.js';
+import type { Dense, Real } from '../core/values.js';
 import { native } from './decode-native.js';
+import { realMatrix } from './linear-heads.js';
 
 const schemes = ['unified-max', 'extended-exponent', 'safe'] as const;
-const cacheTypes = ['f32', 'f16', 'bf16'] as const;
+const cacheTypes = ['f32', 'f16', 'bf16', 'f64'] as const;
+const halves = ['f16', 'bf16'] as const;
 
-/** Keys or values of past tokens: f32, or 16-bit floats whose `dtype` says which. */
-export type KvCache = Dense<Float32Array> | Dense<Uint16Array>;
+/** Keys or values of past tokens: of the type of the query, or beside f32 16-bit floats whose `dtype` says which. */
+export type KvCache<A extends Real = Float32Array> = Dense<A> | Dense<Uint16Array>;
 
 /** Options of {@link decodeAttention}. */
-export interface DecodeAttentionOptions {
+export interface DecodeAttentionOptions<A extends Real = Float32Array> {
   /** query heads side by side in a row of `q`; default 1 */
   heads?: number;
   /** heads of keys and values, a divisor of `heads`: each serves heads / kvHeads query heads; default `heads` */
@@ -30,7 +32,7 @@ export interface DecodeAttentionOptions {
   /** tokens of a page, given with `pageTable` */
   pageSize?: number;
   /** batch × heads · dv, takes the result */
-  out?: Dense<Float32Array>;
+  out?: Dense<A>;
 }
 
 const names = [
@@ -46,9 +48,10 @@ const names = [
   'out',
 ] as const;
 
-function cacheType(at: Where, argument: string, cache: KvCache): number {
-  if (arrayTypeName(cache.data) === 'Float32Array') return 0;
-  return at.oneOf(`${argument}.dtype`, cache.dtype, cacheTypes);
+function cacheType(at: Where, argument: string, cache: KvCache<Real>): number {
+  const name = arrayTypeName(cache.data);
+  if (name === 'Uint16Array') return 1 + at.oneOf(`${argument}.dtype`, cache.dtype, halves);
+  return name === 'Float32Array' ? 0 : 3;
 }
 
 function bounds(at: Where, window: readonly unknown[]): [number, number] {
@@ -64,7 +67,7 @@ function bounds(at: Where, window: readonly unknown[]): [number, number] {
  * The cache is one matrix of keys and one of values with a row for each token and its `kvHeads` heads side by side.
  * Contiguous: sequence b has the rows from b · (rows / batch) on. Paged: token s of sequence b lies in row
  * `pageTable[b · pages + ⌊s / pageSize⌋] · pageSize + s mod pageSize`; pages may lie in any order and be shared. Cached
- * values may be f32 or, at half the traffic, f16 or bf16; everything is computed in f32.
+ * values may be f32 or, at half the traffic, f16 or bf16, and everything is computed in f32; or all is f64, the reference.
  *
  * Sequences are cut into chunks of 256 keys. The schemes differ in what a chunk must know of the others:
  *
@@ -82,8 +85,8 @@ function bounds(at: Where, window: readonly unknown[]): [number, number] {
  * 2 · heads · (d + dv) operations a token; every key and value is read once, which is the limit of the speed. Scratch
  * memory: heads · (dv + 2) · 4 bytes for each 256 tokens, at most of 1024 such chunks or of one sequence at a time.
  *
- * @param q batch × heads · d, f32
- * @param kCache rows × kvHeads · d
+ * @param q batch × heads · d, f32 or f64
+ * @param kCache rows × kvHeads · d, of the type of `q`, or f16 or bf16 beside f32
  * @param vCache rows × kvHeads · dv, of the type of `kCache`
  * @returns `out`, batch × heads · dv, and `fallbacks`, the number of heads (of all sequences) computed again
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_RANGE (a head count, a length beyond the room, a page beyond the cache),
@@ -96,16 +99,17 @@ function bounds(at: Where, window: readonly unknown[]): [number, number] {
  * const values = dense(2, 1, Float32Array.of(4, 8));
  * decodeAttention(q, keys, values, { scale: 1 }).out.data // 5
  */
-export function decodeAttention(
-  q: Dense<Float32Array>,
-  kCache: KvCache,
-  vCache: KvCache,
-  options?: DecodeAttentionOptions,
-): { out: Dense<Float32Array>; fallbacks: number } {
+export function decodeAttention<A extends Real>(
+  q: Dense<A>,
+  kCache: KvCache<A>,
+  vCache: KvCache<A>,
+  options?: DecodeAttentionOptions<A>,
+): { out: Dense<A>; fallbacks: number } {
   const at = where('decodeAttention');
-  const query = at.dense('q', q, [Float32Array]);
-  const keys = at.dense('kCache', kCache, [Float32Array, Uint16Array]) as KvCache;
-  const values = at.dense('vCache', vCache, [Float32Array, Uint16Array]) as KvCache;
+  const [query, real] = realMatrix<A>(at, 'q', q);
+  const stored = query.data.BYTES_PER_ELEMENT === 8 ? [real] : [real, Uint16Array];
+  const keys = at.dense('kCache', kCache, stored) as KvCache<A>;
+  const values = at.dense('vCache', vCache, stored) as KvCache<A>;
   const opts = at.options(options, names);
   const batch = query.rows;
 
@@ -154,7 +158,7 @@ export function decodeAttention(
   const scale = finite('options.scale', opts.scale ?? 1 / Math.sqrt(d));
   const phi = finite('options.phi', opts.phi ?? 0);
   const [low, high] = bounds(at, opts.window ?? [-60, 60]);
-  const out = at.outDense('options.out', opts.out, Float32Array, batch, heads * dv);
+  const out = at.outDense('options.out', opts.out, real, batch, heads * dv);
   const fallbacks = native.decodeAttention(
     query.data,
     keys.data,

@@ -1,15 +1,16 @@
 import { load } from '../core/load.js';
+import type { Real } from '../core/values.js';
 
 /** What native/binding/attention_decode.cc offers. */
 interface DecodeNative {
   /** the number of heads computed again; `pages` and a `pageSize` above 0 come together */
   decodeAttention(
-    q: Float32Array,
-    keys: Float32Array | Uint16Array,
-    values: Float32Array | Uint16Array,
+    q: Real,
+    keys: Real | Uint16Array,
+    values: Real | Uint16Array,
     lengths: Uint32Array,
     pages: Uint32Array | undefined,
-    out: Float32Array,
+    out: Real,
     batch: number,
     rows: number,
     heads: number,
@@ -25,7 +26,7 @@ interface DecodeNative {
     high: number,
   ): number;
   topkRoute(
-    scores: Float32Array,
+    scores: Real,
     lengths: Uint32Array,
     indices: Uint32Array,
     counts: Uint32Array,
@@ -33,22 +34,15 @@ interface DecodeNative {
     k: number,
     threshold: number,
   ): void;
-  gatherRoute(
-    indptr: Uint32Array,
-    indices: Uint32Array,
-    x: Float32Array,
-    out: Float32Array,
-    tokens: number,
-    cols: number,
-  ): void;
+  gatherRoute(indptr: Uint32Array, indices: Uint32Array, x: Real, out: Real, tokens: number, cols: number): void;
   /** out = x, and weights[i] · (row i of y) added to the chosen rows */
   combineRoute(
     indptr: Uint32Array,
     indices: Uint32Array,
-    weights: Float32Array,
-    x: Float32Array,
-    y: Float32Array,
-    out: Float32Array,
+    weights: Real,
+    x: Real,
+    y: Real,
+    out: Real,
     tokens: number,
     cols: number,
   ): void;

@@ -1,22 +1,25 @@
 import { where } from '../core/validate.js';
+import type { Dense, Real } from '../core/values.js';
 import { lightningArguments, type LightningAttentionSharedOptions } from './lightning-attention.js';
-import { fitting, type Matrix } from './linear-heads.js';
+import { fitting } from './linear-heads.js';
 import { native } from './native-linear.js';
 
 /** Options of {@link lightningAttentionBackward}: those of the forward call, and the gradient of its last state. */
-export interface LightningAttentionBackwardOptions extends LightningAttentionSharedOptions {
+export interface LightningAttentionBackwardOptions<
+  A extends Real = Float32Array,
+> extends LightningAttentionSharedOptions {
   /** the state that the forward call began with */
-  state?: Matrix;
+  state?: Dense<A>;
   /** gradient of the state that it returned; default zeros */
-  dState?: Matrix;
+  dState?: Dense<A>;
 }
 
 /** Gradients, each of the shape of what it belongs to; `dState` is that of the state before the first token. */
-export interface LightningAttentionGradients {
-  dq: Matrix;
-  dk: Matrix;
-  dv: Matrix;
-  dState: Matrix;
+export interface LightningAttentionGradients<A extends Real = Float32Array> {
+  dq: Dense<A>;
+  dk: Dense<A>;
+  dv: Dense<A>;
+  dState: Dense<A>;
 }
 
 /**
@@ -28,7 +31,7 @@ export interface LightningAttentionGradients {
  * (v, dOut, q) and `dv` that of (k, q, dOut). So it takes about three times as long as the forward call and needs nothing
  * kept from it.
  *
- * @param q tokens × heads · d, f32, as the other arguments those of the forward call
+ * @param q tokens × heads · d, f32 or f64, as the other arguments those of the forward call
  * @param dOut tokens × heads · e
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_RANGE, ERR_OPTION, ERR_DETACHED, ERR_ABORTED, ERR_OUT_OF_MEMORY
  * @source Qin, Sun, Li, Shen, Sun & Zhong, Lightning Attention-2 (2024), algorithm 2
@@ -36,25 +39,25 @@ export interface LightningAttentionGradients {
  * const ones = dense(3, 1, new Float32Array(3).fill(1));
  * lightningAttentionBackward(ones, ones, ones, ones, { decay: 0.5 }).dk.data // 1.75, 1.5, 1
  */
-export function lightningAttentionBackward(
-  q: Matrix,
-  k: Matrix,
-  v: Matrix,
-  dOut: Matrix,
-  options?: LightningAttentionBackwardOptions,
-): LightningAttentionGradients {
+export function lightningAttentionBackward<A extends Real>(
+  q: Dense<A>,
+  k: Dense<A>,
+  v: Dense<A>,
+  dOut: Dense<A>,
+  options?: LightningAttentionBackwardOptions<A>,
+): LightningAttentionGradients<A> {
   const at = where('lightningAttentionBackward');
   const given = at.options(options, ['heads', 'decay', 'slopes', 'block', 'lengths', 'state', 'dState']);
-  const { query, key, value, sizes, stateRows, e } = lightningArguments(at, q, k, v, given);
-  const gradient = fitting(at, 'dOut', dOut, value);
+  const { query, key, value, type, sizes, stateRows, e } = lightningArguments(at, q, k, v, given);
+  const gradient = fitting(at, 'dOut', dOut, type, value);
   const optional = (argument: 'state' | 'dState') =>
     given[argument] === undefined
       ? undefined
-      : fitting(at, `options.${argument}`, given[argument], { rows: stateRows, cols: e }).data;
+      : fitting(at, `options.${argument}`, given[argument], type, { rows: stateRows, cols: e }).data;
   const [state, dLast] = [optional('state'), optional('dState')];
-  const like = ({ rows, cols }: Matrix) => at.outDense('', undefined, Float32Array, rows, cols);
+  const like = ({ rows, cols }: Dense<A>) => at.outDense('', undefined, type, rows, cols);
   const [dq, dk, dv] = [like(query), like(key), like(value)];
-  const dState = at.outDense('', undefined, Float32Array, stateRows, e);
+  const dState = at.outDense('', undefined, type, stateRows, e);
   native.lightningAttentionBackward(
     query.data,
     key.data,

@@ -1,5 +1,6 @@
 import { where, type Where } from '../core/validate.js';
-import { fitting, headColumns, type Matrix } from './linear-heads.js';
+import type { Dense, Real } from '../core/values.js';
+import { fitting, headColumns, realMatrix } from './linear-heads.js';
 import { native } from './native-linear.js';
 
 /** Options that {@link lightningAttention} and its backward pass share. */
@@ -17,19 +18,19 @@ export interface LightningAttentionSharedOptions {
 }
 
 /** Options of {@link lightningAttention}. */
-export interface LightningAttentionOptions extends LightningAttentionSharedOptions {
+export interface LightningAttentionOptions<A extends Real = Float32Array> extends LightningAttentionSharedOptions {
   /** S before the first token, sequences · heads · d rows of e columns; default zeros */
-  state?: Matrix;
+  state?: Dense<A>;
   /** takes the result */
-  out?: Matrix;
+  out?: Dense<A>;
 }
 
 /** What {@link lightningAttention} returns. */
-export interface LightningAttentionResult {
+export interface LightningAttentionResult<A extends Real = Float32Array> {
   /** tokens × heads · e */
-  out: Matrix;
+  out: Dense<A>;
   /** S after the last token, sequences · heads · d rows of e columns: the `state` for the tokens that follow */
-  state: Matrix;
+  state: Dense<A>;
 }
 
 /**
@@ -69,19 +70,19 @@ function numbers(at: Where, argument: string, value: unknown): Float64Array {
 }
 
 /** The arguments of both directions, checked. */
-export function lightningArguments(
+export function lightningArguments<A extends Real>(
   at: Where,
-  q: Matrix,
-  k: Matrix,
-  v: Matrix,
+  q: Dense<A>,
+  k: Dense<A>,
+  v: Dense<A>,
   options: Partial<LightningAttentionSharedOptions>,
 ) {
-  const query = at.dense('q', q, [Float32Array]);
+  const [query, type] = realMatrix<A>(at, 'q', q);
   const tokens = query.rows;
   const heads = at.integer('options.heads', options.heads ?? 1, { min: 1, max: 65536 });
   const d = headColumns(at, 'q', query, heads);
-  const key = fitting(at, 'k', k, { rows: tokens, cols: query.cols });
-  const value = fitting(at, 'v', v, { rows: tokens });
+  const key = fitting(at, 'k', k, type, { rows: tokens, cols: query.cols });
+  const value = fitting(at, 'v', v, type, { rows: tokens });
   const e = headColumns(at, 'v', value, heads);
   if (options.decay !== undefined && options.slopes !== undefined)
     at.fail('ERR_OPTION', 'options.slopes', 'either decay or slopes', 'both');
@@ -97,7 +98,7 @@ export function lightningArguments(
   const stateRows = at.size('options.state.rows', list.length * heads, d);
   at.size('options.state', stateRows, e);
   const sizes = [Uint32Array.from(list), decay, tokens, heads, d, e, block] as const;
-  return { query, key, value, sizes, stateRows, e };
+  return { query, key, value, type, sizes, stateRows, e };
 }
 
 /**
@@ -109,13 +110,14 @@ export function lightningArguments(
  * operations a token and head. Whatever the block, and however a sequence is cut into calls that hand `state` on, the
  * results agree to rounding.
  *
- * Sums are formed in f32; powers of λ are exact to f32 (those below 2^−126 count as 0). A NaN or infinity reaches no token
+ * Float32Array or Float64Array throughout: sums are formed in that type and powers of λ exact to it (those below its least
+ * normal number, 2^−126 in f32, count as 0). A NaN or infinity reaches no token
  * before its own, but for one in v: products are taken in squares of 32 tokens, so it may reach up to 31 earlier ones.
  *
  * The same bits for any number of threads. With fewer than 4 heads and sequences together, those of more than 2048 tokens
  * are cut along time, too, for 2·d·e operations a token more.
  *
- * @param q tokens × heads · d, f32
+ * @param q tokens × heads · d
  * @param k tokens × heads · d
  * @param v tokens × heads · e
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_RANGE, ERR_OPTION, ERR_ALIAS, ERR_DETACHED, ERR_ABORTED,
@@ -126,19 +128,21 @@ export function lightningArguments(
  * const ones = dense(3, 1, new Float32Array(3).fill(1));
  * lightningAttention(ones, ones, ones, { decay: 0.5 }).out.data // 1, 1.5, 1.75
  */
-export function lightningAttention(
-  q: Matrix,
-  k: Matrix,
-  v: Matrix,
-  options?: LightningAttentionOptions,
-): LightningAttentionResult {
+export function lightningAttention<A extends Real>(
+  q: Dense<A>,
+  k: Dense<A>,
+  v: Dense<A>,
+  options?: LightningAttentionOptions<A>,
+): LightningAttentionResult<A> {
   const at = where('lightningAttention');
   const given = at.options(options, ['heads', 'decay', 'slopes', 'block', 'lengths', 'state', 'out']);
-  const { query, key, value, sizes, stateRows, e } = lightningArguments(at, q, k, v, given);
+  const { query, key, value, type, sizes, stateRows, e } = lightningArguments(at, q, k, v, given);
   const before =
-    given.state === undefined ? undefined : fitting(at, 'options.state', given.state, { rows: stateRows, cols: e });
-  const out = at.outDense('options.out', given.out, Float32Array, value.rows, value.cols);
-  const state = at.outDense('options.state', undefined, Float32Array, stateRows, e);
+    given.state === undefined
+      ? undefined
+      : fitting(at, 'options.state', given.state, type, { rows: stateRows, cols: e });
+  const out = at.outDense('options.out', given.out, type, value.rows, value.cols);
+  const state = at.outDense('options.state', undefined, type, stateRows, e);
   native.lightningAttention(query.data, key.data, value.data, before?.data, out.data, state.data, ...sizes);
   return { out, state };
 }

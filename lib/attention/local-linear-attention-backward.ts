@@ -1,6 +1,7 @@
 import type { Iterated } from '../core/iterate.js';
 import { where } from '../core/validate.js';
-import { fitting, type Matrix } from './linear-heads.js';
+import type { Dense, Real } from '../core/values.js';
+import { fitting } from './linear-heads.js';
 import {
   localLinearArguments,
   localLinearKeys,
@@ -10,10 +11,10 @@ import {
 import { native } from './native-linear.js';
 
 /** Gradients, each of the shape of what it belongs to. */
-export interface LocalLinearAttentionGradients extends Iterated {
-  dq: Matrix;
-  dk: Matrix;
-  dv: Matrix;
+export interface LocalLinearAttentionGradients<A extends Real = Float32Array> extends Iterated {
+  dq: Dense<A>;
+  dk: Dense<A>;
+  dv: Dense<A>;
 }
 
 /**
@@ -21,10 +22,10 @@ export interface LocalLinearAttentionGradients extends Iterated {
  * the exact solution: conjugate gradients must have converged.
  *
  * Weights and solutions are computed anew; a second system with the same matrix is solved for each query. About twice the
- * work of the forward call for 'direct', three times for 'cg'. Threads share out the heads. Memory: (128 + d)·keys floats
+ * work of the forward call for 'direct', three times for 'cg'. Threads share out the heads. Memory: (128 + d)·keys numbers
  * a thread.
  *
- * @param q queries × heads · d, f32, as the other arguments those of the forward call
+ * @param q queries × heads · d, f32 or f64, as the other arguments those of the forward call
  * @param dOut queries × heads · e
  * @throws LapidaryError ERR_RANGE (also a singular system, as for the forward call), ERR_SHAPE, ERR_DTYPE, ERR_OPTION,
  *   ERR_DETACHED, ERR_ABORTED, ERR_OUT_OF_MEMORY
@@ -33,18 +34,18 @@ export interface LocalLinearAttentionGradients extends Iterated {
  * const k = dense(2, 1, Float32Array.of(1, 1));
  * localLinearAttentionBackward(k, k, k, k).dv.data // 1, 1
  */
-export function localLinearAttentionBackward(
-  q: Matrix,
-  k: Matrix,
-  v: Matrix,
-  dOut: Matrix,
+export function localLinearAttentionBackward<A extends Real>(
+  q: Dense<A>,
+  k: Dense<A>,
+  v: Dense<A>,
+  dOut: Dense<A>,
   options?: LocalLinearAttentionSharedOptions,
-): LocalLinearAttentionGradients {
+): LocalLinearAttentionGradients<A> {
   const at = where('localLinearAttentionBackward');
   const given = at.options(options, localLinearKeys);
-  const { query, key, value, heads, sizes } = localLinearArguments(at, q, k, v, given);
-  const gradient = fitting(at, 'dOut', dOut, { rows: query.rows, cols: value.cols });
-  const like = ({ rows, cols }: Matrix) => at.outDense('', undefined, Float32Array, rows, cols);
+  const { query, key, value, type, heads, sizes } = localLinearArguments(at, q, k, v, given);
+  const gradient = fitting(at, 'dOut', dOut, type, { rows: query.rows, cols: value.cols });
+  const like = ({ rows, cols }: Dense<A>) => at.outDense('', undefined, type, rows, cols);
   const [dq, dk, dv] = [like(query), like(key), like(value)];
   const report = new Float64Array(4);
   native.localLinearAttentionBackward(

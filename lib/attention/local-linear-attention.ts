@@ -1,7 +1,8 @@
 import { cancelState } from '../core/cancel.js';
 import type { Iterated, Progress } from '../core/iterate.js';
 import { where, type Where } from '../core/validate.js';
-import { fitting, headColumns, type Matrix } from './linear-heads.js';
+import type { Dense, Real } from '../core/values.js';
+import { fitting, headColumns, realMatrix } from './linear-heads.js';
 import { native, type LocalLinearSizes } from './native-linear.js';
 
 /** Options that {@link localLinearAttention} and its backward pass share. */
@@ -14,7 +15,7 @@ export interface LocalLinearAttentionSharedOptions {
   scale?: number;
   /** query i sees keys j ≤ i + keys − queries; default false */
   causal?: boolean;
-  /** `'direct'` (default): a Cholesky factor for each query, in f64; `'cg'`: conjugate gradients, in f32 */
+  /** `'direct'` (default): a Cholesky factor for each query, in f64; `'cg'`: conjugate gradients, in the type of `q` */
   solver?: 'direct' | 'cg';
   /** of conjugate gradients, for each query; default 32 */
   maxIterations?: number;
@@ -23,9 +24,9 @@ export interface LocalLinearAttentionSharedOptions {
 }
 
 /** Options of {@link localLinearAttention}. */
-export interface LocalLinearAttentionOptions extends LocalLinearAttentionSharedOptions {
+export interface LocalLinearAttentionOptions<A extends Real = Float32Array> extends LocalLinearAttentionSharedOptions {
   /** takes the result */
-  out?: Matrix;
+  out?: Dense<A>;
   /**
    * called after every 256 queries with `iteration`, the number of queries done, and the largest residual; returning
    * `false` ends the call with ERR_ABORTED
@@ -34,27 +35,27 @@ export interface LocalLinearAttentionOptions extends LocalLinearAttentionSharedO
 }
 
 /** What {@link localLinearAttention} returns; the iterations are those of the slowest query, 0 for 'direct'. */
-export interface LocalLinearAttentionResult extends Iterated {
+export interface LocalLinearAttentionResult<A extends Real = Float32Array> extends Iterated {
   /** queries × heads · e */
-  out: Matrix;
+  out: Dense<A>;
 }
 
 const solvers = ['direct', 'cg'] as const;
 export const localLinearKeys = ['heads', 'lambda', 'scale', 'causal', 'solver', 'maxIterations', 'tolerance'] as const;
 
 /** The arguments of both directions, checked. */
-export function localLinearArguments(
+export function localLinearArguments<A extends Real>(
   at: Where,
-  q: Matrix,
-  k: Matrix,
-  v: Matrix,
+  q: Dense<A>,
+  k: Dense<A>,
+  v: Dense<A>,
   options: Partial<LocalLinearAttentionSharedOptions>,
 ) {
-  const query = at.dense('q', q, [Float32Array]);
+  const [query, type] = realMatrix<A>(at, 'q', q);
   const heads = at.integer('options.heads', options.heads ?? 1, { min: 1, max: 65536 });
   const d = headColumns(at, 'q', query, heads);
-  const key = fitting(at, 'k', k, { cols: query.cols });
-  const value = fitting(at, 'v', v, { rows: key.rows });
+  const key = fitting(at, 'k', k, type, { cols: query.cols });
+  const value = fitting(at, 'v', v, type, { rows: key.rows });
   const e = headColumns(at, 'v', value, heads);
   const sizes: LocalLinearSizes = [
     query.rows,
@@ -69,7 +70,7 @@ export function localLinearArguments(
     at.integer('options.maxIterations', options.maxIterations ?? 32, { max: 1e6 }),
     at.number('options.tolerance', options.tolerance ?? 1e-6, { min: 0 }),
   ];
-  return { query, key, value, heads, sizes };
+  return { query, key, value, type, heads, sizes };
 }
 
 /** Refuses a query whose system a direct solver found singular. */
@@ -94,11 +95,11 @@ export function refuseSingular(at: Where, first: number, heads: number): void {
  * attention. A query that sees one key gives that key's value exactly, and one that sees none zeros.
  *
  * With n keys and m queries, `'direct'` takes m·(n·d² + d³/3) multiplications a head in f64 and is the accurate one: the
- * result is that of the formula to about 10⁻⁶. `'cg'` takes 2·m·n·d multiplications an iteration in f32 and is faster
- * from d = 32 or so on; its `converged` tells whether every query reached the tolerance. Memory: (64 + d)·n floats a
- * thread. A NaN or infinity among the keys or values of a head may spread to all queries of that head.
+ * result is that of the formula to about 10⁻⁶, or 10⁻¹⁴ where `q`, `k` and `v` are f64. `'cg'` takes 2·m·n·d
+ * multiplications an iteration in their type and is faster from d = 32 or so on; its `converged` tells whether every query
+ * reached the tolerance. Memory: (64 + d)·n numbers a thread. A NaN or infinity among the keys or values of a head may spread to all queries of that head.
  *
- * @param q queries × heads · d, f32
+ * @param q queries × heads · d, f32 or f64 as all arguments
  * @param k keys × heads · d
  * @param v keys × heads · e
  * @throws LapidaryError ERR_RANGE (also: `'direct'` with a lambda so small that the system of a query is singular to
@@ -106,24 +107,24 @@ export function refuseSingular(at: Where, first: number, heads: number): void {
  *   ERR_DETACHED, ERR_ABORTED, ERR_OUT_OF_MEMORY. With lambda = 0 `'cg'` does not throw: it stops a query where the
  *   curvature vanishes and says `converged: false`.
  * @source Local Linear Attention: An Optimal Interpolation of Linear and Softmax Attention for Test-Time Regression
- *   (2025), arXiv 2510.01450, section 3. Deviations: the centred form, equal by the Sherman-Morrison formula (the paper
+ *   (2025), arXiv 2510.01450. Deviations: the centred form, equal by the Sherman-Morrison formula (the paper
  *   divides by δ = ω − μᵀρ, which can round to 0 or below); inner products in f64 in place of bf16; no preconditioner
  * @example
  * const k = dense(3, 1, Float32Array.of(1, 2, 3));
  * localLinearAttention(dense(1, 1, Float32Array.of(4)), k, k, { lambda: 1e-9 }).out.data // 4
  */
-export function localLinearAttention(
-  q: Matrix,
-  k: Matrix,
-  v: Matrix,
-  options?: LocalLinearAttentionOptions,
-): LocalLinearAttentionResult {
+export function localLinearAttention<A extends Real>(
+  q: Dense<A>,
+  k: Dense<A>,
+  v: Dense<A>,
+  options?: LocalLinearAttentionOptions<A>,
+): LocalLinearAttentionResult<A> {
   const at = where('localLinearAttention');
   const given = at.options(options, [...localLinearKeys, 'out', 'onProgress']);
-  const { query, key, value, heads, sizes } = localLinearArguments(at, q, k, v, given);
+  const { query, key, value, type, heads, sizes } = localLinearArguments(at, q, k, v, given);
   const { onProgress } = given;
   if (onProgress !== undefined) at.function('options.onProgress', onProgress);
-  const out = at.outDense('options.out', given.out, Float32Array, query.rows, value.cols);
+  const out = at.outDense('options.out', given.out, type, query.rows, value.cols);
   const report = new Float64Array(4);
   const result = { iterations: 0, converged: true, residual: 0 };
   const step = onProgress ? 256 : query.rows;

@@ -1,6 +1,6 @@
 import { load } from '../core/load.js';
+import type { Real } from '../core/values.js';
 
-type F32 = Float32Array;
 type LightningSizes = [
   lengths: Uint32Array,
   decay: Float64Array,
@@ -36,71 +36,71 @@ export type TensorSizes = [
 /** `layout`: 0 half, 1 interleaved */
 export type RotarySizes = [frequencies: Float64Array, rows: number, heads: number, d: number, layout: number];
 
-/** What native/binding/attention_linear.cc offers. */
+/** What native/binding/attention_linear.cc offers; arrays of one call are of one type. */
 interface LinearAttentionNative {
   /** `last` may be `state` */
   lightningAttention(
-    q: F32,
-    k: F32,
-    v: F32,
-    state: F32 | undefined,
-    out: F32,
-    last: F32,
+    q: Real,
+    k: Real,
+    v: Real,
+    state: Real | undefined,
+    out: Real,
+    last: Real,
     ...sizes: LightningSizes
   ): void;
   lightningAttentionBackward(
-    q: F32,
-    k: F32,
-    v: F32,
-    dOut: F32,
-    state: F32 | undefined,
-    dLast: F32 | undefined,
-    dq: F32,
-    dk: F32,
-    dv: F32,
-    dState: F32,
+    q: Real,
+    k: Real,
+    v: Real,
+    dOut: Real,
+    state: Real | undefined,
+    dLast: Real | undefined,
+    dq: Real,
+    dk: Real,
+    dv: Real,
+    dState: Real,
     ...sizes: LightningSizes
   ): void;
   /** `report`: iterations, converged, residual, the first query·heads + head that is singular or −1 */
   localLinearAttention(
-    q: F32,
-    k: F32,
-    v: F32,
-    out: F32,
+    q: Real,
+    k: Real,
+    v: Real,
+    out: Real,
     report: Float64Array,
     from: number,
     to: number,
     ...sizes: LocalLinearSizes
   ): void;
   localLinearAttentionBackward(
-    q: F32,
-    k: F32,
-    v: F32,
-    dOut: F32,
-    dq: F32,
-    dk: F32,
-    dv: F32,
+    q: Real,
+    k: Real,
+    v: Real,
+    dOut: Real,
+    dq: Real,
+    dk: Real,
+    dv: Real,
     report: Float64Array,
     ...sizes: LocalLinearSizes
   ): void;
-  tensorAttention(q: F32, k1: F32, k2: F32, v1: F32, v2: F32, out: F32, ...sizes: TensorSizes): void;
+  tensorAttention(q: Real, k1: Real, k2: Real, v1: Real, v2: Real, out: Real, ...sizes: TensorSizes): void;
   /** an upper bound of all |scores| */
-  tensorScoreBound(q: F32, k1: F32, k2: F32, ...sizes: TensorSizes): number;
+  tensorScoreBound(q: Real, k1: Real, k2: Real, ...sizes: TensorSizes): number;
   /** the number of monomials, 0 if there are more than 65536 */
   tensorFeatures(d: number, degree: number): number;
   /** the number of denominators that are not above 0 */
   tensorAttentionPolynomial(
-    q: F32,
-    k1: F32,
-    k2: F32,
-    v1: F32,
-    v2: F32,
-    out: F32,
+    q: Real,
+    k1: Real,
+    k2: Real,
+    v1: Real,
+    v2: Real,
+    out: Real,
     ...sizes: [...TensorSizes, degree: number]
   ): number;
   /** `out` may be `x` */
-  rotateRange(x: F32, out: F32, delta: number, from: number, to: number, ...sizes: RotarySizes): void;
-  rotatePositions(x: F32, out: F32, positions: Float64Array, ...sizes: RotarySizes): void;
+  rotateRange(x: Real, out: Real, delta: number, from: number, to: number, ...sizes: RotarySizes): void;
+  rotatePositions(x: Real, out: Real, positions: Float64Array, ...sizes: RotarySizes): void;
 }
 
 export const native = load<LinearAttentionNative>('attention');

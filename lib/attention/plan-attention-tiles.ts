@@ -33,8 +33,8 @@ export interface AttentionTiles {
  * {@link attention} takes `Bc` for half of the second-level cache, cut to what the first-level one holds of the logits.
  *
  * @throws LapidaryError ERR_RANGE, ERR_DTYPE, ERR_OPTION
- * @source Saha & Ye, The I/O Complexity of Attention, or How Optimal is FlashAttention? (2024), theorems 1.1 and 1.3; Dao
- *   et al., FlashAttention (2022), algorithm 1, line 1
+ * @source Saha & Ye, The I/O Complexity of Attention, or How Optimal is FlashAttention? (2024), the bounds of both
+ *   regimes; Dao et al., FlashAttention (2022), algorithm 1, line 1
  * @example planAttentionTiles({ fastMemory: 65536, d: 64, N: 4096 }).Bc // 256
  */
 export function planAttentionTiles(problem: AttentionTilesProblem): AttentionTiles {

@@ -1,11 +1,12 @@
 import { where, type Where } from '../core/validate.js';
-import { headColumns, type Matrix } from './linear-heads.js';
+import type { Dense, Real } from '../core/values.js';
+import { headColumns, realMatrix } from './linear-heads.js';
 import { native, type RotarySizes } from './native-linear.js';
 
 const layouts = ['half', 'interleaved'] as const;
 
 /** How a rotary embedding lies in a head: options that {@link rope} and shiftRope share. */
-export interface RotaryOptions {
+export interface RotaryOptions<A extends Real = Float32Array> {
   /** default 1 */
   heads?: number;
   /** pair i is (x[i], x[i + dims/2]) in `'half'` (default; GPT-NeoX, Llama), (x[2i], x[2i + 1]) in `'interleaved'` (GPT-J) */
@@ -17,11 +18,11 @@ export interface RotaryOptions {
   /** the frequencies themselves, dims/2 radians a position, in place of `base`: for NTK- or YaRN-scaled models */
   frequencies?: ArrayLike<number>;
   /** takes the result; may be the input itself */
-  out?: Matrix;
+  out?: Dense<A>;
 }
 
 /** Options of {@link rope}. */
-export interface RopeOptions extends RotaryOptions {
+export interface RopeOptions<A extends Real = Float32Array> extends RotaryOptions<A> {
   /** position of the first row, those after it follow; or the position of each row; default 0 */
   position?: number | ArrayLike<number>;
 }
@@ -39,8 +40,13 @@ function finite(at: Where, argument: string, value: unknown): Float64Array {
 }
 
 /** What both functions take, checked. */
-export function rotaryArguments(at: Where, argument: string, x: Matrix, options: Partial<RotaryOptions>) {
-  const matrix = at.dense(argument, x, [Float32Array]);
+export function rotaryArguments<A extends Real>(
+  at: Where,
+  argument: string,
+  x: Dense<A>,
+  options: Partial<RotaryOptions<A>>,
+) {
+  const [matrix, type] = realMatrix<A>(at, argument, x);
   const heads = at.integer('options.heads', options.heads ?? 1, { min: 1, max: 65536 });
   const d = headColumns(at, argument, matrix, heads);
   const layout = at.oneOf('options.layout', options.layout ?? 'half', layouts);
@@ -53,7 +59,7 @@ export function rotaryArguments(at: Where, argument: string, x: Matrix, options:
   if (listed && listed.length !== dims / 2)
     at.fail('ERR_SHAPE', 'options.frequencies', `${dims / 2} numbers`, String(listed.length));
   const frequencies = listed ?? Float64Array.from({ length: dims / 2 }, (_, i) => base ** ((-2 * i) / dims));
-  const out = at.outDense('options.out', options.out, Float32Array, matrix.rows, matrix.cols);
+  const out = at.outDense('options.out', options.out, type, matrix.rows, matrix.cols);
   const sizes: RotarySizes = [frequencies, matrix.rows, heads, d, layout];
   return { matrix, out, sizes };
 }
@@ -66,14 +72,14 @@ export function rotaryArguments(at: Where, argument: string, x: Matrix, options:
  * Angles are f64, so positions beyond 2^24 are as good as small ones; within 1 ulp of the pair's length.
  * O(rows · cols); bound by memory bandwidth but for d/2 sines and cosines a row.
  *
- * @param x rows × heads · d, f32
+ * @param x rows × heads · d, f32 or f64
  * @returns rows × heads · d; `out` if it was given
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_RANGE, ERR_OPTION, ERR_ALIAS if `out` overlaps `x` without being it,
  *   ERR_DETACHED, ERR_ABORTED, ERR_OUT_OF_MEMORY
  * @source Su, Lu, Pan, Murtadha, Wen & Liu, RoFormer (2021), equation 34
  * @example rope(dense(1, 2, Float32Array.of(1, 0)), { position: Math.PI / 2 }).data.map(Math.round) // 0, 1
  */
-export function rope(x: Matrix, options?: RopeOptions): Matrix {
+export function rope<A extends Real>(x: Dense<A>, options?: RopeOptions<A>): Dense<A> {
   const at = where('rope');
   const given = at.options(options, [...rotaryKeys, 'position']);
   const { matrix, out, sizes } = rotaryArguments(at, 'x', x, given);

@@ -1,10 +1,10 @@
 import { where } from '../core/validate.js';
-import type { Matrix } from './linear-heads.js';
+import type { Dense, Real } from '../core/values.js';
 import { native } from './native-linear.js';
 import { rotaryArguments, rotaryKeys, type RotaryOptions } from './rope.js';
 
 /** Options of {@link shiftRope}. */
-export interface ShiftRopeOptions extends RotaryOptions {
+export interface ShiftRopeOptions<A extends Real = Float32Array> extends RotaryOptions<A> {
   /** what is added to the position of each row, negative to move back; required */
   delta: number;
   /** first row that moves; default 0 */
@@ -24,17 +24,17 @@ export interface ShiftRopeOptions extends RotaryOptions {
  *
  * delta = 0 gives the same bits. O(rows · cols), bound by memory bandwidth: one table of d/2 angles serves all rows.
  *
- * @param keys rows × heads · d, f32
+ * @param keys rows × heads · d, f32 or f64
  * @returns rows × heads · d, rows outside `from` … `to` unchanged; `out` if it was given: `out: keys` works in place
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_RANGE, ERR_OPTION, ERR_ALIAS if `out` overlaps `keys` without being it,
  *   ERR_DETACHED, ERR_ABORTED, ERR_OUT_OF_MEMORY
- * @source He, Zhang, Li et al., Let the Code LLM Edit Itself When You Edit the Code (2024), section 3.2 (positional
- *   integrity encoding)
+ * @source He, Zhang, Li et al., Let the Code LLM Edit Itself When You Edit the Code (2024): positional
+ *   integrity encoding
  * @example
  * const keys = dense(1, 4, Float32Array.of(1, 2, 3, 4));
  * shiftRope(rope(keys, { position: 7 }), { delta: -7 }).data // 1, 2, 3, 4
  */
-export function shiftRope(keys: Matrix, options: ShiftRopeOptions): Matrix {
+export function shiftRope<A extends Real>(keys: Dense<A>, options: ShiftRopeOptions<A>): Dense<A> {
   const at = where('shiftRope');
   const given = at.options(options, [...rotaryKeys, 'delta', 'from', 'to']);
   const delta = at.number('options.delta', given.delta, { min: -(2 ** 53), max: 2 ** 53 });

@@ -1,11 +1,12 @@
 import { where } from '../core/validate.js';
-import { fitting, headColumns, type Matrix } from './linear-heads.js';
+import type { Dense, Real } from '../core/values.js';
+import { fitting, headColumns, realMatrix } from './linear-heads.js';
 import { native, type TensorSizes } from './native-linear.js';
 
 const methods = ['exact', 'polynomial'] as const;
 
 /** Options of {@link tensorAttention}. */
-export interface TensorAttentionOptions {
+export interface TensorAttentionOptions<A extends Real = Float32Array> {
   /** default 1 */
   heads?: number;
   /** `'exact'` (default), or `'polynomial'` for small scores */
@@ -17,13 +18,13 @@ export interface TensorAttentionOptions {
   /** factor of the scores; default 1, as published */
   scale?: number;
   /** takes the result */
-  out?: Matrix;
+  out?: Dense<A>;
 }
 
 /** What {@link tensorAttention} returns. */
-export interface TensorAttentionResult {
+export interface TensorAttentionResult<A extends Real = Float32Array> {
   /** queries × heads · e */
-  out: Matrix;
+  out: Dense<A>;
   /** what was done: 'exact' also where the polynomial was asked for and cannot give what was asked */
   method: (typeof methods)[number];
   /** why: too many features, an error bound above the tolerance, or a denominator that is not above 0 */
@@ -56,7 +57,7 @@ function remainder(bound: number, degree: number): number {
  *
  * No keys give zeros. NaN or infinity in a head gives NaN there.
  *
- * @param q queries × heads · d, f32
+ * @param q queries × heads · d, f32 or f64 as all arguments
  * @param k1 n1 × heads · d
  * @param k2 n2 × heads · d
  * @param v1 n1 × heads · e
@@ -64,37 +65,37 @@ function remainder(bound: number, degree: number): number {
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_RANGE, ERR_OPTION, ERR_ALIAS, ERR_DETACHED, ERR_ABORTED,
  *   ERR_OUT_OF_MEMORY
  * @source Alman & Song, How to Capture Higher-order Correlations? Generalizing Matrix Softmax Attention to Kronecker
- *   Computation (2023), definition 1.1; the polynomial of theorem 1.3 with Taylor's coefficients
+ *   Computation (2023): tensor attention, and for bounded entries the polynomial method, here with Taylor's coefficients
  * @example
  * const [q, k] = [dense(1, 1, Float32Array.of(0)), dense(2, 1, Float32Array.of(1, 2))];
  * tensorAttention(q, k, k, k, k).out.data // 2.25
  */
-export function tensorAttention(
-  q: Matrix,
-  k1: Matrix,
-  k2: Matrix,
-  v1: Matrix,
-  v2: Matrix,
-  options?: TensorAttentionOptions,
-): TensorAttentionResult {
+export function tensorAttention<A extends Real>(
+  q: Dense<A>,
+  k1: Dense<A>,
+  k2: Dense<A>,
+  v1: Dense<A>,
+  v2: Dense<A>,
+  options?: TensorAttentionOptions<A>,
+): TensorAttentionResult<A> {
   const at = where('tensorAttention');
   const given = at.options(options, ['heads', 'method', 'degree', 'tolerance', 'scale', 'out']);
-  const query = at.dense('q', q, [Float32Array]);
+  const [query, type] = realMatrix<A>(at, 'q', q);
   const heads = at.integer('options.heads', given.heads ?? 1, { min: 1, max: 65536 });
   const d = headColumns(at, 'q', query, heads);
-  const first = fitting(at, 'k1', k1, { cols: query.cols });
-  const second = fitting(at, 'k2', k2, { cols: query.cols });
-  const values = fitting(at, 'v1', v1, { rows: first.rows });
+  const first = fitting(at, 'k1', k1, type, { cols: query.cols });
+  const second = fitting(at, 'k2', k2, type, { cols: query.cols });
+  const values = fitting(at, 'v1', v1, type, { rows: first.rows });
   const e = headColumns(at, 'v1', values, heads);
-  const others = fitting(at, 'v2', v2, { rows: second.rows, cols: values.cols });
+  const others = fitting(at, 'v2', v2, type, { rows: second.rows, cols: values.cols });
   const method = methods[at.oneOf('options.method', given.method ?? 'exact', methods)]!;
   const scale = at.number('options.scale', given.scale ?? 1, { min: -1e30, max: 1e30 });
   const tolerance = at.number('options.tolerance', given.tolerance ?? 1e-3, { min: 0 });
   if (given.degree !== undefined) at.integer('options.degree', given.degree, { max: 64 });
-  const out = at.outDense('options.out', given.out, Float32Array, query.rows, values.cols);
+  const out = at.outDense('options.out', given.out, type, query.rows, values.cols);
   const sizes: TensorSizes = [query.rows, first.rows, second.rows, heads, d, e, scale];
   const arrays = [query.data, first.data, second.data, values.data, others.data, out.data] as const;
-  const exact = (): TensorAttentionResult => {
+  const exact = (): TensorAttentionResult<A> => {
     native.tensorAttention(...arrays, ...sizes);
     return { out, method: 'exact' };
   };

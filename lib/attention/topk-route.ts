@@ -1,9 +1,10 @@
-import { where, type Where } from '../core/validate.js';
-import type { Dense } from '../core/values.js';
+import { typeOf, where, type ArrayType, type Where } from '../core/validate.js';
+import type { Dense, Real } from '../core/values.js';
 import { native } from './decode-native.js';
+import { fitting, realMatrix } from './linear-heads.js';
 
 /** Which tokens of each sequence take part in a block: positions `indices[indptr[b]] … indices[indptr[b+1] − 1]` of b. */
-export interface Route {
+export interface Route<A extends Real = Float32Array> {
   /** number of sequences */
   batch: number;
   /** tokens of each sequence, chosen or not */
@@ -13,7 +14,7 @@ export interface Route {
   /** positions within the sequence, ascending */
   indices: Uint32Array;
   /** the router's score of each of them, the factor of the block's result */
-  weights: Float32Array;
+  weights: A;
 }
 
 /** Options of {@link topkRoute}: exactly one of `k` and `threshold`. */
@@ -35,16 +36,16 @@ export interface TopkRouteOptions {
  *
  * O(batch · tokens) time, by selection on the bits of the scores.
  *
- * @param scores batch × tokens, f32
+ * @param scores batch × tokens, f32 or f64
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_RANGE (NaN, a length beyond tokens), ERR_OPTION, ERR_DETACHED,
  *   ERR_ABORTED, ERR_OUT_OF_MEMORY
- * @source Raposo et al., Mixture-of-Depths (2024), sections 3.3 to 3.5: expert-choice routing, capacity k (12.5 % of the
- *   tokens in the paper), predictor or threshold for sampling
+ * @source Raposo et al., Mixture-of-Depths (2024): expert-choice routing of the k tokens with the largest scores (12.5 %
+ *   of the tokens in the paper), predictor or threshold for sampling
  * @example topkRoute(dense(1, 4, Float32Array.of(0.2, 0.9, 0.1, 0.5)), { k: 2 }).indices // 1, 3
  */
-export function topkRoute(scores: Dense<Float32Array>, options: TopkRouteOptions): Route {
+export function topkRoute<A extends Real>(scores: Dense<A>, options: TopkRouteOptions): Route<A> {
   const at = where('topkRoute');
-  const { rows: batch, cols: tokens, data } = at.dense('scores', scores, [Float32Array]);
+  const [{ rows: batch, cols: tokens, data }, type] = realMatrix<A>(at, 'scores', scores);
   const { k, threshold, lengths: given } = at.options(options, ['k', 'threshold', 'lengths']);
   if ((k === undefined) === (threshold === undefined))
     at.fail('ERR_OPTION', 'options.k', 'either k or threshold', k === undefined ? 'neither' : 'both');
@@ -64,13 +65,21 @@ export function topkRoute(scores: Dense<Float32Array>, options: TopkRouteOptions
     at.fail('ERR_RANGE', 'scores', 'less than 2^32 chosen tokens', `${batch} × ${wanted}`);
   const padded = at.allocate(Uint32Array, batch * wanted);
   const counts = at.allocate(Uint32Array, batch);
-  native.topkRoute(data, lengths, padded, counts, tokens, wanted, Math.fround(above));
+  native.topkRoute(
+    data,
+    lengths,
+    padded,
+    counts,
+    tokens,
+    wanted,
+    data.BYTES_PER_ELEMENT === 4 ? Math.fround(above) : above,
+  );
   const indptr = at.allocate(Uint32Array, batch + 1);
   counts.forEach((count, b) => (indptr[b + 1] = indptr[b]! + count));
   const total = indptr[batch]!;
   const full = total === padded.length;
   const indices = full ? padded : at.allocate(Uint32Array, total);
-  const weights = at.allocate(Float32Array, total);
+  const weights = at.allocate(type, total);
   for (let b = 0; b < batch; b++) {
     const begin = indptr[b]!;
     if (!full) indices.set(padded.subarray(b * wanted, b * wanted + counts[b]!), begin);
@@ -79,38 +88,32 @@ export function topkRoute(scores: Dense<Float32Array>, options: TopkRouteOptions
   return { batch, tokens, indptr, indices, weights };
 }
 
-function routeOf(at: Where, route: Route): Route {
+function routeOf<A extends Real>(at: Where, route: Route<A>): [Route<A>, ArrayType<A>] {
   if (typeof route !== 'object' || (route as Route | null) === null || !('indptr' in route))
     at.fail('ERR_DTYPE', 'route', 'a Route, as topkRoute gives it', typeof route);
   const batch = at.integer('route.batch', route.batch, { max: 2 ** 32 - 2 });
   const tokens = at.integer('route.tokens', route.tokens, { max: 2 ** 32 - 1 });
   const indptr = at.array('route.indptr', route.indptr, [Uint32Array], batch + 1);
   const indices = at.array('route.indices', route.indices, [Uint32Array], indptr[batch]);
-  const weights = at.array('route.weights', route.weights, [Float32Array], indices.length);
-  return { batch, tokens, indptr, indices, weights };
-}
-
-function matrixOf(at: Where, argument: string, x: unknown, rows: number): Dense<Float32Array> {
-  const matrix = at.dense(argument, x, [Float32Array]);
-  if (matrix.rows !== rows) at.fail('ERR_SHAPE', argument, `${rows} rows`, String(matrix.rows));
-  return matrix;
+  const weights = at.array('route.weights', route.weights, [Float32Array, Float64Array], indices.length) as A;
+  return [{ batch, tokens, indptr, indices, weights }, typeOf<A>(weights)];
 }
 
 /**
  * The rows of the chosen tokens, one under the other in the order of `route.indices`: what the block works on.
  *
- * @param x batch · tokens × n, f32, the sequences one under the other
+ * @param x batch · tokens × n, of the type of the scores, the sequences one under the other
  * @param out takes the result: number of chosen tokens × n
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_FORMAT (a route that is none), ERR_ALIAS, ERR_DETACHED, ERR_ABORTED
  * @example
  * const route = topkRoute(dense(1, 3, Float32Array.of(1, 3, 2)), { k: 2 });
  * gatherRoute(dense(3, 1, Float32Array.of(10, 20, 30)), route).data // 20, 30
  */
-export function gatherRoute(x: Dense<Float32Array>, route: Route, out?: Dense<Float32Array>): Dense<Float32Array> {
+export function gatherRoute<A extends Real>(x: Dense<A>, route: Route<A>, out?: Dense<A>): Dense<A> {
   const at = where('gatherRoute');
-  const { batch, tokens, indptr, indices } = routeOf(at, route);
-  const { cols, data } = matrixOf(at, 'x', x, at.size('route', batch, tokens));
-  const rows = at.outDense('out', out, Float32Array, indices.length, cols);
+  const [{ batch, tokens, indptr, indices }, type] = routeOf(at, route);
+  const { cols, data } = fitting(at, 'x', x, type, { rows: at.size('route', batch, tokens) });
+  const rows = at.outDense('out', out, type, indices.length, cols);
   native.gatherRoute(indptr, indices, data, rows.data, tokens, cols);
   return rows;
 }
@@ -119,27 +122,21 @@ export function gatherRoute(x: Dense<Float32Array>, route: Route, out?: Dense<Fl
  * What leaves a routed block: `out_i = x_i + r_i · y_i` for the chosen tokens, with r the weights of the route and y the
  * block's result for them, and `out_i = x_i` for the others, which went around it.
  *
- * @param x batch · tokens × n, f32
+ * @param x batch · tokens × n, of the type of the scores
  * @param y number of chosen tokens × n, in the order of `route.indices`
  * @param out takes the result; may be `x` itself
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_FORMAT (a route that is none), ERR_ALIAS, ERR_DETACHED, ERR_ABORTED
- * @source Raposo et al., Mixture-of-Depths (2024), equation 1
+ * @source Raposo et al., Mixture-of-Depths (2024): the block's result times the router's weight
  * @example
  * const route = topkRoute(dense(1, 3, Float32Array.of(1, 3, 2)), { k: 1 });
  * combineRoute(dense(3, 1, Float32Array.of(10, 20, 30)), dense(1, 1, Float32Array.of(5)), route).data // 10, 35, 30
  */
-export function combineRoute(
-  x: Dense<Float32Array>,
-  y: Dense<Float32Array>,
-  route: Route,
-  out?: Dense<Float32Array>,
-): Dense<Float32Array> {
+export function combineRoute<A extends Real>(x: Dense<A>, y: Dense<A>, route: Route<A>, out?: Dense<A>): Dense<A> {
   const at = where('combineRoute');
-  const { batch, tokens, indptr, indices, weights } = routeOf(at, route);
-  const before = matrixOf(at, 'x', x, at.size('route', batch, tokens));
-  const block = matrixOf(at, 'y', y, indices.length);
-  if (block.cols !== before.cols) at.fail('ERR_SHAPE', 'y', `${before.cols} columns`, String(block.cols));
-  const rows = at.outDense('out', out, Float32Array, before.rows, before.cols);
+  const [{ batch, tokens, indptr, indices, weights }, type] = routeOf(at, route);
+  const before = fitting(at, 'x', x, type, { rows: at.size('route', batch, tokens) });
+  const block = fitting(at, 'y', y, type, { rows: indices.length, cols: before.cols });
+  const rows = at.outDense('out', out, type, before.rows, before.cols);
   native.combineRoute(indptr, indices, weights, before.data, block.data, rows.data, tokens, before.cols);
   return rows;
 }

@@ -73,7 +73,7 @@ function prepare(
  * @returns `out`: tokens × (heads · dv); `state`: (sequences · heads · dk) × dv
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_OPTION, ERR_ALIAS, ERR_DETACHED, ERR_RANGE, ERR_ABORTED, ERR_OUT_OF_MEMORY
  * @source Pöppel, Freinschlag, Schmied, Lin & Hochreiter, pLSTM: parallelizable Linear Source Transition Mark networks
- * (2025), section 3. Deviation: G by recursion instead of by doubling, which takes log₂ as many steps but log₂ times the work.
+ * (2025). Deviation: G by recursion instead of by doubling, which takes log₂ as many steps but log₂ times the work.
  * @example
  * const one = dense(3, 1, Float32Array.of(1, 1, 1));
  * const half = dense(3, 1, Float32Array.of(0.5, 0.5, 0.5));

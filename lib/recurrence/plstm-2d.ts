@@ -68,7 +68,7 @@ export interface Plstm2dOptions<A extends Real = Float32Array> {
  * @returns `out` like v; `state`: what leaves at the far sides
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_OPTION, ERR_ALIAS, ERR_DETACHED, ERR_RANGE, ERR_ABORTED, ERR_OUT_OF_MEMORY
  * @source Pöppel, Freinschlag, Schmied, Lin & Hochreiter, pLSTM: parallelizable Linear Source Transition Mark networks
- * (2025), section 3. Deviation: no meta-cells. A chunk of b × b nodes has 2b states on its rim, so that their products alone
+ * (2025). Deviation: no meta-cells. A chunk of b × b nodes has 2b states on its rim, so that their products alone
  * are 4b·dk·dv operations a node: less depth for a GPU, more work for a processor than the recurrence.
  * @example
  * const one = dense(4, 1, Float32Array.of(1, 1, 1, 1));
@@ -193,7 +193,7 @@ export interface Plstm2dGradient<A extends Real = Float32Array> {
  *
  * @param dout (images · height · width) × (heads · dv): ∂L/∂out
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_OPTION, ERR_DETACHED, ERR_RANGE, ERR_ABORTED, ERR_OUT_OF_MEMORY
- * @source Pöppel et al. (2025), section 3, differentiated here
+ * @source Pöppel et al. (2025), differentiated here
  * @example
  * const one = dense(4, 1, Float32Array.of(1, 1, 1, 1));
  * const gates = { sourceRight: one, sourceDown: one, rightFromLeft: one, rightFromUp: one, downFromUp: one,
@@ -287,7 +287,7 @@ const dKeys = [
  * |T| ≤ 1 is enough to keep states bounded.
  *
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_OPTION, ERR_OUT_OF_MEMORY
- * @source Pöppel et al., pLSTM (2025), section 3, and their implementation
+ * @source Pöppel et al., pLSTM (2025), and their implementation
  * @example
  * const [zero, one] = [dense(1, 1, Float32Array.of(0)), dense(1, 1, Float32Array.of(1))];
  * plstmGates({ mode: 'P', orientation: zero, source: one, transition: one, mark: one }).downFromUp.data // 0.5

@@ -52,7 +52,7 @@ export interface PlstmDagOptions<A extends Real = Float32Array> {
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_FORMAT (a circle, indices out of range, transitions between edges that do not
  *   meet), ERR_OPTION, ERR_ALIAS, ERR_DETACHED, ERR_RANGE, ERR_ABORTED, ERR_OUT_OF_MEMORY
  * @source Pöppel, Freinschlag, Schmied, Lin & Hochreiter, pLSTM: parallelizable Linear Source Transition Mark networks
- * (2025), section 3; order of nodes: Kahn, Topological Sorting of Large Networks (CACM 5(11), 1962)
+ * (2025); order of nodes: Kahn, Topological Sorting of Large Networks (CACM 5(11), 1962)
  * @example
  * const ones = (n) => dense(n, 1, new Float32Array(n).fill(1)); // 0 → 1 → 2
  * const chain = { from: Uint32Array.of(0, 1), to: Uint32Array.of(1, 2), first: Uint32Array.of(0), second: Uint32Array.of(1) };
@@ -147,7 +147,7 @@ export interface PlstmDagGradient<A extends Real = Float32Array> {
  *
  * @param dout nodes × (heads · dv): ∂L/∂out
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_FORMAT, ERR_OPTION, ERR_DETACHED, ERR_RANGE, ERR_ABORTED, ERR_OUT_OF_MEMORY
- * @source Pöppel et al. (2025), section 3, differentiated here
+ * @source Pöppel et al. (2025), differentiated here
  * @example
  * const ones = (n) => dense(n, 1, new Float32Array(n).fill(1)); // 0 → 1 → 2
  * const chain = { from: Uint32Array.of(0, 1), to: Uint32Array.of(1, 2), first: Uint32Array.of(0), second: Uint32Array.of(1) };

@@ -46,8 +46,8 @@ const options = [...networkOptions, 'dstate', 'clip'] as const;
  * @param forward the result of rnnForward with `save: true`
  * @param dh tokens × heads·d
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_OPTION, ERR_RANGE, ERR_DETACHED, ERR_ABORTED, ERR_OUT_OF_MEMORY
- * @source Pöppel, Beck & Hochreiter, FlashRNN: I/O-Aware Optimization of Traditional RNNs on modern hardware (2024),
- * appendix A; Werbos, Backpropagation Through Time: What It Does and How to Do It (1990)
+ * @source Pöppel, Beck & Hochreiter, FlashRNN: I/O-Aware Optimization of Traditional RNNs on modern hardware (2024);
+ * Werbos, Backpropagation Through Time: What It Does and How to Do It (1990)
  * @example
  * const network = { cell: 'elman', r: dense(1, 1, Float32Array.of(0.5)) };
  * const x = dense(1, 1, Float32Array.of(1));

@@ -45,8 +45,8 @@ const options = [...networkOptions, 'save', 'out'] as const;
  *
  * @param x tokens × input with `w`, else tokens × gates·heads·d
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_OPTION, ERR_RANGE, ERR_ALIAS, ERR_DETACHED, ERR_ABORTED, ERR_OUT_OF_MEMORY
- * @source Pöppel, Beck & Hochreiter, FlashRNN: I/O-Aware Optimization of Traditional RNNs on modern hardware (2024),
- * sections 2 and 3; sLSTM: Beck et al., xLSTM: Extended Long Short-Term Memory (2024), equations 8 to 17. Deviation: m is reset
+ * @source Pöppel, Beck & Hochreiter, FlashRNN: I/O-Aware Optimization of Traditional RNNs on modern hardware (2024):
+ * cells and fused loop; sLSTM: Beck et al., xLSTM: Extended Long Short-Term Memory (2024), equations 8 to 17. Deviation: m is reset
  * where n₋ = 0 unit by unit, not when all of n is 0.
  * @example
  * const r = dense(1, 1, Float32Array.of(0.5));

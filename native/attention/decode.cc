@@ -13,14 +13,16 @@
 namespace lapidary {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr float kLog2e = 0x1.715476p+0f;
+template <class R>
+constexpr R kInfinity = std::numeric_limits<R>::infinity();
+constexpr double kLog2e = 0x1.71547652b82fep+0;
 // Logits of a head lie a cache line more than a chunk apart: at a power of two all heads would share four cache sets.
 constexpr size_t kLogitStride = kDecodeChunk + 16;
 
 // What a chunk knows of one head: its weights are relative to e^top (2^top with pairs), and their sum.
+template <class R>
 struct Partial {
-  float top, sum;
+  R top, sum;
 };
 
 // The lengths and pages of a call, copied so that they stay what they were when they were checked.
@@ -35,8 +37,9 @@ struct Layout {
 template <class T>
 class Decoder {
  public:
-  Decoder(const DecodeProblem& problem, const float* q, const KvCache& cache, const Layout& layout,
-          const Context& context)
+  using R = DecodeReal<T>;
+
+  Decoder(const DecodeProblem& problem, const R* q, const KvCache& cache, const Layout& layout, const Context& context)
       : p_(problem),
         q_(q),
         keys_(static_cast<const T*>(cache.keys)),
@@ -46,7 +49,7 @@ class Decoder {
 
   // The sequences first … last − 1. `partial` and `acc` have room for all their chunks, `abandoned` for a flag of each
   // head of each.
-  Status run(size_t first, size_t last, Partial* partial, float* acc, std::atomic<bool>* abandoned, float* out,
+  Status run(size_t first, size_t last, Partial<R>* partial, R* acc, std::atomic<bool>* abandoned, R* out,
              size_t& fallbacks) const {
     const size_t base = layout_.first_chunk[first], heads = p_.heads;
     for (size_t i = 0; i < (last - first) * heads; i++) abandoned[i].store(false, std::memory_order_relaxed);
@@ -64,9 +67,9 @@ class Decoder {
     if (context_.cancelled()) return Status::aborted;
     for (size_t b = first; b < last; b++) {
       const size_t begin = layout_.first_chunk[b] - base, chunks = layout_.first_chunk[b + 1] - base - begin;
-      float* row = out + b * heads * p_.dv;
-      Partial* sums = partial + begin * heads;
-      float* vectors = acc + begin * heads * p_.dv;
+      R* row = out + b * heads * p_.dv;
+      Partial<R>* sums = partial + begin * heads;
+      R* vectors = acc + begin * heads * p_.dv;
       for (size_t h = 0; h < heads; h++) {
         const bool holds = !flags(b)[h].load(std::memory_order_relaxed) &&
                            join(sums + h, vectors + h * p_.dv, chunks, p_.scheme, row + h * p_.dv);
@@ -104,15 +107,16 @@ class Decoder {
   }
 
   // One chunk of the heads of a part: `partial` and `acc` are those of all heads. False without scratch memory.
-  bool chunk(const Part& part, Partial* partial, float* acc, std::atomic<bool>* abandoned) const {
+  bool chunk(const Part& part, Partial<R>* partial, R* acc, std::atomic<bool>* abandoned) const {
     const size_t group = p_.heads / p_.kv_heads, h0 = part.kv_begin * group, h1 = part.kv_end * group;
     const size_t count = std::min(kDecodeChunk, layout_.lengths[part.sequence] - part.begin);
     ArenaFrame scratch;
-    auto* logits = scratch.take<float>((h1 - h0) * kLogitStride);
-    auto* q = scratch.take<float>((h1 - h0) * p_.d);
+    auto* logits = scratch.take<R>((h1 - h0) * kLogitStride);
+    auto* q = scratch.take<R>((h1 - h0) * p_.d);
     if (logits == nullptr || q == nullptr) return false;
-    const float* query = q_ + (part.sequence * p_.heads + h0) * p_.d;
-    for (size_t i = 0; i < (h1 - h0) * p_.d; i++) q[i] = query[i] * p_.scale;
+    const R* query = q_ + (part.sequence * p_.heads + h0) * p_.d;
+    const auto scale = static_cast<R>(p_.scale);
+    for (size_t i = 0; i < (h1 - h0) * p_.d; i++) q[i] = query[i] * scale;
 
     const size_t stride = p_.kv_heads * p_.d, value_stride = p_.kv_heads * p_.dv;
     const DecodeHeads key_heads = {part.kv_end - part.kv_begin, group, p_.d};
@@ -130,7 +134,7 @@ class Decoder {
         abandoned[h].store(true, std::memory_order_relaxed);
     }
     if (!wanted) return true;
-    std::fill(acc + h0 * p_.dv, acc + h1 * p_.dv, 0.0f);
+    std::fill(acc + h0 * p_.dv, acc + h1 * p_.dv, R{0});
     for_runs(part.sequence, part.begin, count, [&](size_t row, size_t offset, size_t rows) {
       kernels_.values(logits + offset, kLogitStride,
                       {values_ + row * value_stride + part.kv_begin * p_.dv, value_stride, rows}, value_heads,
@@ -140,57 +144,57 @@ class Decoder {
   }
 
   // Logits to weights; false if the scheme does not hold for them.
-  bool weigh(float* x, size_t count, DecodeScheme scheme, Partial& partial) const {
+  bool weigh(R* x, size_t count, DecodeScheme scheme, Partial<R>& partial) const {
     if (scheme == DecodeScheme::unified_max) {
-      const DecodeWeights all = weights_.shifted(x, count, p_.phi);
+      const DecodeWeights<R> all = weights_.shifted(x, count, static_cast<R>(p_.phi));
       partial = {0, all.sum};
       return p_.low < all.low && all.high < p_.high && std::isfinite(all.sum);
     }
-    const float max = weights_.range(x, count).high;
+    const R max = weights_.range(x, count).high;
     if (scheme == DecodeScheme::safe) {
       // Where nothing but −∞ is seen, a NaN may be left: the sum tells.
-      partial = {max, weights_.shifted(x, count, max == -kInfinity ? 0 : max).sum};
+      partial = {max, weights_.shifted(x, count, max == -kInfinity<R> ? 0 : max).sum};
       return true;
     }
-    const bool masked = max == -kInfinity;
-    if (!masked && !(max > -0.9f * kDecodeOrdinary && max <= kDecodeOrdinary)) return false;
-    const float top = masked ? 0 : std::nearbyint(max * kLog2e);
-    partial = {masked ? -kInfinity : top, weights_.extended(x, count, top).sum};
+    const bool masked = max == -kInfinity<R>;
+    if (!masked && !(max > R(-0.9) * kDecodeOrdinary && max <= kDecodeOrdinary)) return false;
+    const R top = masked ? 0 : std::nearbyint(max * static_cast<R>(kLog2e));
+    partial = {masked ? -kInfinity<R> : top, weights_.extended(x, count, top).sum};
     return true;
   }
 
   // out = Σ over chunks of their sums / Σ of their weights, for one head whose partials lie `heads` apart. False if
   // what comes of a scheme other than safe is no ordinary number.
-  bool join(const Partial* partial, const float* acc, size_t chunks, DecodeScheme scheme, float* out) const {
+  bool join(const Partial<R>* partial, const R* acc, size_t chunks, DecodeScheme scheme, R* out) const {
     const size_t dv = p_.dv, step = p_.heads;
-    float top = -kInfinity;
+    R top = -kInfinity<R>;
     for (size_t c = 0; c < chunks; c++) top = std::max(top, partial[c * step].top);
     const auto factor = [&](size_t c) {
-      const float own = partial[c * step].top;
-      if (own == top || own == -kInfinity) return own == top && own != -kInfinity ? 1.0 : 0.0;
+      const R own = partial[c * step].top;
+      if (own == top || own == -kInfinity<R>) return own == top && own != -kInfinity<R> ? 1.0 : 0.0;
       const double less = static_cast<double>(own) - top;
       return scheme == DecodeScheme::safe ? std::exp(less) : std::exp2(less);
     };
     double sum = 0;
     for (size_t c = 0; c < chunks; c++) sum += factor(c) * partial[c * step].sum;
-    std::fill(out, out + dv, 0.0f);
+    std::fill(out, out + dv, R{0});
     // Relative to e^φ, weights that are denormals have lost digits; as long as they are only a small part of the sum,
     // it does not matter.
-    const double least = static_cast<double>(chunks * kDecodeChunk) * std::numeric_limits<float>::min();
+    const double least = static_cast<double>(chunks * kDecodeChunk) * std::numeric_limits<R>::min();
     if (scheme == DecodeScheme::unified_max && sum < least) return chunks == 0;
     if (sum == 0) return true;
     for (size_t c = 0; c < chunks; c++) {
-      const float share = static_cast<float>(factor(c) / sum);
-      const float* vector = acc + c * step * dv;
+      const R share = static_cast<R>(factor(c) / sum);
+      const R* vector = acc + c * step * dv;
       if (share == 0) continue;
       for (size_t j = 0; j < dv; j++) out[j] += share * vector[j];
     }
-    return scheme == DecodeScheme::safe || std::all_of(out, out + dv, [](float x) { return std::isfinite(x); });
+    return scheme == DecodeScheme::safe || std::all_of(out, out + dv, [](R x) { return std::isfinite(x); });
   }
 
   // The heads of sequence b whose flag is set, by the safe scheme; key heads one by one, so that only their part of the
   // cache is read.
-  Status recompute(size_t b, size_t chunks, Partial* partial, float* acc, std::atomic<bool>* flags, float* row,
+  Status recompute(size_t b, size_t chunks, Partial<R>* partial, R* acc, std::atomic<bool>* flags, R* row,
                    size_t& fallbacks) const {
     const size_t group = p_.heads / p_.kv_heads;
     std::atomic<bool> no_memory = false;
@@ -216,18 +220,18 @@ class Decoder {
   }
 
   const DecodeProblem& p_;
-  const float* q_;
+  const R* q_;
   const T* keys_;
   const T* values_;
   const Layout& layout_;
   const Context& context_;
   DecodeKernels<T> kernels_ = kDecode<T>.pick();
-  DecodeWeightKernels weights_ = kDecodeWeights.pick();
+  DecodeWeightKernels<R> weights_ = kDecodeWeights<R>.pick();
 };
 
-template <class T>
-Status decode(const DecodeProblem& p, const float* q, const KvCache& cache, const Layout& layout, float* out,
-              size_t& fallbacks, const Context& context) {
+template <class T, class R = DecodeReal<T>>
+Status decode(const DecodeProblem& p, const R* q, const KvCache& cache, const Layout& layout, R* out, size_t& fallbacks,
+              const Context& context) {
   const Decoder<T> decoder(p, q, cache, layout, context);
   for (size_t first = 0; first < p.batch;) {
     size_t last = first + 1;
@@ -235,8 +239,8 @@ Status decode(const DecodeProblem& p, const float* q, const KvCache& cache, cons
     const size_t chunks = layout.first_chunk[last] - layout.first_chunk[first];
     ArenaFrame scratch;
     const auto vectors = checked_mul(checked_mul(chunks, p.heads), p.dv);
-    auto* partial = scratch.take<Partial>(chunks * p.heads);
-    auto* acc = vectors ? scratch.take<float>(*vectors) : nullptr;
+    auto* partial = scratch.take<Partial<R>>(chunks * p.heads);
+    auto* acc = vectors ? scratch.take<R>(*vectors) : nullptr;
     auto* abandoned = scratch.take<std::atomic<bool>>((last - first) * p.heads);
     if (partial == nullptr || acc == nullptr || abandoned == nullptr) return Status::out_of_memory;
     const Status status = decoder.run(first, last, partial, acc, abandoned, out, fallbacks);
@@ -248,8 +252,9 @@ Status decode(const DecodeProblem& p, const float* q, const KvCache& cache, cons
 
 }  // namespace
 
-Status decode_attention(const DecodeProblem& p, const float* q, const KvCache& cache, std::span<const uint32_t> lengths,
-                        float* out, size_t& fallbacks, const Context& context) {
+template <class R>
+Status decode_attention(const DecodeProblem& p, const R* q, const KvCache& cache, std::span<const uint32_t> lengths,
+                        R* out, size_t& fallbacks, const Context& context) {
   fallbacks = 0;
   if (p.batch == 0 || p.heads == 0) return Status::ok;
   const bool paged = cache.page_size > 0;
@@ -278,15 +283,18 @@ Status decode_attention(const DecodeProblem& p, const float* q, const KvCache& c
     }
 
   const Layout layout = {own_lengths, pages, first_page, first_chunk, page_size};
-  switch (cache.type) {
-    case KvType::f32:
-      return decode<float>(p, q, cache, layout, out, fallbacks, context);
-    case KvType::f16:
-      return decode<F16Bits>(p, q, cache, layout, out, fallbacks, context);
-    case KvType::bf16:
-      return decode<Bf16Bits>(p, q, cache, layout, out, fallbacks, context);
+  if constexpr (std::is_same_v<R, double>) {
+    return decode<double>(p, q, cache, layout, out, fallbacks, context);
+  } else {
+    if (cache.type == KvType::f16) return decode<F16Bits>(p, q, cache, layout, out, fallbacks, context);
+    if (cache.type == KvType::bf16) return decode<Bf16Bits>(p, q, cache, layout, out, fallbacks, context);
+    return decode<float>(p, q, cache, layout, out, fallbacks, context);
   }
-  return Status::ok;
 }
+
+template Status decode_attention(const DecodeProblem&, const float*, const KvCache&, std::span<const uint32_t>, float*,
+                                 size_t&, const Context&);
+template Status decode_attention(const DecodeProblem&, const double*, const KvCache&, std::span<const uint32_t>,
+                                 double*, size_t&, const Context&);
 
 }  // namespace lapidary

@@ -29,8 +29,8 @@ namespace lapidary {
 
 enum class DecodeScheme { unified_max, extended_exponent, safe };
 inline constexpr std::size_t kDecodeSchemes = 3;
-enum class KvType { f32, f16, bf16 };
-inline constexpr std::size_t kKvTypes = 3;
+enum class KvType { f32, f16, bf16, f64 };
+inline constexpr std::size_t kKvTypes = 4;
 
 inline constexpr std::size_t kDecodeChunk = 256;
 
@@ -50,8 +50,8 @@ struct KvCache {
 struct DecodeProblem {
   std::size_t batch, heads, kv_heads, d, dv;  // heads is a multiple of kv_heads
   DecodeScheme scheme;
-  float scale;
-  float phi, low, high;  // of unified_max
+  double scale;
+  double phi, low, high;  // of unified_max
 };
 
 // q is batch × heads·d, out batch × heads·dv, lengths one a sequence. A sequence of length 0, or whose logits are all
@@ -59,9 +59,11 @@ struct DecodeProblem {
 // again. A sequence's bits depend neither on the others nor on the number of threads.
 //
 // bad_structure: a length beyond the room of a sequence, or a page beyond the cache. Scratch: heads·(dv + 2) floats a
-// chunk, for up to kDecodeGroup chunks or one sequence, and 1 KiB a head and thread.
-Status decode_attention(const DecodeProblem& problem, const float* q, const KvCache& cache,
-                        std::span<const uint32_t> lengths, float* out, std::size_t& fallbacks, const Context& context);
+// chunk, for up to kDecodeGroup chunks or one sequence, and 1 KiB a head and thread. R is double where the cache is
+// f64, and else float.
+template <class R>
+Status decode_attention(const DecodeProblem& problem, const R* q, const KvCache& cache,
+                        std::span<const uint32_t> lengths, R* out, std::size_t& fallbacks, const Context& context);
 
 inline constexpr std::size_t kDecodeGroup = 1024;
 

@@ -75,13 +75,13 @@ void decode_values_bf16_8x64__avx512(const float* w, std::size_t ld, const Decod
   values<F32, CacheBf16>(w, ld, rows, heads, acc);
 }
 
-DecodeWeights decode_range_f32_u16__avx512(const float* x, std::size_t count) { return range<F32>(x, count); }
+DecodeWeights<float> decode_range_f32_u16__avx512(const float* x, std::size_t count) { return range<F32>(x, count); }
 
-DecodeWeights decode_shifted_f32_u16__avx512(float* x, std::size_t count, float shift) {
+DecodeWeights<float> decode_shifted_f32_u16__avx512(float* x, std::size_t count, float shift) {
   return shifted<F32>(x, count, shift);
 }
 
-DecodeWeights decode_extended_f32_u16__avx512(float* x, std::size_t count, float top) {
+DecodeWeights<float> decode_extended_f32_u16__avx512(float* x, std::size_t count, float top) {
   return extended<F32>(x, count, top);
 }
 

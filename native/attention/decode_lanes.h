@@ -1,9 +1,9 @@
-// The text of the decoding kernels, written once over F32 of core/*_lanes.h, after core/exp_lanes.h. The file that
-// includes it gives, for each type of the cache,
+// The text of the decoding kernels, written once over F32 and F64 of core/*_lanes.h, after core/exp_lanes.h. The file
+// that includes it gives, for each type of the cache,
 //
 //   struct CacheF32 { using T; static V load(const T*); static V load_first(size_t n, const T*); }   others are 0
 //
-// and sums4(a, b, c, d, float out[4]), the sums of the lanes of four vectors.
+// and sums4(a, b, c, d, out), the sums of the lanes of four vectors.
 
 constexpr std::size_t kKeys = 4, kValues = 8;
 
@@ -17,8 +17,8 @@ inline void prefetch_rows(const T* x, std::size_t stride, std::size_t count, std
 
 // kQ query heads of one head of keys, kK keys.
 template <class S, class C, int kQ, int kK>
-inline void score_tile(const float* q, std::size_t d, const typename C::T* k, std::size_t stride, float* x,
-                       std::size_t ld) {
+inline void score_tile(const typename S::T* q, std::size_t d, const typename C::T* k, std::size_t stride,
+                       typename S::T* x, std::size_t ld) {
   using V = typename S::V;
   V sum[kQ][4];
 #pragma GCC unroll 4
@@ -49,7 +49,7 @@ inline void score_tile(const float* q, std::size_t d, const typename C::T* k, st
   }
 #pragma GCC unroll 4
   for (int a = 0; a < kQ; a++) {
-    float sums[4];
+    typename S::T sums[4];
     sums4(sum[a][0], sum[a][1], sum[a][2], sum[a][3], sums);
     for (int i = 0; i < kK; i++) x[a * ld + i] = sums[i];
   }
@@ -57,8 +57,8 @@ inline void score_tile(const float* q, std::size_t d, const typename C::T* k, st
 
 // All heads of kK keys; `ahead` rows after them are wanted next.
 template <class S, class C, int kK>
-inline void score_rows(const float* q, const typename C::T* k, std::size_t stride, std::size_t ahead,
-                       const DecodeHeads& heads, float* x, std::size_t ld) {
+inline void score_rows(const typename S::T* q, const typename C::T* k, std::size_t stride, std::size_t ahead,
+                       const DecodeHeads& heads, typename S::T* x, std::size_t ld) {
   const std::size_t d = heads.width;
   for (std::size_t h = 0; h < heads.kv_heads; h++, k += d) {
     prefetch_rows(k + kK * stride, stride, ahead, d);
@@ -69,8 +69,8 @@ inline void score_rows(const float* q, const typename C::T* k, std::size_t strid
 }
 
 template <class S, class C>
-inline void scores(const float* q, const DecodeRows<typename C::T>& keys, const DecodeHeads& heads, float* x,
-                   std::size_t ld) {
+inline void scores(const typename S::T* q, const DecodeRows<typename C::T>& keys, const DecodeHeads& heads,
+                   typename S::T* x, std::size_t ld) {
   std::size_t s = 0;
   const auto* k = keys.data;
   for (; s + kKeys <= keys.count; s += kKeys, k += kKeys * keys.stride) {
@@ -82,8 +82,8 @@ inline void scores(const float* q, const DecodeRows<typename C::T>& keys, const 
 
 // kC vectors of the values of one head into kQ query heads.
 template <class S, class C, int kQ, int kC>
-inline void value_tile(const float* w, std::size_t ld, const typename C::T* v, std::size_t stride, std::size_t count,
-                       float* acc, std::size_t dv) {
+inline void value_tile(const typename S::T* w, std::size_t ld, const typename C::T* v, std::size_t stride,
+                       std::size_t count, typename S::T* acc, std::size_t dv) {
   using V = typename S::V;
   V sum[kQ][kC];
 #pragma GCC unroll 4
@@ -109,8 +109,8 @@ inline void value_tile(const float* w, std::size_t ld, const typename C::T* v, s
 
 // The last `left` < kLanes columns for one query head.
 template <class S, class C>
-inline void value_tail(const float* w, const typename C::T* v, std::size_t stride, std::size_t count, float* acc,
-                       std::size_t left) {
+inline void value_tail(const typename S::T* w, const typename C::T* v, std::size_t stride, std::size_t count,
+                       typename S::T* acc, std::size_t left) {
   const typename S::Mask mask = S::mask(static_cast<int>(left));
   typename S::V sum = S::load(mask, acc);
   for (std::size_t s = 0; s < count; s++, v += stride) sum = S::fma(S::broadcast(w + s), C::load_first(left, v), sum);
@@ -118,8 +118,8 @@ inline void value_tail(const float* w, const typename C::T* v, std::size_t strid
 }
 
 template <class S, class C, int kQ>
-inline void value_heads(const float* w, std::size_t ld, const typename C::T* v, std::size_t stride, std::size_t count,
-                        float* acc, std::size_t dv) {
+inline void value_heads(const typename S::T* w, std::size_t ld, const typename C::T* v, std::size_t stride,
+                        std::size_t count, typename S::T* acc, std::size_t dv) {
   std::size_t j = 0;
   for (; j + 4 * S::kLanes <= dv; j += 4 * S::kLanes) value_tile<S, C, kQ, 4>(w, ld, v + j, stride, count, acc + j, dv);
   for (; j + S::kLanes <= dv; j += S::kLanes) value_tile<S, C, kQ, 1>(w, ld, v + j, stride, count, acc + j, dv);
@@ -128,15 +128,15 @@ inline void value_heads(const float* w, std::size_t ld, const typename C::T* v, 
 }
 
 template <class S, class C>
-inline void values(const float* w, std::size_t ld, const DecodeRows<typename C::T>& rows, const DecodeHeads& heads,
-                   float* acc) {
+inline void values(const typename S::T* w, std::size_t ld, const DecodeRows<typename C::T>& rows,
+                   const DecodeHeads& heads, typename S::T* acc) {
   const std::size_t dv = heads.width;
   for (std::size_t s = 0; s < rows.count; s += kValues) {
     const std::size_t left = rows.count - s, count = left < kValues ? left : kValues;
     const std::size_t next = left - count < kValues ? left - count : kValues, ahead = heads.group > 1 ? next : 0;
     const auto* v = rows.data + s * rows.stride;
-    const float* weight = w + s;
-    float* sum = acc;
+    const typename S::T* weight = w + s;
+    typename S::T* sum = acc;
     for (std::size_t h = 0; h < heads.kv_heads; h++, v += dv) {
       prefetch_rows(v + count * rows.stride, rows.stride, ahead, dv);
       std::size_t a = 0;
@@ -153,12 +153,12 @@ template <class S>
 struct Extremes {
   typename S::V low, high, sum;
 
-  DecodeWeights gather() const {
-    float lows[S::kLanes], highs[S::kLanes], sums[S::kLanes];
+  DecodeWeights<typename S::T> gather() const {
+    typename S::T lows[S::kLanes], highs[S::kLanes], sums[S::kLanes];
     S::store(lows, low);
     S::store(highs, high);
     S::store(sums, sum);
-    DecodeWeights all = {lows[0], highs[0], sums[0]};
+    DecodeWeights<typename S::T> all = {lows[0], highs[0], sums[0]};
     for (int l = 1; l < S::kLanes; l++) {
       all.low = lows[l] < all.low ? lows[l] : all.low;
       all.high = highs[l] > all.high ? highs[l] : all.high;
@@ -176,23 +176,23 @@ struct AsTheyAre {
 
 template <class S>
 struct Shifted {
-  float shift;
+  typename S::T shift;
   typename S::V operator()(typename S::V& x) const {
     x = S::sub(x, S::all(shift));
-    return exp_lanes<S>(x);
+    return exp_of<S>(x);
   }
 };
 
 template <class S>
 struct Extended {
-  float top;
+  typename S::T top;
   typename S::V operator()(typename S::V& x) const {
     using V = typename S::V;
     const auto masked = S::below(x, S::all(-kDecodeOrdinary));  // −∞, which has no pair
     V n;
-    const V m = exp_pair_lanes<S>(S::select(masked, S::zero(), x), n);
-    // beyond 2^−250 of the largest weight nothing is left of an f32
-    const V w = S::scale(m, S::max(S::all(-250), S::sub(n, S::all(top))));
+    const V m = exp_pair_of<S>(S::select(masked, S::zero(), x), n);
+    // so far below the largest weight nothing is left of one
+    const V w = S::scale(m, S::max(S::all(sizeof(top) == 8 ? -2040 : -250), S::sub(n, S::all(top))));
     x = S::zero();
     return S::select(masked, S::zero(), w);
   }
@@ -200,9 +200,9 @@ struct Extended {
 
 // Lanes past the end count neither in the extremes nor in the sum.
 template <class S, bool kStore, class Make>
-inline DecodeWeights for_logits(float* x, std::size_t count, Make make) {
+inline DecodeWeights<typename S::T> for_logits(typename S::T* x, std::size_t count, Make make) {
   using V = typename S::V;
-  constexpr float kInfinity = __builtin_inff();
+  constexpr auto kInfinity = static_cast<typename S::T>(__builtin_huge_val());
   Extremes<S> all = {S::all(kInfinity), S::all(-kInfinity), S::zero()};
   std::size_t j = 0;
   for (; j + S::kLanes <= count; j += S::kLanes) {
@@ -230,16 +230,16 @@ inline DecodeWeights for_logits(float* x, std::size_t count, Make make) {
 }
 
 template <class S>
-inline DecodeWeights range(const float* x, std::size_t count) {
-  return for_logits<S, false>(const_cast<float*>(x), count, AsTheyAre<S>{});
+inline DecodeWeights<typename S::T> range(const typename S::T* x, std::size_t count) {
+  return for_logits<S, false>(const_cast<typename S::T*>(x), count, AsTheyAre<S>{});
 }
 
 template <class S>
-inline DecodeWeights shifted(float* x, std::size_t count, float shift) {
+inline DecodeWeights<typename S::T> shifted(typename S::T* x, std::size_t count, typename S::T shift) {
   return for_logits<S, true>(x, count, Shifted<S>{shift});
 }
 
 template <class S>
-inline DecodeWeights extended(float* x, std::size_t count, float top) {
+inline DecodeWeights<typename S::T> extended(typename S::T* x, std::size_t count, typename S::T top) {
   return for_logits<S, true>(x, count, Extended<S>{top});
 }

@@ -1,4 +1,4 @@
-// The reference: the same text as the vector kernels, one value at a time; the pairs m·2ⁿ in f64.
+// The reference: the same text as the vector kernels, one value at a time; the pairs m·2ⁿ of f32 in f64.
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -15,6 +15,12 @@ struct CacheF32 {
   using T = float;
   static float load(const T* x) { return *x; }
   static float load_first(std::size_t, const T* x) { return *x; }
+};
+
+struct CacheF64 {
+  using T = double;
+  static double load(const T* x) { return *x; }
+  static double load_first(std::size_t, const T* x) { return *x; }
 };
 
 struct CacheF16 {
@@ -35,7 +41,8 @@ struct CacheBf16 {
   static float load_first(std::size_t, const T* x) { return load(x); }
 };
 
-inline void sums4(float a, float b, float c, float d, float* out) {
+template <class R>
+inline void sums4(R a, R b, R c, R d, R* out) {
   out[0] = a;
   out[1] = b;
   out[2] = c;
@@ -76,21 +83,41 @@ void decode_values_bf16__portable(const float* w, std::size_t ld, const DecodeRo
   values<F32, CacheBf16>(w, ld, rows, heads, acc);
 }
 
-DecodeWeights decode_range_f32__portable(const float* x, std::size_t count) { return range<F32>(x, count); }
+DecodeWeights<float> decode_range_f32__portable(const float* x, std::size_t count) { return range<F32>(x, count); }
 
-DecodeWeights decode_shifted_f32__portable(float* x, std::size_t count, float shift) {
+DecodeWeights<float> decode_shifted_f32__portable(float* x, std::size_t count, float shift) {
   return shifted<F32>(x, count, shift);
 }
 
-DecodeWeights decode_extended_f32__portable(float* x, std::size_t count, float top) {
+DecodeWeights<float> decode_extended_f32__portable(float* x, std::size_t count, float top) {
   constexpr double kLn2 = 0x1.62e42fefa39efp-1;
-  DecodeWeights all = {0, 0, 0};
+  DecodeWeights<float> all = {0, 0, 0};
   for (std::size_t i = 0; i < count; i++) {
     // e^(x − top·ln 2), whose size f64 holds
     x[i] = static_cast<float>(std::exp(x[i] - top * kLn2));
     all.sum += x[i];
   }
   return all;
+}
+
+void decode_scores_f64__portable(const double* q, const DecodeRows<double>& keys, const DecodeHeads& heads, double* x,
+                                 std::size_t ld) {
+  scores<F64, CacheF64>(q, keys, heads, x, ld);
+}
+
+void decode_values_f64__portable(const double* w, std::size_t ld, const DecodeRows<double>& rows,
+                                 const DecodeHeads& heads, double* acc) {
+  values<F64, CacheF64>(w, ld, rows, heads, acc);
+}
+
+DecodeWeights<double> decode_range_f64__portable(const double* x, std::size_t count) { return range<F64>(x, count); }
+
+DecodeWeights<double> decode_shifted_f64__portable(double* x, std::size_t count, double shift) {
+  return shifted<F64>(x, count, shift);
+}
+
+DecodeWeights<double> decode_extended_f64__portable(double* x, std::size_t count, double top) {
+  return extended<F64>(x, count, top);
 }
 
 }  // namespace lapidary

@@ -29,17 +29,20 @@ struct LightningShape {
 };
 
 // state: sequences × heads × d × e. Before: S before the first token if has_state, else not read; after: S after the
-// last. Same bits for any number of threads. Scratch: a few block × (d + e + block) a thread.
-Status lightning_attention(const LightningShape& shape, const float* q, const float* k, const float* v, float* out,
-                           float* state, bool has_state, const Context& context);
+// last. Same bits for any number of threads. Scratch: a few block × (d + e + block) a thread. T is float or
+// double.
+template <class T>
+Status lightning_attention(const LightningShape& shape, const T* q, const T* k, const T* v, T* out, T* state,
+                           bool has_state, const Context& context);
 
 // Given d_out and, in d_state, the gradient of the last state (not read unless has_d_state): dq, dk, dv and, in
 // d_state, the gradient of the first one. `state` is the first state or nullptr for zeros.
 //
 // All three are forward passes over other operands: dq = (d_out, v, k) with Sᵀ; and against time dk = (v, d_out, q) and
 // dv = (k, q, d_out).
-Status lightning_attention_backward(const LightningShape& shape, const float* q, const float* k, const float* v,
-                                    const float* d_out, const float* state, float* dq, float* dk, float* dv,
-                                    float* d_state, bool has_d_state, const Context& context);
+template <class T>
+Status lightning_attention_backward(const LightningShape& shape, const T* q, const T* k, const T* v, const T* d_out,
+                                    const T* state, T* dq, T* dk, T* dv, T* d_state, bool has_d_state,
+                                    const Context& context);
 
 }  // namespace lapidary

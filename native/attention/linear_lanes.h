@@ -1,4 +1,4 @@
-// The text of the kernels of linear_kernels.h, written once over F32 of core/*_lanes.h.
+// The text of the kernels of linear_kernels.h, written once over the lanes S of core/*_lanes.h.
 
 #include "core/exp_lanes.h"
 
@@ -8,9 +8,10 @@ inline typename S::Mask tail_mask(std::size_t left) {
 }
 
 template <class S>
-inline float max_of(const float* x, std::size_t n) {
+inline typename S::T max_of(const typename S::T* x, std::size_t n) {
+  using T = typename S::T;
   using V = typename S::V;
-  const V least = S::all(-__builtin_inff());
+  const V least = S::all(static_cast<T>(-__builtin_huge_val()));
   V top[4] = {least, least, least, least};
   std::size_t i = 0;
   for (; i + 4 * S::kLanes <= n; i += 4 * S::kLanes)
@@ -19,32 +20,32 @@ inline float max_of(const float* x, std::size_t n) {
     const auto mask = tail_mask<S>(n - i);
     top[0] = S::select(mask, S::max(top[0], S::load(mask, x + i)), top[0]);
   }
-  float lanes[S::kLanes];
+  T lanes[S::kLanes];
   S::store(lanes, S::max(S::max(top[0], top[1]), S::max(top[2], top[3])));
-  float max = lanes[0];
+  T max = lanes[0];
   for (int l = 1; l < S::kLanes; l++) max = lanes[l] > max ? lanes[l] : max;
   return max;
 }
 
 template <class S>
-inline double exp_minus(float* x, std::size_t n, float max) {
+inline double exp_minus(typename S::T* x, std::size_t n, typename S::T max) {
   using V = typename S::V;
   const V top = S::all(max);
   V sum[2] = {S::zero(), S::zero()};
   std::size_t i = 0;
   for (; i + 2 * S::kLanes <= n; i += 2 * S::kLanes)
     for (int u = 0; u < 2; u++) {
-      const V y = exp_lanes<S>(S::sub(S::load(x + i + u * S::kLanes), top));
+      const V y = exp_of<S>(S::sub(S::load(x + i + u * S::kLanes), top));
       S::store(x + i + u * S::kLanes, y);
       sum[u] = S::add(sum[u], y);
     }
   for (; i < n; i += S::kLanes) {
     const auto mask = tail_mask<S>(n - i);
-    const V y = S::select(mask, exp_lanes<S>(S::sub(S::load(mask, x + i), top)), S::zero());
+    const V y = S::select(mask, exp_of<S>(S::sub(S::load(mask, x + i), top)), S::zero());
     S::store(mask, x + i, y);
     sum[0] = S::add(sum[0], y);
   }
-  float lanes[S::kLanes];
+  typename S::T lanes[S::kLanes];
   S::store(lanes, S::add(sum[0], sum[1]));
   double total = 0;
   for (int l = 0; l < S::kLanes; l++) total += lanes[l];
@@ -52,7 +53,7 @@ inline double exp_minus(float* x, std::size_t n, float max) {
 }
 
 template <class S>
-inline void center_by(float* a, const float* w, float c, std::size_t n) {
+inline void center_by(typename S::T* a, const typename S::T* w, typename S::T c, std::size_t n) {
   const typename S::V middle = S::all(c);
   std::size_t i = 0;
   for (; i + S::kLanes <= n; i += S::kLanes) S::store(a + i, S::mul(S::load(w + i), S::sub(S::load(a + i), middle)));
@@ -62,7 +63,7 @@ inline void center_by(float* a, const float* w, float c, std::size_t n) {
 }
 
 template <class S>
-inline void complement_by(float* a, const float* w, float c, std::size_t n) {
+inline void complement_by(typename S::T* a, const typename S::T* w, typename S::T c, std::size_t n) {
   const typename S::V middle = S::all(c), one = S::all(1);
   std::size_t i = 0;
   for (; i + S::kLanes <= n; i += S::kLanes)

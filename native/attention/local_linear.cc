@@ -34,16 +34,17 @@ class Total {
 
 }  // namespace
 
-Status local_linear_attention(const LocalLinearShape& shape, const float* q, const float* k, const float* v,
-                              size_t from, size_t to, float* out, LocalLinearReport& report, const Context& context) {
-  constexpr size_t kRows = LocalLinearPanel::kQueries;
+template <class T>
+Status local_linear_attention(const LocalLinearShape& shape, const T* q, const T* k, const T* v, size_t from, size_t to,
+                              T* out, LocalLinearReport& report, const Context& context) {
+  constexpr size_t kRows = LocalLinearPanel<T>::kQueries;
   const size_t panels = ceil_div(to - from, kRows);
   Total total;
   // Later panels see more keys: they begin first.
   parallel_for(panels * shape.heads, [&](size_t part) {
     if (context.cancelled()) return total.add(Status::aborted, {});
     const size_t first = from + (panels - 1 - part / shape.heads) * kRows, head = part % shape.heads;
-    LocalLinearPanel panel(shape, false, context);
+    LocalLinearPanel<T> panel(shape, false, context);
     total.add(
         panel.ok() ? panel.forward(q, k, v, head, first, std::min(kRows, to - first), out) : Status::out_of_memory,
         panel.report());
@@ -51,15 +52,16 @@ Status local_linear_attention(const LocalLinearShape& shape, const float* q, con
   return total.get(report);
 }
 
-Status local_linear_attention_backward(const LocalLinearShape& shape, const float* q, const float* k, const float* v,
-                                       const float* d_out, float* dq, float* dk, float* dv, LocalLinearReport& report,
+template <class T>
+Status local_linear_attention_backward(const LocalLinearShape& shape, const T* q, const T* k, const T* v,
+                                       const T* d_out, T* dq, T* dk, T* dv, LocalLinearReport& report,
                                        const Context& context) {
-  constexpr size_t kRows = LocalLinearPanel::kQueries;
-  std::fill_n(dk, shape.keys * shape.heads * shape.d, 0.0f);
-  std::fill_n(dv, shape.keys * shape.heads * shape.e, 0.0f);
+  constexpr size_t kRows = LocalLinearPanel<T>::kQueries;
+  std::fill_n(dk, shape.keys * shape.heads * shape.d, T{0});
+  std::fill_n(dv, shape.keys * shape.heads * shape.e, T{0});
   Total total;
   parallel_for(shape.heads, [&](size_t head) {
-    LocalLinearPanel panel(shape, true, context);
+    LocalLinearPanel<T> panel(shape, true, context);
     Status status = panel.ok() ? Status::ok : Status::out_of_memory;
     for (size_t first = 0; first < shape.queries && status == Status::ok; first += kRows)
       status = panel.backward(q, k, v, d_out, head, first, std::min(kRows, shape.queries - first), dq, dk, dv);
@@ -67,5 +69,16 @@ Status local_linear_attention_backward(const LocalLinearShape& shape, const floa
   });
   return total.get(report);
 }
+
+template Status local_linear_attention(const LocalLinearShape&, const float*, const float*, const float*, size_t,
+                                       size_t, float*, LocalLinearReport&, const Context&);
+template Status local_linear_attention(const LocalLinearShape&, const double*, const double*, const double*, size_t,
+                                       size_t, double*, LocalLinearReport&, const Context&);
+template Status local_linear_attention_backward(const LocalLinearShape&, const float*, const float*, const float*,
+                                                const float*, float*, float*, float*, LocalLinearReport&,
+                                                const Context&);
+template Status local_linear_attention_backward(const LocalLinearShape&, const double*, const double*, const double*,
+                                                const double*, double*, double*, double*, LocalLinearReport&,
+                                                const Context&);
 
 }  // namespace lapidary

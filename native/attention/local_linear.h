@@ -8,16 +8,16 @@
 // Sherman-Morrison formula: Σ/ω = C + λI + μ̂μ̂ᵀ. Centred, nothing is divided by δ, which rounds to 0 or below it when q
 // is far from the keys, and a single key gives its value exactly.
 //
-// A panel of 64 queries keeps its weights (64 × keys floats) and a copy of the keys, shifted by their mean: weights and
-// C do not change, and what rounds is their spread, not their distance from 0.
+// A panel of 64 queries keeps its weights (64 × keys numbers) and a copy of the keys, shifted by their mean: weights
+// and C do not change, and what rounds is their spread, not their distance from 0.
 //
 //   direct  C, its Cholesky factor and the result in f64, n·d² + d³/3 multiplications a query
-//   cg      f32 with f64 inner products, C never formed: C·p = Σ ŵ_j·((k_j − k̄)ᵀp)·k_j by two products of a panel
+//   cg      in T with f64 inner products, C never formed: C·p = Σ ŵ_j·((k_j − k̄)ᵀp)·k_j by two products of a panel
 //           with the keys; 2·n·d multiplications a query and iteration. Rows that have converged drop out.
 //
 // Bound: the FMA peak, of f64 for direct.
 //
-// Source: Zuo, Li et al., Local Linear Attention (2025), section 3 and algorithm 1.
+// Source: Zuo, Li et al., Local Linear Attention (2025).
 #pragma once
 
 #include <cstddef>
@@ -48,15 +48,16 @@ struct LocalLinearReport {
 };
 
 // Queries [from, to); out has queries rows. A query that sees no key gives zeros. Same bits for any number of threads
-// and any cut at multiples of 64. Scratch a thread: (64 + d)·keys floats and a few panels.
-Status local_linear_attention(const LocalLinearShape& shape, const float* q, const float* k, const float* v,
-                              std::size_t from, std::size_t to, float* out, LocalLinearReport& report,
-                              const Context& context);
+// and any cut at multiples of 64. Scratch a thread: (64 + d)·keys numbers and a few panels. T is float or double.
+template <class T>
+Status local_linear_attention(const LocalLinearShape& shape, const T* q, const T* k, const T* v, std::size_t from,
+                              std::size_t to, T* out, LocalLinearReport& report, const Context& context);
 
-// dq, dk, dv for d_out (queries × heads·e). Threads share out heads. Scratch a thread: (128 + d)·keys floats and a few
+// dq, dk, dv for d_out (queries × heads·e). Threads share out heads. Scratch a thread: (128 + d)·keys numbers and a few
 // panels.
-Status local_linear_attention_backward(const LocalLinearShape& shape, const float* q, const float* k, const float* v,
-                                       const float* d_out, float* dq, float* dk, float* dv, LocalLinearReport& report,
+template <class T>
+Status local_linear_attention_backward(const LocalLinearShape& shape, const T* q, const T* k, const T* v,
+                                       const T* d_out, T* dq, T* dk, T* dv, LocalLinearReport& report,
                                        const Context& context);
 
 }  // namespace lapidary

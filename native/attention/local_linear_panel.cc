@@ -27,8 +27,9 @@ double dot(const A* a, const B* b, size_t n) {
 
 }  // namespace
 
-LocalLinearPanel::LocalLinearPanel(const LocalLinearShape& shape, bool backward, const Context& context)
-    : shape_(shape), context_(context), kernels_(kLinear.pick()) {
+template <class T>
+LocalLinearPanel<T>::LocalLinearPanel(const LocalLinearShape& shape, bool backward, const Context& context)
+    : shape_(shape), context_(context), kernels_(kLinear<T>.pick()) {
   const size_t d = shape.d, e = shape.e;
   bool ok = true;
   const auto take = [&](auto*& to, std::optional<size_t> n) {
@@ -63,66 +64,71 @@ LocalLinearPanel::LocalLinearPanel(const LocalLinearShape& shape, bool backward,
   ok_ = ok;
 }
 
-size_t LocalLinearPanel::visible(size_t query) const {
+template <class T>
+size_t LocalLinearPanel<T>::visible(size_t query) const {
   if (!shape_.causal) return shape_.keys;
   const size_t end = query + 1 + shape_.keys;
   return end > shape_.queries ? std::min(shape_.keys, end - shape_.queries) : 0;
 }
 
-Status LocalLinearPanel::begin(const float* q, const float* k, size_t head, size_t first, size_t count) {
+template <class T>
+Status LocalLinearPanel<T>::begin(const T* q, const T* k, size_t head, size_t first, size_t count) {
   const size_t d = shape_.d, width = shape_.heads * d;
   head_ = head;
   first_ = first;
   count_ = count;
   seen_ = visible(first + count - 1);
   if (seen_ == 0) return Status::ok;
-  const float* const keys = k + head * d;
+  const T* const keys = k + head * d;
   const size_t step = ceil_div(seen_, kShiftSamples);
-  std::fill_n(shift_, d, 0.0f);
+  std::fill_n(shift_, d, T{0});
   for (size_t j = 0; j < seen_; j += step)
     for (size_t c = 0; c < d; c++) shift_[c] += keys[j * width + c];
-  const auto samples = static_cast<float>(ceil_div(seen_, step));
+  const auto samples = static_cast<T>(ceil_div(seen_, step));
   for (size_t c = 0; c < d; c++) shift_[c] /= samples;
   for (size_t j = 0; j < seen_; j++)
     for (size_t c = 0; c < d; c++) keys_[j * d + c] = keys[j * width + c] - shift_[c];
-  for (size_t i = 0; i < count; i++) std::memcpy(q_ + i * d, q + (first + i) * width + head * d, d * sizeof(float));
+  for (size_t i = 0; i < count; i++) std::memcpy(q_ + i * d, q + (first + i) * width + head * d, d * sizeof(T));
   const Status status = weigh();
   return status == Status::ok ? mean_and_offset() : status;
 }
 
 // to (rows × n, kTile from row to row) ← x·keysᵀ for keys [j, j + n)
-Status LocalLinearPanel::product_with_keys(const float* x, size_t rows, size_t j, size_t n, float* to) {
+template <class T>
+Status LocalLinearPanel<T>::product_with_keys(const T* x, size_t rows, size_t j, size_t n, T* to) {
   const size_t d = shape_.d;
-  return gemm<float>(rows, n, d, 1, {x, d, false}, {keys_ + j * d, d, true}, 0, to, kTile, context_);
+  return gemm<T>(rows, n, d, 1, {x, d, false}, {keys_ + j * d, d, true}, 0, to, kTile, context_);
 }
 
 // The softmax of each row over what it sees. That the keys are shifted adds the same to all scores of a row.
-Status LocalLinearPanel::weigh() {
+template <class T>
+Status LocalLinearPanel<T>::weigh() {
   const size_t d = shape_.d;
   for (size_t j = 0; j < seen_; j += kTile) {
     if (context_.cancelled()) return Status::aborted;
-    const Status status = gemm<float>(count_, std::min(kTile, seen_ - j), d, static_cast<float>(shape_.scale),
-                                      {q_, d, false}, {keys_ + j * d, d, true}, 0, weights_ + j, seen_, context_);
+    const Status status = gemm<T>(count_, std::min(kTile, seen_ - j), d, static_cast<T>(shape_.scale), {q_, d, false},
+                                  {keys_ + j * d, d, true}, 0, weights_ + j, seen_, context_);
     if (status != Status::ok) return status;
   }
   for (size_t i = 0; i < count_; i++) {
-    float* const w = weights_ + i * seen_;
+    T* const w = weights_ + i * seen_;
     const size_t seen = visible(first_ + i);
-    const float max = kernels_.row_max(w, seen);
+    const T max = kernels_.row_max(w, seen);
     double sum = 0;
     for (size_t j = 0; j < seen; j += kSegment) sum += kernels_.exp_row(w + j, std::min(kSegment, seen - j), max);
-    const auto factor = static_cast<float>(1 / sum);
+    const auto factor = static_cast<T>(1 / sum);
     if (seen > 1)  // a single weight is 1 as it stands
       for (size_t j = 0; j < seen; j++) w[j] *= factor;
-    std::fill(w + seen, w + seen_, 0.0f);
+    std::fill(w + seen, w + seen_, T{0});
   }
   return Status::ok;
 }
 
-Status LocalLinearPanel::mean_and_offset() {
+template <class T>
+Status LocalLinearPanel<T>::mean_and_offset() {
   const size_t d = shape_.d;
   const Status status =
-      gemm<float>(count_, d, seen_, 1, {weights_, seen_, false}, {keys_, d, false}, 0, mean_, d, context_);
+      gemm<T>(count_, d, seen_, 1, {weights_, seen_, false}, {keys_, d, false}, 0, mean_, d, context_);
   for (size_t i = 0; i < count_; i++)
     for (size_t c = 0; c < d; c++) offset_[i * d + c] = mean_[i * d + c] - (q_[i * d + c] - shift_[c]);
   return status;
@@ -130,12 +136,13 @@ Status LocalLinearPanel::mean_and_offset() {
 
 // (C + λI)·solution = right, row by row. Rows that see one key at most are left at 0: there C is 0 and nothing depends
 // on them.
-Status LocalLinearPanel::conjugate_gradient(const float* right, float* solution) {
+template <class T>
+Status LocalLinearPanel<T>::conjugate_gradient(const T* right, T* solution) {
   const size_t d = shape_.d;
   size_t rows[kQueries];
   double squares[kQueries], start[kQueries];
   size_t active = 0;
-  std::fill_n(solution, count_ * d, 0.0f);
+  std::fill_n(solution, count_ * d, T{0});
   for (size_t i = 0; i < count_; i++) {
     const double square = dot(right + i * d, right + i * d, d);
     if (visible(first_ + i) <= 1 || square == 0) continue;
@@ -156,8 +163,8 @@ Status LocalLinearPanel::conjugate_gradient(const float* right, float* solution)
       break;
     }
     report_.iterations = std::max(report_.iterations, iteration + 1);
-    float middle[kQueries];
-    for (size_t a = 0; a < active; a++) middle[a] = static_cast<float>(dot(direction_ + a * d, mean_ + rows[a] * d, d));
+    T middle[kQueries];
+    for (size_t a = 0; a < active; a++) middle[a] = static_cast<T>(dot(direction_ + a * d, mean_ + rows[a] * d, d));
     for (size_t j = 0; j < seen_; j += kTile) {
       if (context_.cancelled()) return Status::aborted;
       const size_t n = std::min(kTile, seen_ - j);
@@ -165,22 +172,22 @@ Status LocalLinearPanel::conjugate_gradient(const float* right, float* solution)
       if (status != Status::ok) return status;
       for (size_t a = 0; a < active; a++)
         kernels_.center(tile_ + a * kTile, weights_ + rows[a] * seen_ + j, middle[a], n);
-      status = gemm<float>(active, d, n, 1, {tile_, kTile, false}, {keys_ + j * d, d, false}, j == 0 ? 0 : 1, image_, d,
-                           context_);
+      status = gemm<T>(active, d, n, 1, {tile_, kTile, false}, {keys_ + j * d, d, false}, j == 0 ? 0 : 1, image_, d,
+                       context_);
       if (status != Status::ok) return status;
     }
     size_t left = 0;
     for (size_t a = 0; a < active; a++) {
-      float *const p = direction_ + a * d, *const image = image_ + a * d, *const r = residual_ + a * d;
-      float* const x = solution + rows[a] * d;
-      for (size_t c = 0; c < d; c++) image[c] += static_cast<float>(shape_.lambda) * p[c];
+      T *const p = direction_ + a * d, *const image = image_ + a * d, *const r = residual_ + a * d;
+      T* const x = solution + rows[a] * d;
+      for (size_t c = 0; c < d; c++) image[c] += static_cast<T>(shape_.lambda) * p[c];
       const double curvature = dot(p, image, d);
       if (!(curvature > 0)) {  // λ = 0 and p in the kernel of C, or NaN
         finish(a, false);
-        if (curvature != curvature) std::fill_n(x, d, std::numeric_limits<float>::quiet_NaN());
+        if (curvature != curvature) std::fill_n(x, d, std::numeric_limits<T>::quiet_NaN());
         continue;
       }
-      const auto alpha = static_cast<float>(squares[a] / curvature);
+      const auto alpha = static_cast<T>(squares[a] / curvature);
       for (size_t c = 0; c < d; c++) {
         x[c] += alpha * p[c];
         r[c] -= alpha * image[c];
@@ -191,8 +198,8 @@ Status LocalLinearPanel::conjugate_gradient(const float* right, float* solution)
         finish(a, true);
         continue;
       }
-      const auto beta = static_cast<float>(square / previous);
-      float *const to_p = direction_ + left * d, *const to_r = residual_ + left * d;
+      const auto beta = static_cast<T>(square / previous);
+      T *const to_p = direction_ + left * d, *const to_r = residual_ + left * d;
       for (size_t c = 0; c < d; c++) {
         to_p[c] = r[c] + beta * p[c];
         to_r[c] = r[c];
@@ -208,9 +215,10 @@ Status LocalLinearPanel::conjugate_gradient(const float* right, float* solution)
 }
 
 // The Cholesky factor of C + λI of one row, in f64, in the lower triangle of covariance_.
-Status LocalLinearPanel::factor(size_t row) {
+template <class T>
+Status LocalLinearPanel<T>::factor(size_t row) {
   const size_t d = shape_.d, seen = visible(first_ + row);
-  const float* const w = weights_ + row * seen_;
+  const T* const w = weights_ + row * seen_;
   std::fill_n(mean64_, d, 0.0);
   double total = 0;
   for (size_t j = 0; j < seen; j++) {
@@ -245,7 +253,7 @@ Status LocalLinearPanel::factor(size_t row) {
     covariance_[c * d + c] += shape_.lambda;
     largest = std::max(largest, covariance_[c * d + c]);
   }
-  // A pivot below this is what rounding makes of 0: the entries of C carry the errors of the f32 keys, squared.
+  // A pivot below this is what rounding makes of 0: the entries of C carry the errors of the keys, squared.
   const double least = 16 * static_cast<double>(d) * 0x1p-53 * largest;
   for (size_t i = 0; i < d; i++) {
     double* const a = covariance_ + i * d;
@@ -262,7 +270,8 @@ Status LocalLinearPanel::factor(size_t row) {
 }
 
 // x ← (C + λI)⁻¹·x
-void LocalLinearPanel::solve(double* x) const {
+template <class T>
+void LocalLinearPanel<T>::solve(double* x) const {
   const size_t d = shape_.d;
   for (size_t i = 0; i < d; i++) x[i] = (x[i] - dot(covariance_ + i * d, x, i)) / covariance_[i * d + i];
   for (size_t i = d; i-- > 0;) {
@@ -271,7 +280,8 @@ void LocalLinearPanel::solve(double* x) const {
   }
 }
 
-Status LocalLinearPanel::solve_direct(size_t row, bool with_gradient) {
+template <class T>
+Status LocalLinearPanel<T>::solve_direct(size_t row, bool with_gradient) {
   const size_t d = shape_.d;
   std::fill_n(y64_, d, 0.0);
   std::fill_n(u64_, d, 0.0);
@@ -288,51 +298,54 @@ Status LocalLinearPanel::solve_direct(size_t row, bool with_gradient) {
   } else {
     std::fill_n(mean64_, d, 0.0);
   }
-  for (size_t c = 0; c < d; c++) y_[row * d + c] = static_cast<float>(y64_[c]);
+  for (size_t c = 0; c < d; c++) y_[row * d + c] = static_cast<T>(y64_[c]);
   if (with_gradient)
-    for (size_t c = 0; c < d; c++) u_[row * d + c] = static_cast<float>(u64_[c]);
+    for (size_t c = 0; c < d; c++) u_[row * d + c] = static_cast<T>(u64_[c]);
   return Status::ok;
 }
 
-void LocalLinearPanel::output_direct(size_t row, const float* v, float* out) const {
+template <class T>
+void LocalLinearPanel<T>::output_direct(size_t row, const T* v, T* out) const {
   const size_t d = shape_.d, e = shape_.e, seen = visible(first_ + row);
-  const float* const w = weights_ + row * seen_;
+  const T* const w = weights_ + row * seen_;
   const double middle = dot(mean64_, y64_, d);
   std::fill_n(out64_, e, 0.0);
   for (size_t j = 0; j < seen; j++) {
     if (w[j] == 0) continue;
     const double factor = static_cast<double>(w[j]) * (1 - (dot(keys_ + j * d, y64_, d) - middle));
-    const float* const value = v + j * shape_.heads * e + head_ * e;
+    const T* const value = v + j * shape_.heads * e + head_ * e;
     for (size_t c = 0; c < e; c++) out64_[c] += factor * static_cast<double>(value[c]);
   }
-  for (size_t c = 0; c < e; c++) out[c] = static_cast<float>(out64_[c]);
+  for (size_t c = 0; c < e; c++) out[c] = static_cast<T>(out64_[c]);
 }
 
 // out ← Σ ŵ·(1 − (k − k̄)ᵀy)·v by products of the panel
-Status LocalLinearPanel::output(const float* v, float* out) {
+template <class T>
+Status LocalLinearPanel<T>::output(const T* v, T* out) {
   const size_t d = shape_.d, e = shape_.e, width = shape_.heads * e;
-  float middle[kQueries];
-  for (size_t i = 0; i < count_; i++) middle[i] = static_cast<float>(dot(y_ + i * d, mean_ + i * d, d));
+  T middle[kQueries];
+  for (size_t i = 0; i < count_; i++) middle[i] = static_cast<T>(dot(y_ + i * d, mean_ + i * d, d));
   for (size_t j = 0; j < seen_; j += kTile) {
     if (context_.cancelled()) return Status::aborted;
     const size_t n = std::min(kTile, seen_ - j);
     Status status = product_with_keys(y_, count_, j, n, tile_);
     if (status != Status::ok) return status;
     for (size_t i = 0; i < count_; i++) kernels_.complement(tile_ + i * kTile, weights_ + i * seen_ + j, middle[i], n);
-    status = gemm<float>(count_, e, n, 1, {tile_, kTile, false}, {v + j * width + head_ * e, width, false},
-                         j == 0 ? 0 : 1, out + first_ * width + head_ * e, width, context_);
+    status = gemm<T>(count_, e, n, 1, {tile_, kTile, false}, {v + j * width + head_ * e, width, false}, j == 0 ? 0 : 1,
+                     out + first_ * width + head_ * e, width, context_);
     if (status != Status::ok) return status;
   }
   return Status::ok;
 }
 
-Status LocalLinearPanel::forward(const float* q, const float* k, const float* v, size_t head, size_t first,
-                                 size_t count, float* out) {
+template <class T>
+Status LocalLinearPanel<T>::forward(const T* q, const T* k, const T* v, size_t head, size_t first, size_t count,
+                                    T* out) {
   const size_t width = shape_.heads * shape_.e;
   Status status = begin(q, k, head, first, count);
   if (status != Status::ok) return status;
   if (seen_ == 0) {
-    for (size_t i = 0; i < count; i++) std::fill_n(out + (first + i) * width + head * shape_.e, shape_.e, 0.0f);
+    for (size_t i = 0; i < count; i++) std::fill_n(out + (first + i) * width + head * shape_.e, shape_.e, T{0});
     return Status::ok;
   }
   if (shape_.solver == LocalLinearSolver::cg) {
@@ -349,27 +362,28 @@ Status LocalLinearPanel::forward(const float* q, const float* k, const float* v,
 }
 
 // b̃_j = b_j − Σ ŵ·b with b_j = d_out·v_j, into b_; t = Σ ŵ_j·b̃_j·(k_j − k̄), into t_.
-Status LocalLinearPanel::gradient_right_side(const float* v) {
+template <class T>
+Status LocalLinearPanel<T>::gradient_right_side(const T* v) {
   const size_t d = shape_.d, e = shape_.e, width = shape_.heads * e;
   for (size_t j = 0; j < seen_; j += kTile) {
     if (context_.cancelled()) return Status::aborted;
-    const Status status = gemm<float>(count_, std::min(kTile, seen_ - j), e, 1, {g_, e, false},
-                                      {v + j * width + head_ * e, width, true}, 0, b_ + j, seen_, context_);
+    const Status status = gemm<T>(count_, std::min(kTile, seen_ - j), e, 1, {g_, e, false},
+                                  {v + j * width + head_ * e, width, true}, 0, b_ + j, seen_, context_);
     if (status != Status::ok) return status;
   }
   for (size_t i = 0; i < count_; i++) {
-    float* const b = b_ + i * seen_;
-    const auto mean = static_cast<float>(dot(weights_ + i * seen_, b, seen_));
+    T* const b = b_ + i * seen_;
+    const auto mean = static_cast<T>(dot(weights_ + i * seen_, b, seen_));
     for (size_t j = 0; j < seen_; j++) b[j] -= mean;
   }
   for (size_t j = 0; j < seen_; j += kTile) {
     const size_t n = std::min(kTile, seen_ - j);
     for (size_t i = 0; i < count_; i++) {
-      const float *const w = weights_ + i * seen_ + j, *const b = b_ + i * seen_ + j;
+      const T *const w = weights_ + i * seen_ + j, *const b = b_ + i * seen_ + j;
       for (size_t c = 0; c < n; c++) tile_[i * kTile + c] = w[c] * b[c];
     }
     const Status status =
-        gemm<float>(count_, d, n, 1, {tile_, kTile, false}, {keys_ + j * d, d, false}, j == 0 ? 0 : 1, t_, d, context_);
+        gemm<T>(count_, d, n, 1, {tile_, kTile, false}, {keys_ + j * d, d, false}, j == 0 ? 0 : 1, t_, d, context_);
     if (status != Status::ok) return status;
   }
   return Status::ok;
@@ -380,18 +394,18 @@ Status LocalLinearPanel::gradient_right_side(const float* v) {
 //   dl_j  = ŵ_j·((1 − a_j)·(b̃_j − e_j) + λ·yᵀu), the gradient of the score l_j = s·q·k_j
 //   dk_j += ŵ_j·(e_j − b̃_j)·y − ŵ_j·(1 − a_j)·u + s·dl_j·q
 //   dq    = u + s·Σ dl_j·k_j
-Status LocalLinearPanel::backward(const float* q, const float* k, const float* v, const float* d_out, size_t head,
-                                  size_t first, size_t count, float* dq, float* dk, float* dv) {
+template <class T>
+Status LocalLinearPanel<T>::backward(const T* q, const T* k, const T* v, const T* d_out, size_t head, size_t first,
+                                     size_t count, T* dq, T* dk, T* dv) {
   const size_t d = shape_.d, e = shape_.e, wide_d = shape_.heads * d, wide_e = shape_.heads * e;
-  float* const to_q = dq + first * wide_d + head * d;
+  T* const to_q = dq + first * wide_d + head * d;
   Status status = begin(q, k, head, first, count);
   if (status != Status::ok) return status;
   if (seen_ == 0) {
-    for (size_t i = 0; i < count; i++) std::fill_n(to_q + i * wide_d, d, 0.0f);
+    for (size_t i = 0; i < count; i++) std::fill_n(to_q + i * wide_d, d, T{0});
     return Status::ok;
   }
-  for (size_t i = 0; i < count; i++)
-    std::memcpy(g_ + i * e, d_out + (first + i) * wide_e + head * e, e * sizeof(float));
+  for (size_t i = 0; i < count; i++) std::memcpy(g_ + i * e, d_out + (first + i) * wide_e + head * e, e * sizeof(T));
   status = gradient_right_side(v);
   if (status != Status::ok) return status;
   if (shape_.solver == LocalLinearSolver::cg) {
@@ -403,14 +417,14 @@ Status LocalLinearPanel::backward(const float* q, const float* k, const float* v
   }
   if (status != Status::ok) return status;
 
-  float middle_y[kQueries], middle_u[kQueries], shared[kQueries];
+  T middle_y[kQueries], middle_u[kQueries], shared[kQueries];
   for (size_t i = 0; i < count; i++) {
-    middle_y[i] = static_cast<float>(dot(y_ + i * d, mean_ + i * d, d));
-    middle_u[i] = static_cast<float>(dot(u_ + i * d, mean_ + i * d, d));
-    shared[i] = static_cast<float>(shape_.lambda * dot(y_ + i * d, u_ + i * d, d));
+    middle_y[i] = static_cast<T>(dot(y_ + i * d, mean_ + i * d, d));
+    middle_u[i] = static_cast<T>(dot(u_ + i * d, mean_ + i * d, d));
+    shared[i] = static_cast<T>(shape_.lambda * dot(y_ + i * d, u_ + i * d, d));
     std::copy_n(u_ + i * d, d, to_q + i * wide_d);
   }
-  const auto scale = static_cast<float>(shape_.scale);
+  const auto scale = static_cast<T>(shape_.scale);
   for (size_t j = 0; j < seen_; j += kTile) {
     if (context_.cancelled()) return Status::aborted;
     const size_t n = std::min(kTile, seen_ - j);
@@ -418,19 +432,19 @@ Status LocalLinearPanel::backward(const float* q, const float* k, const float* v
     if (status == Status::ok) status = product_with_keys(u_, count, j, n, tile_u_);
     if (status != Status::ok) return status;
     for (size_t i = 0; i < count; i++) {
-      const float *const w = weights_ + i * seen_ + j, *const b = b_ + i * seen_ + j;
-      float *const a = tile_ + i * kTile, *const u = tile_u_ + i * kTile, *const l = tile_l_ + i * kTile;
+      const T *const w = weights_ + i * seen_ + j, *const b = b_ + i * seen_ + j;
+      T *const a = tile_ + i * kTile, *const u = tile_u_ + i * kTile, *const l = tile_l_ + i * kTile;
       for (size_t c = 0; c < n; c++) {
-        const float rest = 1 - (a[c] - middle_y[i]), slope = (u[c] - middle_u[i]) - b[c];
+        const T rest = 1 - (a[c] - middle_y[i]), slope = (u[c] - middle_u[i]) - b[c];
         l[c] = w[c] * (shared[i] - rest * slope);
         a[c] = w[c] * rest;
         u[c] = w[c] * slope;
       }
     }
-    float* const to_k = dk + j * wide_d + head * d;
-    const auto add = [&](size_t rows, size_t cols, size_t depth, float alpha, Operand<float> x, Operand<float> z,
-                         float* to, size_t stride) {
-      if (status == Status::ok) status = gemm<float>(rows, cols, depth, alpha, x, z, 1, to, stride, context_);
+    T* const to_k = dk + j * wide_d + head * d;
+    const auto add = [&](size_t rows, size_t cols, size_t depth, T alpha, Operand<T> x, Operand<T> z, T* to,
+                         size_t stride) {
+      if (status == Status::ok) status = gemm<T>(rows, cols, depth, alpha, x, z, 1, to, stride, context_);
     };
     add(n, e, count, 1, {tile_, kTile, true}, {g_, e, false}, dv + j * wide_e + head * e, wide_e);
     add(n, d, count, 1, {tile_u_, kTile, true}, {y_, d, false}, to_k, wide_d);
@@ -441,5 +455,8 @@ Status LocalLinearPanel::backward(const float* q, const float* k, const float* v
   }
   return Status::ok;
 }
+
+template class LocalLinearPanel<float>;
+template class LocalLinearPanel<double>;
 
 }  // namespace lapidary

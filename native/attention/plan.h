@@ -1,7 +1,7 @@
 // How large the tiles of attention should be, and how many words then cross between a fast memory of M words and a slow
 // one.
 //
-// Source: Saha & Ye, The I/O Complexity of Attention, or How Optimal is FlashAttention? (2024), theorems 1.1 and 1.3;
+// Source: Saha & Ye, The I/O Complexity of Attention, or How Optimal is FlashAttention? (2024), both regimes;
 // tile sizes of Dao et al., FlashAttention (2022), algorithm 1, line 1.
 #pragma once
 

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 
 #include "core/arena.h"
 #include "core/checked.h"
@@ -64,6 +65,49 @@ class Turner {
   double highest_ = 0;
 };
 
+// f64, the reference: sines and cosines of the C library, with what the product position·frequency rounds away put
+// back to first order.
+class Turner64 {
+ public:
+  explicit Turner64(const RotaryShape& shape)
+      : shape_(shape),
+        cos_(frame_.take<double>(shape.frequencies.size())),
+        sin_(frame_.take<double>(shape.frequencies.size())) {}
+
+  bool ok() const { return cos_ != nullptr && sin_ != nullptr; }
+
+  void set(double position) {
+    for (size_t i = 0; i < shape_.frequencies.size(); i++) {
+      const double f = shape_.frequencies[i], angle = position * f, rest = std::fma(position, f, -angle);
+      const double cos = std::cos(angle), sin = std::sin(angle);
+      cos_[i] = cos - rest * sin;
+      sin_[i] = sin + rest * cos;
+    }
+  }
+
+  void row(const double* x, double* y) const {
+    const size_t d = shape_.d, pairs = shape_.frequencies.size();
+    const bool half = shape_.layout == RotaryLayout::half;
+    for (size_t h = 0; h < shape_.heads; h++, x += d, y += d) {
+      for (size_t i = 0; i < pairs; i++) {
+        const size_t first = half ? i : 2 * i, second = half ? i + pairs : 2 * i + 1;
+        const double a = x[first], b = x[second];
+        y[first] = a * cos_[i] - b * sin_[i];
+        y[second] = b * cos_[i] + a * sin_[i];
+      }
+      if (x != y) std::copy(x + 2 * pairs, x + d, y + 2 * pairs);
+    }
+  }
+
+ private:
+  const RotaryShape& shape_;
+  ArenaFrame frame_;
+  double *cos_, *sin_;
+};
+
+template <class T>
+using TurnerOf = std::conditional_t<std::is_same_v<T, double>, Turner64, Turner>;
+
 // Rows in parts; body(first, last) takes rows of one part.
 template <class Body>
 Status each_part(const RotaryShape& shape, const Context& context, Body&& body) {
@@ -76,9 +120,10 @@ Status each_part(const RotaryShape& shape, const Context& context, Body&& body) 
 
 }  // namespace
 
-Status rotate_range(const RotaryShape& shape, const float* x, double delta, size_t from, size_t to, float* out,
+template <class T>
+Status rotate_range(const RotaryShape& shape, const T* x, double delta, size_t from, size_t to, T* out,
                     const Context& context) {
-  Turner turner(shape);
+  TurnerOf<T> turner(shape);
   if (!turner.ok()) return Status::out_of_memory;
   turner.set(delta);
   const size_t width = shape.heads * shape.d;
@@ -88,17 +133,18 @@ Status rotate_range(const RotaryShape& shape, const float* x, double delta, size
       if (i >= from && i < to)
         turner.row(x + i * width, out + i * width);
       else if (x != out)
-        std::memcpy(out + i * width, x + i * width, width * sizeof(float));
+        std::memcpy(out + i * width, x + i * width, width * sizeof(T));
     }
   });
 }
 
-Status rotate_positions(const RotaryShape& shape, const float* x, std::span<const double> positions, float* out,
+template <class T>
+Status rotate_positions(const RotaryShape& shape, const T* x, std::span<const double> positions, T* out,
                         const Context& context) {
   const size_t width = shape.heads * shape.d;
   std::atomic<bool> no_memory{false};
   const Status status = each_part(shape, context, [&](size_t first, size_t last) {
-    Turner turner(shape);
+    TurnerOf<T> turner(shape);
     if (!turner.ok()) return no_memory.store(true);
     for (size_t i = first; i < last; i++) {
       turner.set(positions[i]);
@@ -107,5 +153,10 @@ Status rotate_positions(const RotaryShape& shape, const float* x, std::span<cons
   });
   return no_memory ? Status::out_of_memory : status;
 }
+
+template Status rotate_range(const RotaryShape&, const float*, double, size_t, size_t, float*, const Context&);
+template Status rotate_range(const RotaryShape&, const double*, double, size_t, size_t, double*, const Context&);
+template Status rotate_positions(const RotaryShape&, const float*, std::span<const double>, float*, const Context&);
+template Status rotate_positions(const RotaryShape&, const double*, std::span<const double>, double*, const Context&);
 
 }  // namespace lapidary

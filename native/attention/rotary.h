@@ -7,7 +7,7 @@
 // Bound: memory bandwidth, each value read once and written once.
 //
 // Source: Su, Lu, Pan, Murtadha, Wen & Liu, RoFormer (2021), equation 34; He et al., Let the Code LLM Edit Itself When
-// You Edit the Code (2024), equation 4 (positional integrity encoding).
+// You Edit the Code (2024): positional integrity encoding.
 #pragma once
 
 #include <cstddef>
@@ -31,11 +31,13 @@ struct RotaryShape {
   RotaryLayout layout;
 };
 
-// Rows [from, to) turned by delta, the others copied; out may be x.
-Status rotate_range(const RotaryShape& shape, const float* x, double delta, std::size_t from, std::size_t to,
-                    float* out, const Context& context);
+// Rows [from, to) turned by delta, the others copied; out may be x. T is float, or double for reference.
+template <class T>
+Status rotate_range(const RotaryShape& shape, const T* x, double delta, std::size_t from, std::size_t to, T* out,
+                    const Context& context);
 // Row i turned for positions[i]; out may be x.
-Status rotate_positions(const RotaryShape& shape, const float* x, std::span<const double> positions, float* out,
+template <class T>
+Status rotate_positions(const RotaryShape& shape, const T* x, std::span<const double> positions, T* out,
                         const Context& context);
 
 // cos and sin of each pair, in two parts each. For `neighbours` each stands twice, and sin with the signs −, +.

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 
 #include "core/checked.h"
 #include "core/thread_pool.h"
@@ -15,33 +16,41 @@ namespace {
 constexpr size_t kPartValues = 32768;  // values that one thread copies at a time
 constexpr size_t kTokensPart = 16384;  // scores of short sequences that one thread looks through
 
+template <class T>
+using KeyOf = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
+
 // Larger for larger scores; one for both zeros.
-uint32_t key_of(float score) {
-  const auto bits = std::bit_cast<uint32_t>(score + 0.0f);
-  return bits ^ (bits >> 31 ? 0xffffffffu : 0x80000000u);
+template <class T>
+KeyOf<T> key_of(T score) {
+  constexpr int kTop = 8 * sizeof(T) - 1;
+  const auto bits = std::bit_cast<KeyOf<T>>(score + T{0});
+  return bits ^ (bits >> kTop ? ~KeyOf<T>{0} : KeyOf<T>{1} << kTop);
 }
 
 // The key of the k-th largest of the scores above `threshold`, of which there are more than k > 0: eight bits a round,
 // from the top. `equal` becomes the number of scores of that key among the k largest.
-uint32_t kth_key(const float* scores, size_t count, size_t k, float threshold, size_t& equal) {
-  uint32_t prefix = 0, known = 0;  // bits of the key, and which of them are known
-  for (int shift = 24; shift >= 0; shift -= 8) {
+template <class T>
+KeyOf<T> kth_key(const T* scores, size_t count, size_t k, T threshold, size_t& equal) {
+  using Key = KeyOf<T>;
+  Key prefix = 0, known = 0;  // bits of the key, and which of them are known
+  for (int shift = 8 * sizeof(T) - 8; shift >= 0; shift -= 8) {
     size_t bins[256] = {};
     for (size_t i = 0; i < count; i++) {
-      const uint32_t key = key_of(scores[i]);
+      const KeyOf<T> key = key_of(scores[i]);
       if (scores[i] > threshold && (key & known) == prefix) bins[key >> shift & 0xff]++;
     }
-    uint32_t bin = 255;
+    Key bin = 255;
     while (bin > 0 && bins[bin] < k) k -= bins[bin--];
     prefix |= bin << shift;
-    known |= 0xffu << shift;
+    known |= Key{0xff} << shift;
   }
   equal = k;
   return prefix;
 }
 
 // Positions of one sequence's tokens; their number, or nothing if there is a NaN.
-bool choose(const float* scores, size_t count, size_t k, float threshold, uint32_t* indices, uint32_t& chosen) {
+template <class T>
+bool choose(const T* scores, size_t count, size_t k, T threshold, uint32_t* indices, uint32_t& chosen) {
   size_t above = 0;
   bool nan = false;
   for (size_t i = 0; i < count; i++) {
@@ -52,9 +61,9 @@ bool choose(const float* scores, size_t count, size_t k, float threshold, uint32
   chosen = 0;
   if (k == 0) return true;
   size_t equal = count;
-  const uint32_t least = above > k ? kth_key(scores, count, k, threshold, equal) : 0;
+  const KeyOf<T> least = above > k ? kth_key(scores, count, k, threshold, equal) : 0;
   for (size_t i = 0; i < count && chosen < k; i++) {
-    const uint32_t key = key_of(scores[i]);
+    const KeyOf<T> key = key_of(scores[i]);
     if (!(scores[i] > threshold) || key < least || (key == least && equal == 0)) continue;
     if (key == least) equal--;
     indices[chosen++] = static_cast<uint32_t>(i);
@@ -94,7 +103,8 @@ void for_chosen(const Route& route, size_t cols, const Context& context, Body bo
 
 }  // namespace
 
-Status topk_route(const float* scores, size_t tokens, std::span<const uint32_t> lengths, size_t k, float threshold,
+template <class T>
+Status topk_route(const T* scores, size_t tokens, std::span<const uint32_t> lengths, size_t k, T threshold,
                   uint32_t* indices, uint32_t* counts, const Context& context) {
   std::atomic<bool> bad = false;
   const size_t part_rows = std::max<size_t>(1, kTokensPart / std::max<size_t>(1, tokens));
@@ -110,15 +120,17 @@ Status topk_route(const float* scores, size_t tokens, std::span<const uint32_t> 
   return bad ? Status::bad_structure : Status::ok;
 }
 
-Status gather_route(const Route& route, const float* x, size_t cols, float* out, const Context& context) {
+template <class T>
+Status gather_route(const Route& route, const T* x, size_t cols, T* out, const Context& context) {
   if (!is_route(route)) return Status::bad_structure;
   if (cols == 0) return Status::ok;
   for_chosen(route, cols, context,
-             [&](size_t i, size_t row) { std::memcpy(out + i * cols, x + row * cols, cols * sizeof(float)); });
+             [&](size_t i, size_t row) { std::memcpy(out + i * cols, x + row * cols, cols * sizeof(T)); });
   return context.cancelled() ? Status::aborted : Status::ok;
 }
 
-Status combine_route(const Route& route, const float* x, const float* y, const float* weights, size_t cols, float* out,
+template <class T>
+Status combine_route(const Route& route, const T* x, const T* y, const T* weights, size_t cols, T* out,
                      const Context& context) {
   if (!is_route(route)) return Status::bad_structure;
   const size_t values = route.batch * route.tokens * cols;
@@ -126,15 +138,25 @@ Status combine_route(const Route& route, const float* x, const float* y, const f
   if (out != x)
     parallel_for(ceil_div(values, kPartValues), [&](size_t part) {
       const size_t begin = part * kPartValues, count = std::min(kPartValues, values - begin);
-      if (!context.cancelled()) std::memcpy(out + begin, x + begin, count * sizeof(float));
+      if (!context.cancelled()) std::memcpy(out + begin, x + begin, count * sizeof(T));
     });
   for_chosen(route, cols, context, [&](size_t i, size_t row) {
-    const float weight = weights[i];
-    const float* addend = y + i * cols;
-    float* sum = out + row * cols;
+    const T weight = weights[i];
+    const T* addend = y + i * cols;
+    T* sum = out + row * cols;
     for (size_t j = 0; j < cols; j++) sum[j] += weight * addend[j];
   });
   return context.cancelled() ? Status::aborted : Status::ok;
 }
+
+template Status topk_route(const float*, size_t, std::span<const uint32_t>, size_t, float, uint32_t*, uint32_t*,
+                           const Context&);
+template Status topk_route(const double*, size_t, std::span<const uint32_t>, size_t, double, uint32_t*, uint32_t*,
+                           const Context&);
+template Status gather_route(const Route&, const float*, size_t, float*, const Context&);
+template Status combine_route(const Route&, const float*, const float*, const float*, size_t, float*, const Context&);
+template Status gather_route(const Route&, const double*, size_t, double*, const Context&);
+template Status combine_route(const Route&, const double*, const double*, const double*, size_t, double*,
+                              const Context&);
 
 }  // namespace lapidary

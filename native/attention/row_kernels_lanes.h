@@ -3,14 +3,6 @@
 #include "core/exp_lanes.h"
 
 template <class S>
-inline typename S::V exp_of(typename S::V x) {
-  if constexpr (sizeof(typename S::T) == 8)
-    return exp64_lanes<S>(x);
-  else
-    return exp_lanes<S>(x);
-}
-
-template <class S>
 inline typename S::T join_max(typename S::V v) {
   typename S::T lane[S::kLanes];
   S::store(lane, v);

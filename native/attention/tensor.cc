@@ -8,7 +8,7 @@
 #include "attention/linear_kernels.h"
 #include "core/arena.h"
 #include "core/checked.h"
-#include "core/thread_pool.h"
+#include "core/each_part.h"
 #include "gemm/gemm.h"
 
 namespace lapidary {
@@ -16,64 +16,66 @@ namespace {
 
 constexpr size_t kFirst = 64, kSecond = 256;  // pairs of a tile: their scores and exponentials stay in the L2 cache
 
+template <class T>
 struct Tiles {
   explicit Tiles(const TensorShape& shape) {
     const auto keys = checked_mul(kFirst, shape.d), sums = checked_mul(kFirst, shape.e);
-    scaled = keys ? frame.take<float>(*keys) : nullptr;
-    scores = frame.take<float>(kFirst * kSecond);
-    sums_of_pairs = sums ? frame.take<float>(*sums) : nullptr;
+    scaled = keys ? frame.take<T>(*keys) : nullptr;
+    scores = frame.take<T>(kFirst * kSecond);
+    sums_of_pairs = sums ? frame.take<T>(*sums) : nullptr;
     total = frame.take<double>(shape.e);
   }
   bool ok() const { return scaled && scores && sums_of_pairs && total; }
 
   ArenaFrame frame;
-  float *scaled, *scores, *sums_of_pairs;
+  T *scaled, *scores, *sums_of_pairs;
   double* total;
 };
 
 // One query of one head; max is that of the scores so far, everything else relative to exp(max).
-Status attend(const TensorShape& s, const TensorInputs& in, size_t head, size_t query, Tiles& t,
-              const LinearKernels& kernels, float* out, const Context& context) {
+template <class T>
+Status attend(const TensorShape& s, const TensorInputs<T>& in, size_t head, size_t query, Tiles<T>& t,
+              const LinearKernels<T>& kernels, T* out, const Context& context) {
   const size_t d = s.d, e = s.e, wide_d = s.heads * d, wide_e = s.heads * e;
-  const float* const q = in.q + query * wide_d + head * d;
-  float max = -std::numeric_limits<float>::infinity();
+  const T* const q = in.q + query * wide_d + head * d;
+  T max = -std::numeric_limits<T>::infinity();
   double denominator = 0;
   std::fill_n(t.total, e, 0.0);
   for (size_t a = 0; a < s.first; a += kFirst) {
     const size_t rows = std::min(kFirst, s.first - a);
     for (size_t i = 0; i < rows; i++) {
-      const float* const key = in.k1 + (a + i) * wide_d + head * d;
+      const T* const key = in.k1 + (a + i) * wide_d + head * d;
       for (size_t c = 0; c < d; c++) t.scaled[i * d + c] = q[c] * key[c];
     }
-    std::fill_n(t.sums_of_pairs, rows * e, 0.0f);
+    std::fill_n(t.sums_of_pairs, rows * e, T{0});
     for (size_t b = 0; b < s.second; b += kSecond) {
       if (context.cancelled()) return Status::aborted;
       const size_t cols = std::min(kSecond, s.second - b);
-      Status status = gemm<float>(rows, cols, d, static_cast<float>(s.scale), {t.scaled, d, false},
-                                  {in.k2 + b * wide_d + head * d, wide_d, true}, 0, t.scores, kSecond, context);
+      Status status = gemm<T>(rows, cols, d, static_cast<T>(s.scale), {t.scaled, d, false},
+                              {in.k2 + b * wide_d + head * d, wide_d, true}, 0, t.scores, kSecond, context);
       if (status != Status::ok) return status;
-      float top = max;
+      T top = max;
       for (size_t i = 0; i < rows; i++) top = std::max(top, kernels.row_max(t.scores + i * kSecond, cols));
       if (top > max) {
         const double factor = std::exp(static_cast<double>(max) - static_cast<double>(top));
         denominator *= factor;
         for (size_t c = 0; c < e; c++) t.total[c] *= factor;
-        for (size_t c = 0; c < rows * e; c++) t.sums_of_pairs[c] *= static_cast<float>(factor);
+        for (size_t c = 0; c < rows * e; c++) t.sums_of_pairs[c] *= static_cast<T>(factor);
         max = top;
       }
       for (size_t i = 0; i < rows; i++) denominator += kernels.exp_row(t.scores + i * kSecond, cols, max);
-      status = gemm<float>(rows, e, cols, 1, {t.scores, kSecond, false}, {in.v2 + b * wide_e + head * e, wide_e, false},
-                           1, t.sums_of_pairs, e, context);
+      status = gemm<T>(rows, e, cols, 1, {t.scores, kSecond, false}, {in.v2 + b * wide_e + head * e, wide_e, false}, 1,
+                       t.sums_of_pairs, e, context);
       if (status != Status::ok) return status;
     }
     for (size_t i = 0; i < rows; i++) {
-      const float *const value = in.v1 + (a + i) * wide_e + head * e, *const sums = t.sums_of_pairs + i * e;
+      const T *const value = in.v1 + (a + i) * wide_e + head * e, *const sums = t.sums_of_pairs + i * e;
       for (size_t c = 0; c < e; c++) t.total[c] += static_cast<double>(value[c]) * static_cast<double>(sums[c]);
     }
   }
-  float* const to = out + query * wide_e + head * e;
+  T* const to = out + query * wide_e + head * e;
   const bool nothing = s.first == 0 || s.second == 0;
-  for (size_t c = 0; c < e; c++) to[c] = nothing ? 0.0f : static_cast<float>(t.total[c] / denominator);
+  for (size_t c = 0; c < e; c++) to[c] = nothing ? T{0} : static_cast<T>(t.total[c] / denominator);
   return Status::ok;
 }
 
@@ -123,7 +125,8 @@ struct RowFeatures {
   }
   bool ok() const { return values && x && right; }
 
-  void fill(const float* from, size_t stride, size_t rows) {
+  template <class T>
+  void fill(const T* from, size_t stride, size_t rows) {
     for (size_t l = 0; l < d; l++)
       for (size_t i = 0; i < kRows; i++) x[l * kRows + i] = i < rows ? static_cast<double>(from[i * stride + l]) : 0;
     std::fill_n(values, kRows, 1.0);
@@ -141,8 +144,9 @@ struct RowFeatures {
 };
 
 // sums (features × (e + 1)) ← Σ over rows of monomials(k)ᵀ·[v, 1]
-Status feature_sums(const Monomials& monomials, const float* k, size_t k_stride, const float* v, size_t v_stride,
-                    size_t rows, size_t d, size_t e, double* sums, const Context& context) {
+template <class T>
+Status feature_sums(const Monomials& monomials, const T* k, size_t k_stride, const T* v, size_t v_stride, size_t rows,
+                    size_t d, size_t e, double* sums, const Context& context) {
   RowFeatures features(monomials, d, e);
   if (!features.ok()) return Status::out_of_memory;
   const size_t cols = e + 1;
@@ -165,18 +169,8 @@ Status feature_sums(const Monomials& monomials, const float* k, size_t k_stride,
   return Status::ok;
 }
 
-class Outcome {
- public:
-  void add(Status status) {
-    if (status != Status::ok) status_.store(status, std::memory_order_relaxed);
-  }
-  Status get() const { return status_.load(); }
-
- private:
-  std::atomic<Status> status_{Status::ok};
-};
-
-double largest(const float* x, size_t rows, size_t stride) {
+template <class T>
+double largest(const T* x, size_t rows, size_t stride) {
   double max = 0;
   for (size_t i = 0; i < rows; i++) {
     const double size = std::abs(static_cast<double>(x[i * stride]));
@@ -187,27 +181,27 @@ double largest(const float* x, size_t rows, size_t stride) {
 
 }  // namespace
 
-Status tensor_attention(const TensorShape& shape, const TensorInputs& in, float* out, const Context& context) {
-  Outcome outcome;
-  const LinearKernels kernels = kLinear.pick();
+template <class T>
+Status tensor_attention(const TensorShape& shape, const TensorInputs<T>& in, T* out, const Context& context) {
+  const LinearKernels<T> kernels = kLinear<T>.pick();
   // Parts of about 2^22 multiplications: a call with few keys is not cut finer than pays.
   const double work =
       static_cast<double>(shape.first) * static_cast<double>(shape.second) * static_cast<double>(shape.d + shape.e);
   const auto queries = static_cast<size_t>(std::clamp(0x1p22 / std::max(work, 1.0), 1.0, 4096.0));
   const size_t blocks = ceil_div(shape.queries, queries);
-  parallel_for(blocks * shape.heads, [&](size_t part) {
-    if (outcome.get() != Status::ok) return;
-    if (context.cancelled()) return outcome.add(Status::aborted);
-    Tiles tiles(shape);
-    if (!tiles.ok()) return outcome.add(Status::out_of_memory);
+  return each_part(blocks * shape.heads, true, context, [&](size_t part) {
+    Tiles<T> tiles(shape);
+    if (!tiles.ok()) return Status::out_of_memory;
     const size_t first = part / shape.heads * queries, last = std::min(shape.queries, first + queries);
-    for (size_t i = first; i < last; i++)
-      outcome.add(attend(shape, in, part % shape.heads, i, tiles, kernels, out, context));
+    Status status = Status::ok;
+    for (size_t i = first; i < last && status == Status::ok; i++)
+      status = attend(shape, in, part % shape.heads, i, tiles, kernels, out, context);
+    return status;
   });
-  return outcome.get();
 }
 
-double tensor_score_bound(const TensorShape& s, const TensorInputs& in) {
+template <class T>
+double tensor_score_bound(const TensorShape& s, const TensorInputs<T>& in) {
   const size_t width = s.heads * s.d;
   double bound = 0;
   for (size_t h = 0; h < s.heads; h++) {
@@ -232,7 +226,8 @@ size_t tensor_features(size_t d, size_t degree) {
   return count;
 }
 
-Status tensor_attention_polynomial(const TensorShape& s, const TensorInputs& in, size_t degree, float* out,
+template <class T>
+Status tensor_attention_polynomial(const TensorShape& s, const TensorInputs<T>& in, size_t degree, T* out,
                                    size_t& nonpositive, const Context& context) {
   nonpositive = 0;
   const size_t d = s.d, e = s.e, cols = e + 1, wide_d = s.heads * d, wide_e = s.heads * e;
@@ -244,16 +239,14 @@ Status tensor_attention_polynomial(const TensorShape& s, const TensorInputs& in,
   const Monomials monomials(d, degree, s.scale, count);
   if (sums == nullptr || !monomials.ok) return Status::out_of_memory;
 
-  Outcome outcome;
-  parallel_for(2 * s.heads, [&](size_t part) {
+  Status status = each_part(2 * s.heads, true, context, [&](size_t part) {
     const size_t h = part / 2;
     double* const to = sums + part * count * cols;
-    outcome.add(
-        part % 2 == 0
-            ? feature_sums(monomials, in.k1 + h * d, wide_d, in.v1 + h * e, wide_e, s.first, d, e, to, context)
-            : feature_sums(monomials, in.k2 + h * d, wide_d, in.v2 + h * e, wide_e, s.second, d, e, to, context));
+    return part % 2 == 0
+               ? feature_sums(monomials, in.k1 + h * d, wide_d, in.v1 + h * e, wide_e, s.first, d, e, to, context)
+               : feature_sums(monomials, in.k2 + h * d, wide_d, in.v2 + h * e, wide_e, s.second, d, e, to, context);
   });
-  if (outcome.get() != Status::ok) return outcome.get();
+  if (status != Status::ok) return status;
   for (size_t h = 0; h < s.heads; h++) {
     double *const a = sums + 2 * h * count * cols, *const b = a + count * cols;
     for (size_t f = 0; f < count; f++)
@@ -262,27 +255,37 @@ Status tensor_attention_polynomial(const TensorShape& s, const TensorInputs& in,
 
   std::atomic<size_t> bad{0};
   const size_t blocks = ceil_div(s.queries, kRows);
-  parallel_for(blocks * s.heads, [&](size_t part) {
+  status = each_part(blocks * s.heads, true, context, [&](size_t part) {
     const size_t h = part % s.heads, first = part / s.heads * kRows, n = std::min(kRows, s.queries - first);
     const double* const product = sums + 2 * h * count * cols;
     RowFeatures features(monomials, d, e);
-    if (!features.ok()) return outcome.add(Status::out_of_memory);
+    if (!features.ok()) return Status::out_of_memory;
     features.fill(in.q + first * wide_d + h * d, wide_d, n);
     for (size_t f = 0; f < count; f += kFeatures) {
-      if (context.cancelled()) return outcome.add(Status::aborted);
-      const Status status =
+      if (context.cancelled()) return Status::aborted;
+      const Status ran =
           gemm<double>(n, cols, std::min(kFeatures, count - f), 1, {features.values + f * kRows, kRows, true},
                        {product + f * cols, cols, false}, f == 0 ? 0 : 1, features.right, cols, context);
-      if (status != Status::ok) return outcome.add(status);
+      if (ran != Status::ok) return ran;
     }
     for (size_t i = 0; i < n; i++) {
       const double* const row = features.right + i * cols;
       if (!(row[e] > 0)) bad.fetch_add(1, std::memory_order_relaxed);
-      for (size_t c = 0; c < e; c++) out[(first + i) * wide_e + h * e + c] = static_cast<float>(row[c] / row[e]);
+      for (size_t c = 0; c < e; c++) out[(first + i) * wide_e + h * e + c] = static_cast<T>(row[c] / row[e]);
     }
+    return Status::ok;
   });
   nonpositive = bad.load();
-  return outcome.get();
+  return status;
 }
+
+template Status tensor_attention(const TensorShape&, const TensorInputs<float>&, float*, const Context&);
+template Status tensor_attention(const TensorShape&, const TensorInputs<double>&, double*, const Context&);
+template double tensor_score_bound(const TensorShape&, const TensorInputs<float>&);
+template double tensor_score_bound(const TensorShape&, const TensorInputs<double>&);
+template Status tensor_attention_polynomial(const TensorShape&, const TensorInputs<float>&, size_t, float*, size_t&,
+                                            const Context&);
+template Status tensor_attention_polynomial(const TensorShape&, const TensorInputs<double>&, size_t, double*, size_t&,
+                                            const Context&);
 
 }  // namespace lapidary

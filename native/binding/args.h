@@ -164,6 +164,13 @@ class Args {
 // Thrown inside the binding only, after a JavaScript exception has been set; never crosses the C boundary.
 struct Refused {};
 
+// The body of a function of which one argument, the first unless it is named, says what its arrays are: f32, or else
+// f64.
+template <void (*kF32)(Args&), void (*kF64)(Args&), int kArgument = 0>
+void of_type(Args& args) {
+  (args.type(kArgument) == napi_float32_array ? kF32 : kF64)(args);
+}
+
 // A function of the addon: its name in error messages and its body.
 struct Method {
   const char* name;

@@ -116,14 +116,6 @@ void LmulAttention(Args& args) {
   args.done(lmul_attention(numbers, args.boolean(kInputs + 4), input.in, out.data(), args.context()));
 }
 
-template <void (*kF32)(Args&), void (*kF64)(Args&)>
-void OfType(Args& args) {
-  if (args.type(0) == napi_float32_array)
-    kF32(args);
-  else
-    kF64(args);
-}
-
 // (words, d, n, plan): plan receives rows, cols, ioWords, lowerBound.
 void Plan(Args& args) {
   const double words = args.number(0);
@@ -138,9 +130,9 @@ void Plan(Args& args) {
 }
 
 constexpr Method kMethods[] = {
-    {"attention", OfType<AttentionOf<float>, AttentionOf<double>>},
-    {"attentionBackward", OfType<BackwardOf<float>, BackwardOf<double>>},
-    {"blockScores", OfType<ScoresOf<float>, ScoresOf<double>>},
+    {"attention", of_type<AttentionOf<float>, AttentionOf<double>>},
+    {"attentionBackward", of_type<BackwardOf<float>, BackwardOf<double>>},
+    {"blockScores", of_type<ScoresOf<float>, ScoresOf<double>>},
     {"lmulAttention", LmulAttention},
     {"planAttentionTiles", Plan},
 };

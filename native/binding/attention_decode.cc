@@ -6,26 +6,29 @@
 namespace lapidary {
 namespace {
 
-// The f32 or 16-bit values of argument i.
+// The values of argument i: of R, or of 16 bits.
+template <class R>
 const void* cache_values(Args& args, int i, KvType type, size_t length) {
-  if (type == KvType::f32) return args.in<float>(i, length).data();
-  return args.in<uint16_t>(i, length).data();
+  if (type == KvType::f16 || type == KvType::bf16) return args.in<uint16_t>(i, length).data();
+  return args.in<R>(i, length).data();
 }
 
 // (q, keys, values, lengths, pages?, out, batch, rows, heads, kvHeads, d, dv, pageSize, cacheType, scheme, scale, phi,
 // low, high): the number of heads computed again. `pages` comes with a pageSize above 0, nothing with 0.
-void DecodeAttention(Args& args) {
+template <class R>
+void DecodeAttentionOf(Args& args) {
   const size_t batch = args.size(6), rows = args.size(7), heads = args.size(8), kv_heads = args.size(9);
   const size_t d = args.size(10), dv = args.size(11), page_size = args.size(12);
   if (kv_heads == 0 || heads == 0 || heads % kv_heads != 0) args.refuse(9, "ERR_RANGE", "a divisor of heads");
   if (d == 0 || dv == 0) args.refuse(10, "ERR_RANGE", "heads of at least one value");
   const auto type = args.code<KvType>(13, kKvTypes);
+  if ((type == KvType::f64) != std::is_same_v<R, double>) args.refuse(13, "ERR_DTYPE", "a cache of the type of q");
 
-  const auto q = args.in<float>(0, args.product(batch, args.product(heads, d)));
+  const auto q = args.in<R>(0, args.product(batch, args.product(heads, d)));
   KvCache cache = {};
   cache.type = type;
-  cache.keys = cache_values(args, 1, type, args.product(rows, args.product(kv_heads, d)));
-  cache.values = cache_values(args, 2, type, args.product(rows, args.product(kv_heads, dv)));
+  cache.keys = cache_values<R>(args, 1, type, args.product(rows, args.product(kv_heads, d)));
+  cache.values = cache_values<R>(args, 2, type, args.product(rows, args.product(kv_heads, dv)));
   cache.rows = rows;
   const auto lengths = args.in<uint32_t>(3, batch);
   if (page_size > 0) {
@@ -37,19 +40,19 @@ void DecodeAttention(Args& args) {
   } else if (!args.absent(4)) {
     args.refuse(4, "ERR_DTYPE", "no pages without a page size");
   }
-  const auto out = args.out<float>(5, args.product(batch, args.product(heads, dv)));
+  const auto out = args.out<R>(5, args.product(batch, args.product(heads, dv)));
   const DecodeProblem problem = {batch,
                                  heads,
                                  kv_heads,
                                  d,
                                  dv,
                                  args.code<DecodeScheme>(14, kDecodeSchemes),
-                                 static_cast<float>(args.number(15)),
-                                 static_cast<float>(args.number(16)),
-                                 static_cast<float>(args.number(17)),
-                                 static_cast<float>(args.number(18))};
+                                 args.number(15),
+                                 args.number(16),
+                                 args.number(17),
+                                 args.number(18)};
   size_t fallbacks = 0;
-  const Status status = decode_attention(problem, q.data(), cache, lengths, out.data(), fallbacks, args.context());
+  const Status status = decode_attention<R>(problem, q.data(), cache, lengths, out.data(), fallbacks, args.context());
   if (status == Status::bad_structure)
     args.refuse(page_size > 0 ? "options.pageTable" : "options.lengths", "ERR_RANGE",
                 "lengths that the cache has room for, and pages inside it", "more");
@@ -58,15 +61,16 @@ void DecodeAttention(Args& args) {
 }
 
 // (scores, lengths, indices, counts, tokens, k, threshold)
-void TopkRoute(Args& args) {
+template <class T>
+void TopkRouteOf(Args& args) {
   const size_t batch = args.length(1), tokens = args.size(4), k = args.size(5);
   if (k > tokens) args.refuse(5, "ERR_RANGE", "at most the number of tokens");
-  const auto scores = args.in<float>(0, args.product(batch, tokens));
+  const auto scores = args.in<T>(0, args.product(batch, tokens));
   const auto lengths = args.in<uint32_t>(1, batch);
   const auto indices = args.out<uint32_t>(2, args.product(batch, k));
   const auto counts = args.out<uint32_t>(3, batch);
-  const Status status = topk_route(scores.data(), tokens, lengths, k, static_cast<float>(args.number(6)),
-                                   indices.data(), counts.data(), args.context());
+  const Status status = topk_route<T>(scores.data(), tokens, lengths, k, static_cast<T>(args.number(6)), indices.data(),
+                                      counts.data(), args.context());
   if (status == Status::bad_structure)
     args.refuse("scores", "ERR_RANGE", "numbers, and lengths of at most as many as there are", "NaN or more");
   args.done(status);
@@ -86,29 +90,31 @@ void finish(Args& args, Status status) {
 }
 
 // (indptr, indices, x, out, tokens, cols)
-void GatherRoute(Args& args) {
+template <class T>
+void GatherRouteOf(Args& args) {
   const size_t cols = args.size(5);
   const Route route = route_of(args, 0, 1, args.size(4));
-  const auto x = args.in<float>(2, args.product(args.product(route.batch, route.tokens), cols));
-  const auto out = args.out<float>(3, args.product(route.indices.size(), cols));
-  finish(args, gather_route(route, x.data(), cols, out.data(), args.context()));
+  const auto x = args.in<T>(2, args.product(args.product(route.batch, route.tokens), cols));
+  const auto out = args.out<T>(3, args.product(route.indices.size(), cols));
+  finish(args, gather_route<T>(route, x.data(), cols, out.data(), args.context()));
 }
 
 // (indptr, indices, weights, x, y, out, tokens, cols)
-void CombineRoute(Args& args) {
+template <class T>
+void CombineRouteOf(Args& args) {
   const size_t cols = args.size(7);
   const Route route = route_of(args, 0, 1, args.size(6));
-  const auto weights = args.in<float>(2, route.indices.size());
-  const auto x = args.in<float>(3, args.product(args.product(route.batch, route.tokens), cols));
-  const auto y = args.in<float>(4, args.product(route.indices.size(), cols));
-  const auto out = args.out<float>(5, x.size(), MayEqual(3));
-  finish(args, combine_route(route, x.data(), y.data(), weights.data(), cols, out.data(), args.context()));
+  const auto weights = args.in<T>(2, route.indices.size());
+  const auto x = args.in<T>(3, args.product(args.product(route.batch, route.tokens), cols));
+  const auto y = args.in<T>(4, args.product(route.indices.size(), cols));
+  const auto out = args.out<T>(5, x.size(), MayEqual(3));
+  finish(args, combine_route<T>(route, x.data(), y.data(), weights.data(), cols, out.data(), args.context()));
 }
 
-constexpr Method kMethods[] = {{"decodeAttention", DecodeAttention},
-                               {"topkRoute", TopkRoute},
-                               {"gatherRoute", GatherRoute},
-                               {"combineRoute", CombineRoute}};
+constexpr Method kMethods[] = {{"decodeAttention", of_type<DecodeAttentionOf<float>, DecodeAttentionOf<double>>},
+                               {"topkRoute", of_type<TopkRouteOf<float>, TopkRouteOf<double>>},
+                               {"gatherRoute", of_type<GatherRouteOf<float>, GatherRouteOf<double>, 2>},
+                               {"combineRoute", of_type<CombineRouteOf<float>, CombineRouteOf<double>, 2>}};
 
 }  // namespace
 

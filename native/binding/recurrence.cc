@@ -61,13 +61,6 @@ void ForwardOf(Args& args) {
   args.done(rnn_forward<T>(s.shape, run, args.context()));
 }
 
-void Forward(Args& args) {
-  if (args.type(13) == napi_float32_array)
-    ForwardOf<float>(args);
-  else
-    ForwardOf<double>(args);
-}
-
 // (cell, heads, d, input, projected, lengths, tokens, r, state?, h, saved, dh, dstate?, clip, dx, dr, dbias,
 // dhiddenBias, dstateOut)
 template <class T>
@@ -90,13 +83,6 @@ void BackwardOf(Args& args) {
   run.dhidden_bias = args.out<T>(17, s.gates).data();
   run.dstate_out = args.out<T>(18, states).data();
   args.done(rnn_backward<T>(s.shape, run, args.context()));
-}
-
-void Backward(Args& args) {
-  if (args.type(11) == napi_float32_array)
-    BackwardOf<float>(args);
-  else
-    BackwardOf<double>(args);
 }
 
 // (f, x, lowerBound?, a, b, tokens, channels)
@@ -127,8 +113,10 @@ void GatedNormRows(Args& args) {
   args.done(gated_norm({x, args.boolean(7), args.number(8), gain, gate, out, tokens, channels}, args.context()));
 }
 
-constexpr Method kMethods[] = {
-    {"rnnForward", Forward}, {"rnnBackward", Backward}, {"mlgruGates", MlgruGates}, {"gatedNorm", GatedNormRows}};
+constexpr Method kMethods[] = {{"rnnForward", of_type<ForwardOf<float>, ForwardOf<double>, 13>},
+                                {"rnnBackward", of_type<BackwardOf<float>, BackwardOf<double>, 11>},
+                                {"mlgruGates", MlgruGates},
+                                {"gatedNorm", GatedNormRows}};
 
 }  // namespace
 

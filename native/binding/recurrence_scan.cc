@@ -59,13 +59,6 @@ void LinearScanOf(Args& args) {
   args.done(linear_scan<T>(a, b, before, out, after, sequences, args.context()));
 }
 
-void LinearScan(Args& args) {
-  if (args.type(3) == napi_float32_array)
-    LinearScanOf<float>(args);
-  else
-    LinearScanOf<double>(args);
-}
-
 // (dout, a, h, before, dafter, da, db, dbefore, lengths, tokens, channels, reverse)
 template <class T>
 void LinearScanBackwardOf(Args& args) {
@@ -82,13 +75,6 @@ void LinearScanBackwardOf(Args& args) {
   T* db = args.out<T>(6, all).data();
   T* dbefore = args.out<T>(7, states).data();
   args.done(linear_scan_backward<T>(dout, a, h, before, dafter, da, db, dbefore, sequences, args.context()));
-}
-
-void LinearScanBackward(Args& args) {
-  if (args.type(5) == napi_float32_array)
-    LinearScanBackwardOf<float>(args);
-  else
-    LinearScanBackwardOf<double>(args);
 }
 
 // (x, delta, a, b, c, skip, before, y, after, lengths, tokens, channels, states, reverse)
@@ -148,13 +134,6 @@ void DeltaNetOf(Args& args) {
   args.done(delta_net<T>(net, before, out, after, args.context()));
 }
 
-void DeltaNetForward(Args& args) {
-  if (args.type(6) == napi_float32_array)
-    DeltaNetOf<float>(args);
-  else
-    DeltaNetOf<double>(args);
-}
-
 // (q, k, v, beta, alpha, before, dout, dafter, dq, dk, dv, dbeta, dalpha, dbefore, lengths, tokens, heads, dk, dv,
 // chunk, normalize)
 template <class T>
@@ -176,13 +155,6 @@ void DeltaNetBackwardOf(Args& args) {
   gradient.dalpha = net.alpha ? args.out<T>(12, rows).data() : nullptr;
   gradient.dbefore = args.out<T>(13, states).data();
   args.done(delta_net_backward<T>(net, before, dout, dafter, gradient, args.context()));
-}
-
-void DeltaNetBackward(Args& args) {
-  if (args.type(8) == napi_float32_array)
-    DeltaNetBackwardOf<float>(args);
-  else
-    DeltaNetBackwardOf<double>(args);
 }
 
 // Arguments 0 to 6 are q, k, v, source, transition, mark and direct.
@@ -218,13 +190,6 @@ void Plstm1dOf(Args& args) {
   args.done(plstm_1d<T>(net, before, out, after, args.context()));
 }
 
-void Plstm1d(Args& args) {
-  if (args.type(8) == napi_float32_array)
-    Plstm1dOf<float>(args);
-  else
-    Plstm1dOf<double>(args);
-}
-
 // (q, k, v, source, transition, mark, direct, before, dout, dafter, dq, dk, dv, dsource, dtransition, dmark, ddirect,
 // dbefore, lengths, tokens, heads, dk, dv, chunk)
 template <class T>
@@ -248,13 +213,6 @@ void Plstm1dBackwardOf(Args& args) {
   gradient.ddirect = net.direct ? args.out<T>(16, rows).data() : nullptr;
   gradient.dbefore = args.out<T>(17, states).data();
   args.done(plstm_1d_backward<T>(net, before, dout, dafter, gradient, args.context()));
-}
-
-void Plstm1dBackward(Args& args) {
-  if (args.type(10) == napi_float32_array)
-    Plstm1dBackwardOf<float>(args);
-  else
-    Plstm1dBackwardOf<double>(args);
 }
 
 // What both functions on grids begin with: (q, k, v, sourceRight, sourceDown, rightFromLeft, rightFromUp, downFromUp,
@@ -308,13 +266,6 @@ void Plstm2dOf(Args& args) {
       plstm_2d<T>(grid.net, grid.rows_before, grid.columns_before, out, rows_after, columns_after, args.context()));
 }
 
-void Plstm2d(Args& args) {
-  if (args.type(14) == napi_float32_array)
-    Plstm2dOf<float>(args);
-  else
-    Plstm2dOf<double>(args);
-}
-
 // (…, dout, drowsAfter, dcolumnsAfter, dq, dk, dv, dsourceRight, dsourceDown, drightFromLeft, drightFromUp,
 // ddownFromUp, ddownFromLeft, dmarkLeft, dmarkUp, ddirect, drowsBefore, dcolumnsBefore, sizes); gradients of what is
 // absent are
@@ -344,13 +295,6 @@ void Plstm2dBackwardOf(Args& args) {
   gradient.dcolumns_before = args.out<T>(30, grid.columns).data();
   args.done(plstm_2d_backward<T>(net, grid.rows_before, grid.columns_before, dout, drows_after, dcolumns_after,
                                  gradient, args.context()));
-}
-
-void Plstm2dBackward(Args& args) {
-  if (args.type(14) == napi_float32_array)
-    Plstm2dBackwardOf<float>(args);
-  else
-    Plstm2dBackwardOf<double>(args);
 }
 
 size_t outside_count(std::span<const uint32_t> ends) {
@@ -403,13 +347,6 @@ void PlstmDagOf(Args& args) {
   args.done(plstm_dag<T>(dag.net, dag.before, out, after, args.context()));
 }
 
-void PlstmDagForward(Args& args) {
-  if (args.type(8) == napi_float32_array)
-    PlstmDagOf<float>(args);
-  else
-    PlstmDagOf<double>(args);
-}
-
 // (…, dout, dafter, dq, dk, dv, dsource, dtransition, dmark, ddirect, dbefore, graph and sizes)
 template <class T>
 void PlstmDagBackwardOf(Args& args) {
@@ -429,25 +366,18 @@ void PlstmDagBackwardOf(Args& args) {
   args.done(plstm_dag_backward<T>(dag.net, dag.before, dout, dafter, gradient, args.context()));
 }
 
-void PlstmDagBackward(Args& args) {
-  if (args.type(8) == napi_float32_array)
-    PlstmDagBackwardOf<float>(args);
-  else
-    PlstmDagBackwardOf<double>(args);
-}
-
 constexpr Method kMethods[] = {
-    {"linearScan", LinearScan},
-    {"linearScanBackward", LinearScanBackward},
+    {"linearScan", of_type<LinearScanOf<float>, LinearScanOf<double>, 3>},
+    {"linearScanBackward", of_type<LinearScanBackwardOf<float>, LinearScanBackwardOf<double>, 5>},
     {"selectiveScan", SelectiveScan},
-    {"deltaNet", DeltaNetForward},
-    {"deltaNetBackward", DeltaNetBackward},
-    {"plstm1d", Plstm1d},
-    {"plstm1dBackward", Plstm1dBackward},
-    {"plstm2d", Plstm2d},
-    {"plstm2dBackward", Plstm2dBackward},
-    {"plstmDag", PlstmDagForward},
-    {"plstmDagBackward", PlstmDagBackward},
+    {"deltaNet", of_type<DeltaNetOf<float>, DeltaNetOf<double>, 6>},
+    {"deltaNetBackward", of_type<DeltaNetBackwardOf<float>, DeltaNetBackwardOf<double>, 8>},
+    {"plstm1d", of_type<Plstm1dOf<float>, Plstm1dOf<double>, 8>},
+    {"plstm1dBackward", of_type<Plstm1dBackwardOf<float>, Plstm1dBackwardOf<double>, 10>},
+    {"plstm2d", of_type<Plstm2dOf<float>, Plstm2dOf<double>, 14>},
+    {"plstm2dBackward", of_type<Plstm2dBackwardOf<float>, Plstm2dBackwardOf<double>, 14>},
+    {"plstmDag", of_type<PlstmDagOf<float>, PlstmDagOf<double>, 8>},
+    {"plstmDagBackward", of_type<PlstmDagBackwardOf<float>, PlstmDagBackwardOf<double>, 8>},
 };
 
 }  // namespace

@@ -27,6 +27,7 @@ struct F32 {
   static V power_of_two(__m256i n) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n, _mm256_set1_epi32(127)), 23));
   }
+  static V power(V n) { return power_of_two(_mm256_cvtps_epi32(n)); }
   static V scale(V m, V n) {
     const __m256i whole = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(whole, 1);
     return mul(mul(m, power_of_two(half)), power_of_two(_mm256_sub_epi32(whole, half)));
@@ -65,6 +66,7 @@ struct F64 {
     const __m256i wide = _mm256_cvtepi32_epi64(n);
     return _mm256_castsi256_pd(_mm256_slli_epi64(_mm256_add_epi64(wide, _mm256_set1_epi64x(1023)), 52));
   }
+  static V power(V n) { return power_of_two(_mm256_cvtpd_epi32(n)); }
   static V scale(V m, V n) {
     const __m128i whole = _mm256_cvtpd_epi32(n), half = _mm_srai_epi32(whole, 1);
     return mul(mul(m, power_of_two(half)), power_of_two(_mm_sub_epi32(whole, half)));

@@ -4,7 +4,8 @@
 //   broadcast(p) reads one value, all(x) takes it; mask(n): the first n of kLanes, 0 ≤ n ≤ kLanes
 //   load(Mask, p): other lanes are 0 and not read; store(Mask, p, v): other lanes are not written
 //   max(a, b), min(a, b): b if either is NaN
-//   round: to nearest, ties to even; scale(m, n): m·2ⁿ for whole n, rounded once, any n
+//   round: to nearest, ties to even; power(n): 2ⁿ for whole n from −126 to 127
+//   scale(m, n): m·2ⁿ for whole n, rounded once, any n
 //   below(a, b): the lanes with a < b; select(m, a, b): a where m is set, else b
 
 struct F32 {
@@ -28,6 +29,7 @@ struct F32 {
   static V root(V a) { return _mm512_sqrt_ps(a); }
   static V abs(V a) { return _mm512_andnot_ps(_mm512_set1_ps(-0.0f), a); }
   static V round(V a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+  static V power(V n) { return scale(all(1), n); }
   static V scale(V m, V n) { return _mm512_scalef_ps(m, n); }
   static Mask below(V a, V b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
   static V select(Mask m, V a, V b) { return _mm512_mask_blend_ps(m, b, a); }
@@ -57,6 +59,7 @@ struct F64 {
   static V root(V a) { return _mm512_sqrt_pd(a); }
   static V abs(V a) { return _mm512_andnot_pd(_mm512_set1_pd(-0.0), a); }
   static V round(V a) { return _mm512_roundscale_pd(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+  static V power(V n) { return scale(all(1), n); }
   static V scale(V m, V n) { return _mm512_scalef_pd(m, n); }
   static Mask below(V a, V b) { return _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ); }
   static V select(Mask m, V a, V b) { return _mm512_mask_blend_pd(m, b, a); }

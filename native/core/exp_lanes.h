@@ -3,8 +3,9 @@
 //
 // NaN gives NaN, −∞ and +∞ their limits; results below 2^−126 are denormals, as they should be.
 //   exp       within 1.1 ulp: n = rint(x·log₂e), |t| ≤ 0.353, minimax polynomial of degree 6 (relative error 2^−28)
-//   logistic  1 / (1 + e^−x), within 3 ulp: no cancellation on either side
-//   tanh      within 3 ulp: an odd polynomial of degree 11 below 0.625 (2^−27.7), 1 − 2 / (1 + e^2|x|) above
+//   logistic  e^x / (1 + e^x), within 3 ulp: no cancellation on either side
+//   tanh      (e^2x − 1) / (e^2x + 1), within 3 ulp: of e^2x = 2ⁿ·(1 + q), q is what the polynomial gives, so that
+//             2ⁿ·q + (2ⁿ − 1) is accurate where e^2x is near 1
 
 // m of e^x = m·2ⁿ, in [0.7, 1.42]. With fused multiply-add for |x| ≤ 60000, else for |x| ≤ 300.
 template <class S>
@@ -31,14 +32,12 @@ inline typename S::V exp_lanes(typename S::V x) {
   return S::scale(m, n);
 }
 
-// exp of f64 lanes, within 2 ulp: the Taylor polynomial of degree 13 on |t| ≤ 0.347 (relative error 2^−58).
+// The same of f64 lanes, for |x| ≤ 60000: the Taylor polynomial of degree 13 on |t| ≤ 0.347 (relative error 2^−58).
 template <class S>
-inline typename S::V exp64_lanes(typename S::V x) {
+inline typename S::V exp64_pair_lanes(typename S::V x, typename S::V& n) {
   using V = typename S::V;
-  x = S::max(S::all(-746.0), x);  // this order lets a NaN through
-  x = S::min(S::all(710.0), x);
-  const V n = S::round(S::mul(x, S::all(0x1.71547652b82fep+0)));
-  V t = S::fnma(n, S::all(0x1.62e42feep-1), x);  // n·hi is exact without a fused multiply, too: 32 bits and 11
+  n = S::round(S::mul(x, S::all(0x1.71547652b82fep+0)));
+  V t = S::fnma(n, S::all(0x1.62e42feep-1), x);  // n·hi is exact without a fused multiply, too: 32 bits and 17
   t = S::fnma(n, S::all(0x1.a39ef35793c76p-33), t);
   V p = S::fma(t, S::all(1.0 / 6227020800.0), S::all(1.0 / 479001600.0));
   p = S::fma(t, p, S::all(1.0 / 39916800.0));
@@ -52,28 +51,55 @@ inline typename S::V exp64_lanes(typename S::V x) {
   p = S::fma(t, p, S::all(1.0 / 6.0));
   p = S::fma(t, p, S::all(0.5));
   p = S::fma(t, p, S::all(1));
-  return S::scale(S::fma(t, p, S::all(1)), n);
+  return S::fma(t, p, S::all(1));
+}
+
+// exp of f64 lanes, within 2 ulp.
+template <class S>
+inline typename S::V exp64_lanes(typename S::V x) {
+  using V = typename S::V;
+  x = S::max(S::all(-746.0), x);  // this order lets a NaN through
+  x = S::min(S::all(710.0), x);
+  V n;
+  const V m = exp64_pair_lanes<S>(x, n);
+  return S::scale(m, n);
+}
+
+// Both of lanes of either type.
+template <class S>
+inline typename S::V exp_pair_of(typename S::V x, typename S::V& n) {
+  if constexpr (sizeof(typename S::T) == 8)
+    return exp64_pair_lanes<S>(x, n);
+  else
+    return exp_pair_lanes<S>(x, n);
+}
+
+template <class S>
+inline typename S::V exp_of(typename S::V x) {
+  if constexpr (sizeof(typename S::T) == 8)
+    return exp64_lanes<S>(x);
+  else
+    return exp_lanes<S>(x);
 }
 
 template <class S>
 inline typename S::V logistic_lanes(typename S::V x) {
-  using V = typename S::V;
-  const V e = exp_lanes<S>(S::sub(S::zero(), S::abs(x)));
-  const V top = S::select(S::below(x, S::zero()), e, S::all(1));
-  return S::div(top, S::add(e, S::all(1)));
+  const typename S::V e = exp_lanes<S>(S::min(S::all(60), x));  // this order lets a NaN through
+  return S::div(e, S::add(e, S::all(1)));
 }
 
 template <class S>
 inline typename S::V tanh_lanes(typename S::V x) {
   using V = typename S::V;
-  const V size = S::abs(x), z = S::mul(x, x);
-  V p = S::fma(z, S::all(-0x1.76ac16p-8f), S::all(0x1.5256d6p-6f));
-  p = S::fma(z, p, S::all(-0x1.b84448p-5f));
-  p = S::fma(z, p, S::all(0x1.110768p-3f));
-  p = S::fma(z, p, S::all(-0x1.555534p-2f));
-  const V small = S::fma(S::mul(x, z), p, x);
-  const V e = exp_lanes<S>(S::add(size, size));
-  const V large = S::sub(S::all(1), S::div(S::all(2), S::add(e, S::all(1))));
-  const V with_sign = S::select(S::below(x, S::zero()), S::sub(S::zero(), large), large);
-  return S::select(S::below(size, S::all(0.625f)), small, with_sign);
+  const V y = S::max(S::all(-20), S::min(S::all(20), S::add(x, x)));  // this order lets a NaN through
+  const V n = S::round(S::mul(y, S::all(0x1.715476p+0f)));
+  V t = S::fnma(n, S::all(0x1.62e400p-1f), y);
+  t = S::fnma(n, S::all(0x1.7f7d1cp-20f), t);
+  V p = S::fma(t, S::all(0x1.6a51f8p-10f), S::all(0x1.1242fcp-7f));
+  p = S::fma(t, p, S::all(0x1.5558bcp-5f));
+  p = S::fma(t, p, S::all(0x1.555486p-3f));
+  p = S::fma(t, p, S::all(0x1.fffffcp-2f));
+  const V less = S::fma(S::mul(t, t), p, t);                                       // e^t − 1
+  const V power = S::power(n), e = S::fma(power, less, S::sub(power, S::all(1)));  // e^2x − 1
+  return S::select(S::below(S::abs(x), S::all(0x1p-12f)), x, S::div(e, S::add(e, S::all(2))));
 }

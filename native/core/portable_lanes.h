@@ -25,6 +25,7 @@ struct OneLane {
   static V root(V a) { return std::sqrt(a); }
   static V abs(V a) { return std::fabs(a); }
   static V round(V a) { return std::nearbyint(a); }
+  static V power(V n) { return scale(1, n); }
   static V scale(V m, V n) { return n == n ? std::ldexp(m, static_cast<int>(n)) : n; }
   static Mask below(V a, V b) { return a < b; }
   static V select(Mask m, V a, V b) { return m ? a : b; }

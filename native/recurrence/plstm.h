@@ -3,7 +3,7 @@
 // Each edge e from node n carries a state C_e = S_e·k_n v_nᵀ + Σ_{e′ into n} T_{e′e}·C_{e′} (dk × dv), and node n gives
 // y_n = Σ_{e into n} M_e·q_nᵀC_e + D_n·(q_n·k_n)·v_n. Source, transition and mark are scalars for each head.
 // Source of the method: Pöppel, Freinschlag, Schmied, Lin & Hochreiter, pLSTM: parallelizable Linear Source Transition
-// Mark networks (2025), section 3.
+// Mark networks (2025).
 //
 // A sequence runs in chunks, as matrix products (plstm_1d). Grids and graphs run node by node in topological order: a
 // chunk of b × b nodes of a grid has 2b edges across its rim, each with a state, so that the chunked form costs

@@ -73,34 +73,32 @@ class Backward {
     const size_t hidden = shape_.hidden(), d = shape_.d, head = tile.head * d;
     const size_t row = rnn_pitch<T>(gates_ * d);
     const bool initial = t == 0;
-    const size_t m = tile.running(initial ? 0 : t - 1), group = rnn_group(m, kernels_.rows(r_.vectors));
+    const size_t m = tile.running(initial ? 0 : t - 1);
     const T* behind = gates + (t & 1) * tile.count * row;
     T* here = gates + (1 - (t & 1)) * tile.count * row;
     const size_t saved_row = rnn_saved(shape_.cell) * hidden, c = rnn_saved_c(shape_.cell) * hidden;
-    alignas(kAlignment) T product[kRnnRows * kRnnWidth];
-    RnnProduct<T> p;
-    p.k = gates_ * d;
-    p.out = product;
+    const T* rows[kRnnTile];
+    for (size_t i = 0; i < m; i++) rows[i] = behind + i * row;
+    alignas(kAlignment) T product[kRnnTile * kRnnWidth];
     RnnBackwardTile<T> f;
     f.hidden = hidden;
-    f.product = product;
     f.clip = run_.clip;
     f.gate_step = d;
     for (size_t panel = from; panel < to; panel++) {
       const size_t unit = panel * r_.units, at = head + unit;
-      p.panel = r_panels_ + (tile.head * r_.count + panel) * r_.panel_size();
+      const T* const weights = r_panels_ + (tile.head * r_.count + panel) * r_.panel_size();
+      rnn_product(kernels_, r_, weights, rows, m, product);
       f.units = std::min(r_.units, d - unit);
-      for (size_t first = 0; first < m; first += group) {
-        p.m = f.m = std::min(group, m - first);
-        for (size_t j = 0; j < p.m; j++) p.rows[j] = behind + (first + j) * row;
-        kernels_.product(r_.vectors, p);
+      for (size_t first = 0; first < m; first += kRnnRows) {
+        f.m = std::min(kRnnRows, m - first);
+        f.product = product + first * r_.width();
         if (initial) {
-          for (size_t j = 0; j < p.m; j++)
-            to_initial(run_.dstate_out + tile.order[first + j] * states_ * hidden + at, product + j * r_.width(),
+          for (size_t j = 0; j < f.m; j++)
+            to_initial(run_.dstate_out + tile.order[first + j] * states_ * hidden + at, f.product + j * r_.width(),
                        f.units);
           continue;
         }
-        for (size_t j = 0; j < p.m; j++) {
+        for (size_t j = 0; j < f.m; j++) {
           const size_t i = first + j, token = tile.offsets[i] + t - 1;
           const T* state = state_row(tile.order[i]) + at;
           f.dh[j] = run_.dh + token * hidden + at;

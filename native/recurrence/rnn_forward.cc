@@ -77,17 +77,25 @@ class Forward {
     ArenaFrame scratch;
     const size_t chunk = std::clamp<size_t>(kProjectedRows / tile.count, 1, kProjectedSteps);
     const auto size = checked_mul(checked_mul(r_.count, tile.count * chunk), shape_.projected ? 0 : r_.width());
+    const auto wide = checked_mul(tile.count * chunk, shape_.projected ? 0 : rnn_pitch<T>(shape_.input));
     T* projection = size ? scratch.take<T>(*size) : nullptr;
-    if (projection == nullptr) return Status::out_of_memory;
+    T* x = wide ? scratch.take<T>(*wide) : nullptr;
+    if (projection == nullptr || x == nullptr) return Status::out_of_memory;
     const size_t d = shape_.d, pitch = rnn_pitch<T>(d);
     T* now = scratch.take<T>(2 * tile.count * pitch);  // h of the step before and of this one
     if (now == nullptr) return Status::out_of_memory;
     for (size_t i = 0; i < tile.count; i++) std::copy_n(state_row(tile, i), d, now + i * pitch);
+    const auto gather = [&](size_t t, size_t first, size_t step) {
+      if (!shape_.projected) gather_inputs(tile, t, std::min(t + chunk, tile.steps), first, step, x);
+    };
+    gather(0, 0, 1);
     const Status status = Team::run(tile.steps, blocks, [&](size_t t, size_t b) {
       if (context_.cancelled()) return false;
       const size_t from = b * r_.count / blocks, to = (b + 1) * r_.count / blocks;
-      if (!shape_.projected && t % chunk == 0) project(tile, t, std::min(t + chunk, tile.steps), from, to, projection);
+      if (!shape_.projected && t % chunk == 0)
+        project(tile, t, std::min(t + chunk, tile.steps), from, to, x, projection);
       step(tile, t, t % chunk, from, to, projection, now);
+      if ((t + 1) % chunk == 0) gather(t + 1, b, blocks);  // after the chunk's own are read, before the next begins
       return true;
     });
     if (status != Status::ok) return status;
@@ -107,76 +115,105 @@ class Forward {
     return projection + ((panel * chunk + step) * tile.count + i) * r_.width();
   }
 
-  // W·x of the units of panels [from, to) for steps [t0, t1).
-  void project(const RnnTile& tile, size_t t0, size_t t1, size_t from, size_t to, T* projection) const {
-    const size_t most = kernels_.rows(w_.vectors);
+  // x of steps [t0, t1) of sequences first, first + step, …: sequences are often a power of two apart, where their rows
+  // would push each other out of the caches while panel after panel goes through them.
+  void gather_inputs(const RnnTile& tile, size_t t0, size_t t1, size_t first, size_t step, T* x) const {
+    const size_t pitch = rnn_pitch<T>(shape_.input);
+    for (size_t i = first; i < tile.count; i += step)
+      for (size_t t = t0; t < std::min(t1, tile.lengths[i]); t++)
+        std::copy_n(run_.x + (tile.offsets[i] + t) * shape_.input, shape_.input,
+                    x + ((t - t0) * tile.count + i) * pitch);
+  }
+
+  // W·x of the units of panels [from, to) for steps [t0, t1). Sequences that run at a step come first in its rows: what
+  // follows one another in memory is one product.
+  void project(const RnnTile& tile, size_t t0, size_t t1, size_t from, size_t to, const T* x, T* projection) const {
+    const size_t pitch = rnn_pitch<T>(shape_.input);
+    const T* rows[std::max(kProjectedRows, kRnnTile)];
     for (size_t panel = from; panel < to; panel++) {
-      RnnProduct<T> p;
-      p.k = w_.k;
-      p.panel = w_panels_ + (tile.head * w_.count + panel) * w_.panel_size();
-      alignas(kAlignment) T out[kRnnRows * kRnnWidth];
-      T* places[kRnnRows];
-      p.m = 0;
-      p.out = out;
-      const auto flush = [&] {
-        if (p.m == 0) return;
-        kernels_.product(w_.vectors, p);
-        for (size_t i = 0; i < p.m; i++) std::copy_n(out + i * w_.width(), w_.width(), places[i]);
-        p.m = 0;
-      };
-      for (size_t i = 0; i < tile.count; i++)
-        for (size_t t = t0; t < std::min(t1, tile.lengths[i]); t++) {
-          places[p.m] = projected(tile, panel, t - t0, i, projection);
-          p.rows[p.m++] = run_.x + (tile.offsets[i] + t) * shape_.input;
-          if (p.m == most) flush();
+      const T* const weights = w_panels_ + (tile.head * w_.count + panel) * w_.panel_size();
+      for (size_t t = t0; t < t1;) {
+        T* const out = projected(tile, panel, t - t0, 0, projection);
+        size_t m = 0;
+        for (bool whole = true; t < t1 && whole; t++) {
+          const size_t running = tile.running(t);
+          for (size_t i = 0; i < running; i++) rows[m++] = x + ((t - t0) * tile.count + i) * pitch;
+          whole = running == tile.count;
         }
-      flush();
+        rnn_product(kernels_, w_, weights, rows, m, out);
+      }
     }
   }
 
   // Step t of the units of panels [from, to), forwards and backwards in turn: what was read last is read first again,
-  // while it is still in the cache.
+  // while it is still in the cache. The products of some panels, then their gates: exponentials of different panels do
+  // not wait for each other.
   void step(const RnnTile& tile, size_t t, size_t in_chunk, size_t from, size_t to, T* projection, T* now) const {
-    const size_t hidden = shape_.hidden(), d = shape_.d, head = tile.head * d;
-    const size_t m = tile.running(t), group = rnn_group(m, kernels_.rows(r_.vectors));
-    alignas(kAlignment) T product[kRnnRows * kRnnWidth];
-    RnnProduct<T> p;
-    p.k = d;
-    p.out = product;
-    const auto stride = static_cast<std::ptrdiff_t>(r_.panel_size());
-    RnnForwardTile<T> f;
-    f.hidden = hidden;
-    f.product = product;
-    f.x_gate = shape_.projected ? hidden : r_.lanes;
-    f.save = run_.saved != nullptr;
-    const size_t saved_row = rnn_saved(shape_.cell) * hidden, pitch = rnn_pitch<T>(d);
+    const size_t m = tile.running(t), pitch = rnn_pitch<T>(shape_.d), size = r_.panel_size();
     const T* before = now + t % 2 * tile.count * pitch;
     T* next = now + (1 - t % 2) * tile.count * pitch;
-    for (size_t turn = from; turn < to; turn++) {
-      const size_t panel = t % 2 == 0 ? turn : to - 1 - (turn - from);
-      const size_t unit = panel * r_.units, index = tile.head * r_.count + panel;
-      p.panel = r_panels_ + index * r_.panel_size();
-      f.units = std::min(r_.units, d - unit);
-      f.bias = bias_ + index * r_.width();
-      f.hidden_bias = hidden_bias_ + index * r_.lanes;
-      for (size_t first = 0; first < m; first += group) {
-        p.m = f.m = std::min(group, m - first);
-        for (size_t j = 0; j < p.m; j++) {
-          const size_t i = first + j, token = tile.offsets[i] + t;
-          p.rows[j] = before + i * pitch;
-          f.before[j] = p.rows[j] + unit;
-          f.x[j] = shape_.projected ? run_.x + token * gates_ * hidden + head + unit
-                                    : projected(tile, panel, in_chunk, i, projection);
-          f.state[j] = state_row(tile, i) + unit;
-          f.h[j] = run_.h + token * hidden + head + unit;
-          f.next[j] = next + i * pitch + unit;
-          f.saved[j] = f.save ? run_.saved + token * saved_row + head + unit : nullptr;
+    const T* rows[kRnnTile];
+    for (size_t i = 0; i < m; i++) rows[i] = before + i * pitch;
+    alignas(kAlignment) T products[kRnnTile * kRnnWidth];
+    const T* const weights = r_panels_ + tile.head * r_.head_size();
+    for (size_t turn = from; turn < to;) {
+      const size_t count = std::min(kRnnTile / m, to - turn);
+      const size_t first = t % 2 == 0 ? turn : to - count - (turn - from);
+      turn += count;
+      for (size_t c = 0; c < count; c++) {
+        T* const out = products + c * m * r_.width();
+        const T* const panel = weights + (first + c) * size;
+        if (m == 1 && c + 1 < count) {
+          kernels_.product(r_.vectors, {{rows[0]}, 1, r_.k, panel, panel + size, false, out});
+          c++;
+        } else {
+          rnn_product(kernels_, r_, panel, rows, m, out);
         }
-        kernels_.product(r_.vectors, p);
-        if (first + group >= m && turn + 1 < to) prefetch_panel(p.panel + (t % 2 == 0 ? 1 : -1) * stride);
-        kernels_.forward[static_cast<size_t>(shape_.cell)](f);
+      }
+      if (m == 1 && turn < to) prefetch_panel(weights + (t % 2 == 0 ? first + count : first - 1) * size);
+      gates(tile, t, in_chunk, first, first + count, products, projection, rows, next);
+    }
+    const size_t unit = from * r_.units, units = std::min(shape_.d, to * r_.units) - unit;
+    for (size_t i = 0; i < m; i++)
+      std::copy_n(next + i * pitch + unit, units,
+                  run_.h + (tile.offsets[i] + t) * shape_.hidden() + tile.head * shape_.d + unit);
+  }
+
+  // Gates and states of the units of panels [from, to), whose products stand one after the other.
+  void gates(const RnnTile& tile, size_t t, size_t in_chunk, size_t from, size_t to, const T* products, T* projection,
+             const T* const* before, T* next) const {
+    const size_t hidden = shape_.hidden(), head = tile.head * shape_.d, saved_row = rnn_saved(shape_.cell) * hidden;
+    const size_t pitch = rnn_pitch<T>(shape_.d), m = tile.running(t);
+    RnnForwardTile<T> f;
+    f.hidden = hidden;
+    f.x_gate = shape_.projected ? hidden : r_.lanes;
+    f.save = run_.saved != nullptr;
+    f.m = 0;
+    f.product = products;
+    const auto flush = [&] {
+      kernels_.forward[static_cast<size_t>(shape_.cell)](f);
+      f.product += f.m * r_.width();
+      f.m = 0;
+    };
+    for (size_t panel = from; panel < to; panel++) {
+      const size_t unit = panel * r_.units, index = tile.head * r_.count + panel;
+      const size_t units = std::min(r_.units, shape_.d - unit);
+      if (f.m > 0 && units != f.units) flush();
+      f.units = units;
+      for (size_t i = 0; i < m; i++) {
+        const size_t token = tile.offsets[i] + t, j = f.m++;
+        f.bias[j] = bias_ + index * r_.width();
+        f.hidden_bias[j] = hidden_bias_ + index * r_.lanes;
+        f.before[j] = before[i] + unit;
+        f.x[j] = shape_.projected ? run_.x + token * gates_ * hidden + head + unit
+                                  : projected(tile, panel, in_chunk, i, projection);
+        f.state[j] = state_row(tile, i) + unit;
+        f.next[j] = next + i * pitch + unit;
+        f.saved[j] = f.save ? run_.saved + token * saved_row + head + unit : nullptr;
+        if (f.m == kRnnRows) flush();
       }
     }
+    if (f.m > 0) flush();
   }
 
   const RnnShape& shape_;

@@ -4,19 +4,21 @@
 // cell of three or four gates has one register of units a panel, all its gates side by side; a product with a single
 // gate (Elman, and every backward pass, which multiplies with Rᵀ) has four registers of units.
 //
-//   product   out[i][v][lane] = Σ_p rows[i][p] · panel[p][v][lane] for 1 ≤ m ≤ rows(vectors) rows
+//   product   out[i][v][lane] (+)= Σ_p rows[i][p] · panel[p][v][lane] for 1 ≤ m ≤ rows(vectors) rows, or for one row
+//   and
+//             two panels
 //   reads     rows[i][0..k) and the whole panel; nothing past their ends
-//   accum.    one of type T for each element, p ascending, so an element's bits depend neither on the rows that are
-//             computed with it nor on how a sequence was cut
+//   accum.    one of type T for each element, p ascending, so an element's bits depend neither on the rows and panels
+//             that are computed with it nor on how a sequence, or k, was cut
 //   bound     the FMA ports for several rows: 24 of 32 registers accumulate on AVX-512, 12 of 16 on AVX2. For one row
-//             the reading of the panel: 32 bytes a cycle from the second-level cache, which 3 or 4 independent sums
-//             suffice to keep up with.
+//             the reading of R from the second- or third-level cache, 25 to 32 bytes a cycle: the 3 or 4 sums of one
+//             panel would wait for each other, those of two do not.
 //
 //   forward   gates and state of one panel of units from product, projection and bias; in registers, no other pass
 //   backward  gradient of one panel of units and of its gates from Rᵀ · (the gradients of the gates a step later)
 //
 // Source: Pöppel, Beck & Hochreiter, FlashRNN: I/O-Aware Optimization of Traditional RNNs on modern hardware (2024),
-// section 3 (time loop fused, R resident, block-diagonal heads); cells in section 2 and appendix A.
+// cells, time loop fused, R resident, block-diagonal heads.
 #pragma once
 
 #include <cstddef>
@@ -53,23 +55,24 @@ struct RnnProduct {
   const T* rows[kRnnRows];
   std::size_t m, k;
   const T* panel;
+  const T* second;  // with m = 1 another panel, whose sums come behind those of the first; or nullptr
+  bool add;         // to what is in out
   T* out;
 };
 
-// m rows of one panel; pointers of rows stand at the panel's first unit, a row's states and saved values are `hidden`
-// apart.
+// m pairs of a row and a panel; pointers of rows stand at the panel's first unit, a row's states and saved values are
+// `hidden` apart.
 template <class T>
 struct RnnForwardTile {
   std::size_t m, units, hidden;
   const T* product;      // [m][vectors][lanes]
   const T* x[kRnnRows];  // W·x, gates x_gate apart
   std::size_t x_gate;
-  const T* bias;              // [vectors][lanes], the recurrent bias included where the two are added
-  const T* hidden_bias;       // GRU: [lanes], the recurrent bias of n
-  const T* before[kRnnRows];  // GRU: h of the step before
-  T* state[kRnnRows];         // the row's states; h is not touched
-  T* h[kRnnRows];             // the output, and
-  T* next[kRnnRows];          // once more, where the next step reads it
+  const T* bias[kRnnRows];         // [vectors][lanes], the recurrent bias included where the two are added
+  const T* hidden_bias[kRnnRows];  // GRU: [lanes], the recurrent bias of n
+  const T* before[kRnnRows];       // GRU: h of the step before
+  T* state[kRnnRows];              // the row's states; h is not touched
+  T* next[kRnnRows];               // h, where the next step reads it
   T* saved[kRnnRows];
   bool save;
 };

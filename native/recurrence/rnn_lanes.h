@@ -39,42 +39,73 @@ struct Units {
   }
 };
 
-template <class S, int kVectors, int kRows>
+// kRows rows of a panel, or one row of kPanels. Whichever are fewer, the elements of the rows or the registers of the
+// panel, are held while the others come one by one: 12 sums, 3 held and one that comes are all registers of AVX2.
+template <class S, int kVectors, int kRows, int kPanels = 1>
 inline void product_rows(const RnnProduct<typename S::T>& t) {
   using T = typename S::T;
   using V = typename S::V;
-  V sum[kRows][kVectors];
+  constexpr int kSums = kRows * kPanels;
+  static_assert(kRows == 1 || kPanels == 1);
+  V sum[kSums][kVectors];
 #pragma GCC unroll 8
-  for (int i = 0; i < kRows; i++)
+  for (int i = 0; i < kSums; i++)
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; v++) sum[i][v] = S::zero();
+    for (int v = 0; v < kVectors; v++) sum[i][v] = t.add ? S::load(t.out + (i * kVectors + v) * S::kLanes) : S::zero();
   const T* rows[kRows];
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; i++) rows[i] = t.rows[i];
-  const T* panel = t.panel;
-  for (std::size_t p = 0; p < t.k; p++, panel += kVectors * S::kLanes) {
-    V a[kRows];
-#pragma GCC unroll 8
-    for (int i = 0; i < kRows; i++) a[i] = S::broadcast(rows[i] + p);
+  const T *panel = t.panel, *second = t.second;
+  const std::size_t k = t.k;
+  for (std::size_t p = 0; p < k; p++, panel += kVectors * S::kLanes) {
+    if constexpr (kPanels > 1) {
+      const V a = S::broadcast(rows[0] + p);
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; v++) {
-      const V b = S::load(panel + v * S::kLanes);
+      for (int v = 0; v < kVectors; v++) {
+        sum[0][v] = S::fma(a, S::load(panel + v * S::kLanes), sum[0][v]);
+        sum[1][v] = S::fma(a, S::load(second + v * S::kLanes), sum[1][v]);
+      }
+      second += kVectors * S::kLanes;
+    } else if constexpr (kRows < kVectors) {
+      V a[kRows];
 #pragma GCC unroll 8
-      for (int i = 0; i < kRows; i++) sum[i][v] = S::fma(a[i], b, sum[i][v]);
+      for (int i = 0; i < kRows; i++) a[i] = S::broadcast(rows[i] + p);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; v++) {
+        const V b = S::load(panel + v * S::kLanes);
+#pragma GCC unroll 8
+        for (int i = 0; i < kRows; i++) sum[i][v] = S::fma(a[i], b, sum[i][v]);
+      }
+    } else {
+      V b[kVectors];
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; v++) b[v] = S::load(panel + v * S::kLanes);
+#pragma GCC unroll 8
+      for (int i = 0; i < kRows; i++) {
+        const V a = S::broadcast(rows[i] + p);
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; v++) sum[i][v] = S::fma(a, b[v], sum[i][v]);
+      }
     }
   }
 #pragma GCC unroll 8
-  for (int i = 0; i < kRows; i++)
+  for (int i = 0; i < kSums; i++)
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; v++) S::store(t.out + (i * kVectors + v) * S::kLanes, sum[i][v]);
 }
 
 // Each number of rows is a function of its own.
 template <class S, int kVectors, int kRows>
-inline void product(const RnnProduct<typename S::T>& t) {
+inline void product_of(const RnnProduct<typename S::T>& t) {
   if constexpr (kRows > 1)
-    if (t.m < kRows) return product<S, kVectors, kRows - 1>(t);
+    if (t.m < kRows) return product_of<S, kVectors, kRows - 1>(t);
   product_rows<S, kVectors, kRows>(t);
+}
+
+template <class S, int kVectors, int kRows>
+inline void product(const RnnProduct<typename S::T>& t) {
+  if (t.second != nullptr) return product_rows<S, kVectors, 1, 2>(t);
+  product_of<S, kVectors, kRows>(t);
 }
 
 // body(units, first unit, row) for each register of units and row of a panel.
@@ -86,53 +117,57 @@ inline void each_register(std::size_t units, std::size_t m, Body&& body) {
   }
 }
 
-template <class S>
-inline void put_output(const RnnForwardTile<typename S::T>& t, const Units<S>& some, std::size_t first, std::size_t i,
-                       typename S::V h) {
-  some.store(t.h[i] + first, h);
-  some.store(t.next[i] + first, h);
-}
-
 // W·x + R·h + b of gate g in register `v` of the panel.
 template <class S>
 inline typename S::V preactivation(const RnnForwardTile<typename S::T>& t, const Units<S>& some, std::size_t i,
                                    std::size_t vectors, std::size_t v, const typename S::T* x) {
-  return S::add(S::add(some.load(x), S::load(t.bias + v * S::kLanes)),
+  return S::add(S::add(some.load(x), S::load(t.bias[i] + v * S::kLanes)),
                 S::load(t.product + (i * vectors + v) * S::kLanes));
 }
 
 template <class S, class Math>
 inline void elman_forward(const RnnForwardTile<typename S::T>& t) {
   each_register<S>(t.units, t.m, [&](const Units<S>& some, std::size_t first, std::size_t i) {
-    put_output<S>(t, some, first, i, Math::tanh(preactivation<S>(t, some, i, 4, first / S::kLanes, t.x[i] + first)));
+    some.store(t.next[i] + first, Math::tanh(preactivation<S>(t, some, i, 4, first / S::kLanes, t.x[i] + first)));
   });
 }
+
+// The two stages of a GRU and of an LSTM go through all rows one after the other: chains of dependent operations half
+// as long, of which the processor has several in flight.
 
 // r = σ(·), u = σ(·), n = tanh(W_n·x + b_n + r ⊙ (R_n·h + b′_n)), h = u ⊙ h₋ + (1 − u) ⊙ n.
 template <class S, class Math>
 inline void gru_forward(const RnnForwardTile<typename S::T>& t) {
   using V = typename S::V;
-  each_register<S>(t.units, t.m, [&](const Units<S>& some, std::size_t, std::size_t i) {
+  alignas(64) typename S::T update[kRnnRows][S::kLanes], sum[kRnnRows][S::kLanes];
+  const Units<S> some(t.units);
+  for (std::size_t i = 0; i < t.m; i++) {
     const V r = Math::logistic(preactivation<S>(t, some, i, 3, 0, t.x[i]));
     const V u = Math::logistic(preactivation<S>(t, some, i, 3, 1, t.x[i] + t.x_gate));
-    const V g = S::add(S::load(t.product + (3 * i + 2) * S::kLanes), S::load(t.hidden_bias));
-    const V x = S::add(some.load(t.x[i] + 2 * t.x_gate), S::load(t.bias + 2 * S::kLanes));
-    const V n = Math::tanh(S::fma(r, g, x));
-    put_output<S>(t, some, 0, i, S::fma(u, S::sub(some.load(t.before[i]), n), n));
+    const V g = S::add(S::load(t.product + (3 * i + 2) * S::kLanes), S::load(t.hidden_bias[i]));
+    const V x = S::add(some.load(t.x[i] + 2 * t.x_gate), S::load(t.bias[i] + 2 * S::kLanes));
+    S::store(update[i], u);
+    S::store(sum[i], S::fma(r, g, x));
     if (t.save) {
       some.store(t.saved[i], r);
       some.store(t.saved[i] + t.hidden, u);
-      some.store(t.saved[i] + 2 * t.hidden, n);
       some.store(t.saved[i] + 3 * t.hidden, g);
     }
-  });
+  }
+  for (std::size_t i = 0; i < t.m; i++) {
+    const V n = Math::tanh(S::load(sum[i]));
+    some.store(t.next[i], S::fma(S::load(update[i]), S::sub(some.load(t.before[i]), n), n));
+    if (t.save) some.store(t.saved[i] + 2 * t.hidden, n);
+  }
 }
 
 // c = σ(f)·c₋ + σ(i)·tanh(z), h = σ(o)·tanh(c).
 template <class S, class Math>
 inline void lstm_forward(const RnnForwardTile<typename S::T>& t) {
   using V = typename S::V;
-  each_register<S>(t.units, t.m, [&](const Units<S>& some, std::size_t, std::size_t i) {
+  alignas(64) typename S::T output[kRnnRows][S::kLanes];
+  const Units<S> some(t.units);
+  for (std::size_t i = 0; i < t.m; i++) {
     const V in = Math::logistic(preactivation<S>(t, some, i, 4, 0, t.x[i]));
     const V f = Math::logistic(preactivation<S>(t, some, i, 4, 1, t.x[i] + t.x_gate));
     const V z = Math::tanh(preactivation<S>(t, some, i, 4, 2, t.x[i] + 2 * t.x_gate));
@@ -140,7 +175,7 @@ inline void lstm_forward(const RnnForwardTile<typename S::T>& t) {
     typename S::T* c = t.state[i] + t.hidden;
     const V next = S::fma(f, some.load(c), S::mul(in, z));
     some.store(c, next);
-    put_output<S>(t, some, 0, i, S::mul(o, Math::tanh(next)));
+    S::store(output[i], o);
     if (t.save) {
       some.store(t.saved[i], in);
       some.store(t.saved[i] + t.hidden, f);
@@ -148,7 +183,9 @@ inline void lstm_forward(const RnnForwardTile<typename S::T>& t) {
       some.store(t.saved[i] + 3 * t.hidden, o);
       some.store(t.saved[i] + 4 * t.hidden, next);
     }
-  });
+  }
+  for (std::size_t i = 0; i < t.m; i++)
+    some.store(t.next[i], S::mul(S::load(output[i]), Math::tanh(some.load(t.state[i] + t.hidden))));
 }
 
 // The lanes whose state is empty: n = 0, where m counts as −∞.
@@ -181,7 +218,7 @@ inline void slstm_forward(const RnnForwardTile<typename S::T>& t) {
     some.store(c, c_next);
     some.store(n, n_next);
     some.store(m, top);
-    put_output<S>(t, some, 0, i, S::div(S::mul(o, c_next), n_next));
+    some.store(t.next[i], S::div(S::mul(o, c_next), n_next));
     if (t.save) {
       some.store(t.saved[i], in);
       some.store(t.saved[i] + t.hidden, f);

@@ -84,8 +84,8 @@ size_t rnn_pitch(size_t values) {
   return (ceil_div(values * sizeof(T), kAlignment) | 1) * kAlignment / sizeof(T);
 }
 
-// Asks for the beginning of the panel that is multiplied next, while the gates of this one are computed: reading must
-// not pause meanwhile.
+// Asks for the beginning of the panel that one row is multiplied with next, while gates are computed: reading must not
+// pause meanwhile.
 template <class T>
 void prefetch_panel(const T* panel) {
   for (size_t line = 0; line < 32; line++) __builtin_prefetch(panel + line * kAlignment / sizeof(T));
@@ -93,6 +93,30 @@ void prefetch_panel(const T* panel) {
 
 // m rows in groups of at most `most`, all nearly equal: the rows of one.
 inline size_t rnn_group(size_t m, size_t most) { return ceil_div(m, ceil_div(m, most)); }
+
+// Bytes of a panel that are gone through at a time by all rows: they stay in the first-level cache beside the rows.
+inline constexpr size_t kRnnPanelBytes = size_t{1} << 14;
+
+// out[i] = rows[i] · panel for any number of rows.
+template <class T>
+void rnn_product(const RnnKernels<T>& kernels, const RnnPanels& panels, const T* panel, const T* const* rows, size_t m,
+                 T* out) {
+  const size_t width = panels.width(), group = rnn_group(m, kernels.rows(panels.vectors));
+  const size_t depth = std::max<size_t>(1, m <= group ? panels.k : kRnnPanelBytes / (width * sizeof(T)));
+  RnnProduct<T> p;
+  p.second = nullptr;
+  for (size_t k = 0; k == 0 || k < panels.k; k += depth) {  // of nothing the sums are 0
+    p.k = std::min(depth, panels.k - k);
+    p.panel = panel + k * width;
+    p.add = k > 0;
+    for (size_t first = 0; first < m; first += group) {
+      p.m = std::min(group, m - first);
+      for (size_t j = 0; j < p.m; j++) p.rows[j] = rows[first + j] + k;
+      p.out = out + first * width;
+      kernels.product(panels.vectors, p);
+    }
+  }
+}
 
 // Every head of every tile: body(tile, blocks of a step, whether the threads may meet) → Status. Tiles run side by side
 // if there are at least as many as threads; else one after the other, the blocks of their steps side by side.

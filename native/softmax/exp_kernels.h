@@ -36,8 +36,10 @@ struct OnlineSum {
 };
 
 // The factor (hi + lo)·2^−n that turns exponentials into probabilities; |lo| ≤ ulp(hi)/2 keeps its rounding out of y.
+// `past`: y, which is not x, will not be found in the caches anyway; a kernel may write it past them.
 struct ExpScale {
   float hi, lo, n;
+  bool past = false;
 };
 
 inline constexpr float kExpLog2e = 0x1.715476p+0f;

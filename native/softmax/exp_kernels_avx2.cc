@@ -32,10 +32,8 @@ struct Pair {
   __m256 m, n;
 };
 
-inline Pair exp_pair(__m256 x) {
-  x = _mm256_max_ps(_mm256_set1_ps(kExpFloor), x);  // this order lets a NaN through
-  const __m256 n =
-      _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(kExpLog2e)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+// exp(x − n·ln 2)
+inline __m256 exponential_of_rest(__m256 x, __m256 n) {
   __m256 t = _mm256_fnmadd_ps(n, _mm256_set1_ps(kExpLn2Hi), x);
   t = _mm256_fnmadd_ps(n, _mm256_set1_ps(kExpLn2Lo), t);
   __m256 p = _mm256_fmadd_ps(t, _mm256_set1_ps(kExpC6), _mm256_set1_ps(kExpC5));
@@ -43,7 +41,14 @@ inline Pair exp_pair(__m256 x) {
   p = _mm256_fmadd_ps(t, p, _mm256_set1_ps(kExpC3));
   p = _mm256_fmadd_ps(t, p, _mm256_set1_ps(kExpC2));
   p = _mm256_fmadd_ps(t, p, _mm256_set1_ps(1));
-  return {_mm256_fmadd_ps(t, p, _mm256_set1_ps(1)), n};
+  return _mm256_fmadd_ps(t, p, _mm256_set1_ps(1));
+}
+
+inline Pair exp_pair(__m256 x) {
+  x = _mm256_max_ps(_mm256_set1_ps(kExpFloor), x);  // this order lets a NaN through
+  const __m256 n =
+      _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(kExpLog2e)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  return {exponential_of_rest(x, n), n};
 }
 
 // 2^d for whole d ≤ 127; 0 for d ≤ −127. Adding 1.5·2^23 + 127 leaves d + 127 in the low bits.
@@ -117,14 +122,25 @@ struct Online {
   }
 };
 
+// Added to x·log₂e, `magic` rounds it to a whole n and leaves n + 100 − (the row's exponent) in the low bits, which go
+// to the exponent as they are: `floor` keeps the result of this step normal, and 2^−100 then rounds it once.
 struct Factor {
-  __m256 hi, lo, n;  // n less the 100 that the second step of the scaling makes good
+  __m256 hi, lo, magic, floor;
+
+  explicit Factor(const ExpScale& scale)
+      : hi(_mm256_set1_ps(scale.hi)),
+        lo(_mm256_set1_ps(scale.lo)),
+        magic(_mm256_set1_ps(0x1.8p23f + (100 - scale.n))),
+        floor(_mm256_set1_ps((scale.n - 225) * kExpLn2Hi)) {}
 };
 
 inline __m256 share(__m256 x, const Factor& factor) {
-  const Pair e = exp_pair(x);
-  const __m256 m = _mm256_fmadd_ps(e.m, factor.hi, _mm256_mul_ps(e.m, factor.lo));
-  const __m256 exact = _mm256_mul_ps(m, power_of_two(_mm256_sub_ps(e.n, factor.n)));
+  x = _mm256_max_ps(factor.floor, x);
+  const __m256 sum = _mm256_fmadd_ps(x, _mm256_set1_ps(kExpLog2e), factor.magic);
+  const __m256 p = exponential_of_rest(x, _mm256_sub_ps(sum, factor.magic));
+  const __m256 m = _mm256_fmadd_ps(p, factor.hi, _mm256_mul_ps(p, factor.lo));
+  const __m256i power = _mm256_slli_epi32(_mm256_castps_si256(sum), 23);
+  const __m256 exact = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(m), power));
   return _mm256_mul_ps(exact, _mm256_set1_ps(0x1p-100f));
 }
 
@@ -158,8 +174,23 @@ ExtendedFloat exp_sum_f32_u32__avx2(const float* x, size_t count) {
 }
 
 void exp_scale_f32_u32__avx2(const float* x, float* y, size_t count, ExpScale scale) {
-  const Factor factor = {_mm256_set1_ps(scale.hi), _mm256_set1_ps(scale.lo), _mm256_set1_ps(scale.n - 100)};
+  const Factor factor(scale);
   size_t i = 0;
+  if (scale.past) {
+    // Whole lines written past the caches need not be read first.
+    i = (32 - reinterpret_cast<uintptr_t>(y) % 32) % 32 / sizeof(float);
+    if (i > count) i = count;
+    if (i > 0) _mm256_maskstore_ps(y, first(i), share(load(x, first(i)), factor));
+    for (; i + 32 <= count; i += 32) {
+      const __m256 a = share(_mm256_loadu_ps(x + i), factor), b = share(_mm256_loadu_ps(x + i + 8), factor);
+      const __m256 c = share(_mm256_loadu_ps(x + i + 16), factor), d = share(_mm256_loadu_ps(x + i + 24), factor);
+      _mm256_stream_ps(y + i, a);
+      _mm256_stream_ps(y + i + 8, b);
+      _mm256_stream_ps(y + i + 16, c);
+      _mm256_stream_ps(y + i + 24, d);
+    }
+    _mm_sfence();
+  }
   for (; i + 32 <= count; i += 32) {
     const __m256 a = share(_mm256_loadu_ps(x + i), factor), b = share(_mm256_loadu_ps(x + i + 8), factor);
     const __m256 c = share(_mm256_loadu_ps(x + i + 16), factor), d = share(_mm256_loadu_ps(x + i + 24), factor);

@@ -36,8 +36,9 @@ T merge_tree(T* values, size_t count, Merge merge_two) {
 // One row, in chunks that other threads may take. Kernels are chosen once for the call.
 class Rows {
  public:
-  Rows(size_t cols, SoftmaxAlgorithm algorithm, const Context& context)
-      : cols_(cols), chunks_(ceil_div(cols, kChunk)), algorithm_(algorithm), context_(context) {}
+  // `past`: results are larger than the caches and no inputs.
+  Rows(size_t cols, SoftmaxAlgorithm algorithm, const Context& context, bool past = false)
+      : cols_(cols), chunks_(ceil_div(cols, kChunk)), algorithm_(algorithm), past_(past), context_(context) {}
 
   size_t chunks() const { return chunks_; }
 
@@ -144,7 +145,7 @@ class Rows {
     int exponent;  // 1/m = factor·2^exponent with factor in [0.5, 1), so that hi and lo never come near the denormals
     const double factor = std::frexp(1 / sum.m, &exponent);
     const float hi = static_cast<float>(factor), lo = static_cast<float>(factor - hi);
-    const ExpScale scale = {hi, lo, sum.n - static_cast<float>(exponent)};
+    const ExpScale scale = {hi, lo, sum.n - static_cast<float>(exponent), past_ && x != y};
     for_chunks([&](size_t, size_t begin, size_t end) { exp_scale_(x + begin, y + begin, end - begin, scale); });
   }
 
@@ -160,6 +161,7 @@ class Rows {
 
   size_t cols_, chunks_;
   SoftmaxAlgorithm algorithm_;
+  bool past_;
   const Context& context_;
   ExpSumFn exp_sum_ = kExpSum.pick();
   ExpScaleFn exp_scale_ = kExpScale.pick();
@@ -291,7 +293,8 @@ Status softmax_rows(std::span<const float> x, std::span<float> out, size_t cols,
     const bool streams = cols > cache_sizes().l3 / 3 / (2 * sizeof(float));
     algorithm = streams ? SoftmaxAlgorithm::two_pass : SoftmaxAlgorithm::three_pass_reload;
   }
-  const Rows softmax(cols, algorithm, context);
+  const bool past = x.data() != out.data() && out.size_bytes() > cache_sizes().l3;
+  const Rows softmax(cols, algorithm, context, past);
   return for_rows(x.size() / cols, cols, softmax.chunks(), context, [&](size_t i, ExtendedFloat* partial) {
     softmax.row(x.data() + i * cols, out.data() + i * cols, partial);
   });

@@ -111,7 +111,7 @@ describe('topkRoute', () => {
     refuse(() => topkRoute(scores, { k: 0.5 }), 'ERR_RANGE', 'options.k');
     refuse(() => topkRoute(scores, { threshold: NaN }), 'ERR_RANGE', 'options.threshold');
     refuse(() => topkRoute(scores, { k: 1, lengths: Uint32Array.of(4) }), 'ERR_RANGE', 'options.lengths');
-    refuse(() => topkRoute(dense(1, 3) as never, { k: 1 }), 'ERR_DTYPE', 'scores.data');
+    refuse(() => topkRoute(dense(1, 3, new Int32Array(3)) as never, { k: 1 }), 'ERR_DTYPE', 'scores.data');
     expect(topkRoute(dense(0, 3, new Float32Array(0)), { k: 1 }).indptr).toEqual(Uint32Array.of(0));
     expect(topkRoute(dense(2, 0, new Float32Array(0)), { k: 1 }).indptr).toEqual(Uint32Array.of(0, 0, 0));
   });
@@ -171,9 +171,9 @@ describe('gatherRoute and combineRoute', () => {
     const refuse = (call: () => unknown, code: string, argument?: string) => {
       expect(call).toThrow(expect.objectContaining({ code, ...(argument && { argument }) }));
     };
-    refuse(() => gatherRoute(dense(5, 2, new Float32Array(10)), route), 'ERR_SHAPE', 'x');
-    refuse(() => combineRoute(x, dense(3, 2, new Float32Array(6)), route), 'ERR_SHAPE', 'y');
-    refuse(() => combineRoute(x, dense(4, 1, new Float32Array(4)), route), 'ERR_SHAPE', 'y');
+    refuse(() => gatherRoute(dense(5, 2, new Float32Array(10)), route), 'ERR_SHAPE', 'x.rows');
+    refuse(() => combineRoute(x, dense(3, 2, new Float32Array(6)), route), 'ERR_SHAPE', 'y.rows');
+    refuse(() => combineRoute(x, dense(4, 1, new Float32Array(4)), route), 'ERR_SHAPE', 'y.cols');
     refuse(() => gatherRoute(x, null as never), 'ERR_DTYPE', 'route');
     refuse(() => combineRoute(x, y, route, dense(4, 3, x.data)), 'ERR_SHAPE', 'out');
     const memory = new Float32Array(20);

@@ -1,12 +1,17 @@
 /** What the tests of linear, local linear and tensor attention share: data, comparison, and oracles in f64. */
 import { expect } from 'vitest';
-import { dense, getThreads, setThreads, type Dense } from 'lapidary';
+import { dense, getThreads, setThreads, type Dense, type Real } from 'lapidary';
 import { uniform } from './random.js';
 
 export type Matrix = Dense<Float32Array>;
+/** What the oracles take: f32 or f64. */
+export type RealMatrix = Dense<Real>;
 
 export const random = (rows: number, cols: number, seed: number, size = 1): Matrix =>
   dense(rows, cols, Float32Array.from(uniform(rows * cols, seed, -size, size)));
+
+export const random64 = (rows: number, cols: number, seed: number, size = 1): Dense<Float64Array> =>
+  dense(rows, cols, Float64Array.from(uniform(rows * cols, seed, -size, size)));
 
 /** The largest difference, relative to the largest magnitude expected. */
 export function distance(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
@@ -20,10 +25,10 @@ export function distance(actual: ArrayLike<number>, expected: ArrayLike<number>)
   return worst === 0 ? 0 : worst / scale;
 }
 
-export const bytesOf = (m: Matrix): Buffer => Buffer.from(m.data.buffer, m.data.byteOffset, m.data.byteLength);
+export const bytesOf = (m: RealMatrix): Buffer => Buffer.from(m.data.buffer, m.data.byteOffset, m.data.byteLength);
 
 /** Calls with 1, 2, 3 and 7 threads and expects the same bits. */
-export function sameForAllThreads(call: () => Matrix[]): void {
+export function sameForAllThreads(call: () => RealMatrix[]): void {
   const before = getThreads();
   try {
     const results = [1, 2, 3, 7].map((threads) => {
@@ -37,13 +42,19 @@ export function sameForAllThreads(call: () => Matrix[]): void {
 }
 
 /** Columns of one head of one row, as numbers. */
-export const headOf = (m: Matrix, row: number, head: number, heads: number): number[] => {
+export const headOf = (m: RealMatrix, row: number, head: number, heads: number): number[] => {
   const d = m.cols / heads;
   return Array.from(m.data.subarray(row * m.cols + head * d, row * m.cols + (head + 1) * d));
 };
 
 /** The recurrence of lightning attention, token by token. */
-export function recurrence(q: Matrix, k: Matrix, v: Matrix, decay: ArrayLike<number>, state?: ArrayLike<number>) {
+export function recurrence(
+  q: RealMatrix,
+  k: RealMatrix,
+  v: RealMatrix,
+  decay: ArrayLike<number>,
+  state?: ArrayLike<number>,
+) {
   const heads = decay.length;
   const [d, e] = [q.cols / heads, v.cols / heads];
   const out = new Float64Array(v.rows * v.cols);
@@ -91,7 +102,12 @@ const visible = (i: number, queries: number, keys: number, causal?: boolean) =>
   causal ? Math.max(0, Math.min(keys, i + 1 + keys - queries)) : keys;
 
 /** The intercept of the weighted ridge regression of v on k − q, by its normal equations in 1 + d unknowns. */
-export function ridgeIntercept(q: Matrix, k: Matrix, v: Matrix, { heads, lambda, scale, causal }: LocalLinear) {
+export function ridgeIntercept(
+  q: RealMatrix,
+  k: RealMatrix,
+  v: RealMatrix,
+  { heads, lambda, scale, causal }: LocalLinear,
+) {
   const e = v.cols / heads;
   const out = new Float64Array(q.rows * v.cols);
   for (let h = 0; h < heads; h++)
@@ -146,7 +162,7 @@ export function published(q: number[][], k: number[][], v: number[][], options: 
 }
 
 /** Softmax attention with one head. */
-export function softmaxAttention(q: Matrix, k: Matrix, v: Matrix, scale: number): Float64Array {
+export function softmaxAttention(q: RealMatrix, k: RealMatrix, v: RealMatrix, scale: number): Float64Array {
   return Float64Array.from(
     Array.from({ length: q.rows }, (_, i) => {
       const scores = Array.from({ length: k.rows }, (__, j) =>
@@ -164,7 +180,15 @@ export function softmaxAttention(q: Matrix, k: Matrix, v: Matrix, scale: number)
 }
 
 /** Tensor attention over all pairs at once. */
-export function allPairs(q: Matrix, k1: Matrix, k2: Matrix, v1: Matrix, v2: Matrix, heads: number, scale: number) {
+export function allPairs(
+  q: RealMatrix,
+  k1: RealMatrix,
+  k2: RealMatrix,
+  v1: RealMatrix,
+  v2: RealMatrix,
+  heads: number,
+  scale: number,
+) {
   const e = v1.cols / heads;
   const out = new Float64Array(q.rows * v1.cols);
   for (let h = 0; h < heads; h++)

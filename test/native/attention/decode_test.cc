@@ -64,7 +64,7 @@ void check_kernels(const DecodeKernels<T>& kernels, size_t kv_heads, size_t grou
 }
 
 template <bool kAtEnd>
-void check_weights(const DecodeWeightKernels& kernels, size_t n) {
+void check_weights(const DecodeWeightKernels<float>& kernels, size_t n) {
   Guarded<float, kAtEnd> x(n);
   const auto refill = [&] {
     for (size_t i = 0; i < n; i++) x[i] = static_cast<float>(40 * philox_uniform(4, n, i) - 20);
@@ -72,9 +72,9 @@ void check_weights(const DecodeWeightKernels& kernels, size_t n) {
   refill();
   const std::vector<float> before(x.data(), x.data() + n);
   const auto [low, high] = std::minmax_element(before.begin(), before.end());
-  const DecodeWeights range = kernels.range(x.data(), n);
+  const DecodeWeights<float> range = kernels.range(x.data(), n);
   CHECK(range.low == *low && range.high == *high && range.sum == 0);
-  const DecodeWeights shifted = kernels.shifted(x.data(), n, 3);
+  const DecodeWeights<float> shifted = kernels.shifted(x.data(), n, 3);
   CHECK(shifted.low == *low - 3 && shifted.high == *high - 3);
   double sum = 0;
   for (size_t i = 0; i < n; i++) {
@@ -85,7 +85,7 @@ void check_weights(const DecodeWeightKernels& kernels, size_t n) {
   CHECK_NEAR(shifted.sum, sum, 0x1p-20 * sum);
   refill();
   const float top = 29;
-  const DecodeWeights extended = kernels.extended(x.data(), n, top);
+  const DecodeWeights<float> extended = kernels.extended(x.data(), n, top);
   sum = 0;
   for (size_t i = 0; i < n; i++) {
     const double y = std::ldexp(std::exp(static_cast<double>(before[i])), -29);
@@ -136,8 +136,8 @@ TEST(decode_kernels_stay_inside_and_are_right) {
           check_kernels<Bf16Bits, false>(kDecode<Bf16Bits>.pick(isa), 2, group, width, count);
         }
     for (size_t n = 1; n <= 70; n++) {
-      check_weights<true>(kDecodeWeights.pick(isa), n);
-      check_weights<false>(kDecodeWeights.pick(isa), n);
+      check_weights<true>(kDecodeWeights<float>.pick(isa), n);
+      check_weights<false>(kDecodeWeights<float>.pick(isa), n);
     }
   }
 }

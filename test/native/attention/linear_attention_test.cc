@@ -25,7 +25,6 @@ using namespace lapidary;
 namespace {
 
 constexpr Isa kIsas[] = {Isa::portable, Isa::avx2, Isa::avx512};
-constexpr double kUlp = 0x1p-23;
 
 void fill(float* x, size_t n, uint64_t seed, double size = 1) {
   for (size_t i = 0; i < n; i++) x[i] = static_cast<float>(size * (2 * philox_uniform(seed, n, i) - 1));
@@ -40,15 +39,18 @@ void each_isa(Body body) {
   set_active_isa(best);
 }
 
-template <bool kAtEnd>
-void check_row_kernels(const LinearKernels& kernels, size_t n) {
-  Guarded<float, kAtEnd> x(n), w(n);
-  fill(w.data(), n, 2);
-  fill(x.data(), n, 1, 20);
-  float max = -std::numeric_limits<float>::infinity();
+template <class T, bool kAtEnd>
+void check_row_kernels(const LinearKernels<T>& kernels, size_t n) {
+  constexpr double kUlp = std::numeric_limits<T>::epsilon();
+  Guarded<T, kAtEnd> x(n), w(n);
+  for (size_t i = 0; i < n; i++) {
+    w[i] = static_cast<T>(2 * philox_uniform(2, n, i) - 1);
+    x[i] = static_cast<T>(40 * philox_uniform(1, n, i) - 20);
+  }
+  T max = -std::numeric_limits<T>::infinity();
   for (size_t i = 0; i < n; i++) max = std::max(max, x[i]);
   CHECK(kernels.row_max(x.data(), n) == max);
-  const std::vector<float> before(x.data(), x.data() + n);
+  const std::vector<T> before(x.data(), x.data() + n);
   const double sum = kernels.exp_row(x.data(), n, max);
   double exact = 0;
   for (size_t i = 0; i < n; i++) {
@@ -57,12 +59,13 @@ void check_row_kernels(const LinearKernels& kernels, size_t n) {
     CHECK_NEAR(x[i], y, 2 * kUlp * y);
   }
   CHECK_NEAR(sum, exact, 4 * kUlp * exact);
+  const T half = 0.5;
   std::copy(before.begin(), before.end(), x.data());
-  kernels.center(x.data(), w.data(), 0.5f, n);
-  for (size_t i = 0; i < n; i++) CHECK(x[i] == w[i] * (before[i] - 0.5f));
+  kernels.center(x.data(), w.data(), half, n);
+  for (size_t i = 0; i < n; i++) CHECK(x[i] == w[i] * (before[i] - half));
   std::copy(before.begin(), before.end(), x.data());
-  kernels.complement(x.data(), w.data(), 0.5f, n);
-  for (size_t i = 0; i < n; i++) CHECK(x[i] == w[i] * (1 - (before[i] - 0.5f)));
+  kernels.complement(x.data(), w.data(), half, n);
+  for (size_t i = 0; i < n; i++) CHECK(x[i] == w[i] * (1 - (before[i] - half)));
 }
 
 template <bool kAtEnd>
@@ -162,7 +165,7 @@ void check_tensor(size_t queries, size_t first, size_t second, size_t d, size_t 
   fill(q.data(), queries * d, 1), fill(k1.data(), first * d, 2), fill(k2.data(), second * d, 3);
   fill(v1.data(), first * e, 4), fill(v2.data(), second * e, 5);
   const TensorShape shape = {queries, first, second, 1, d, e, 0.5 / static_cast<double>(d)};
-  const TensorInputs in = {q.data(), k1.data(), k2.data(), v1.data(), v2.data()};
+  const TensorInputs<float> in = {q.data(), k1.data(), k2.data(), v1.data(), v2.data()};
   CHECK(tensor_score_bound(shape, in) <= 0.5);
   CHECK(tensor_attention(shape, in, exact.data(), {}) == Status::ok);
   size_t bad = 1;
@@ -236,7 +239,7 @@ struct Large {
     const float* const p = x.data();
     const TensorShape tensor = {kTokens, 40, 40, 1, kWidth, kWidth, 1};
     const TensorShape narrow = {kTokens, kTokens, kTokens, 10, 12, 12, 1};
-    const TensorInputs in = {p, p, y.data(), p, y.data()};
+    const TensorInputs<float> in = {p, p, y.data(), p, y.data()};
     const auto local = [&](int solver) {
       LocalLinearShape shape =
           local_shape(kTokens, kTokens, kWidth / 2, kWidth / 2, true, static_cast<LocalLinearSolver>(solver));
@@ -246,8 +249,8 @@ struct Large {
       case 0:
         return lightning_attention(lightning, p, y.data(), p, a.data(), state.data(), false, context);
       case 1:
-        return lightning_attention_backward(lightning, p, y.data(), p, p, nullptr, a.data(), b.data(), c.data(),
-                                            state.data(), false, context);
+        return lightning_attention_backward<float>(lightning, p, y.data(), p, p, nullptr, a.data(), b.data(), c.data(),
+                                                   state.data(), false, context);
       case 2:
       case 3:
         return local_linear_attention(local(i - 2), p, y.data(), p, 0, kTokens, a.data(), report, context);
@@ -273,8 +276,10 @@ TEST(linear_attention_row_kernels_stay_inside_and_are_right) {
   for (Isa isa : kIsas) {
     if (!isa_supported(isa)) continue;
     for (size_t n = 0; n <= 150; n++) {
-      check_row_kernels<true>(kLinear.pick(isa), n);
-      check_row_kernels<false>(kLinear.pick(isa), n);
+      check_row_kernels<float, true>(kLinear<float>.pick(isa), n);
+      check_row_kernels<float, false>(kLinear<float>.pick(isa), n);
+      check_row_kernels<double, true>(kLinear<double>.pick(isa), n);
+      check_row_kernels<double, false>(kLinear<double>.pick(isa), n);
     }
   }
 }

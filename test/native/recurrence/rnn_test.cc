@@ -95,6 +95,21 @@ TEST(rnn_kernels_agree_with_the_reference) {
               for (size_t q = 0; q < k; q++) sum += double{rows[i * k + q]} * panel[q * width + j];
               CHECK_NEAR(out[i * width + j], sum, 1e-5);
             }
+          // The same bits in two parts, and for one row beside another panel.
+          const std::vector<float> whole = out;
+          p.k = k / 2;
+          row.fn.product(vectors, p);
+          for (size_t i = 0; i < m; i++) p.rows[i] += p.k;
+          p.panel += p.k * width;
+          p.k = k - p.k;
+          p.add = true;
+          row.fn.product(vectors, p);
+          CHECK(out == whole);
+          if (m > 1) continue;
+          std::vector<float> both(2 * width);
+          row.fn.product(vectors, {{rows.data()}, 1, k, panel.data(), panel.data(), false, both.data()});
+          CHECK(std::equal(whole.begin(), whole.end(), both.begin()));
+          CHECK(std::equal(whole.begin(), whole.end(), both.begin() + static_cast<std::ptrdiff_t>(width)));
         }
     CHECK(reference.lanes == 1);
   }
@@ -105,16 +120,23 @@ TEST(rnn_reports_missing_memory_and_aborts) {
   std::vector<float> x(50 * 400, 0.1f), r(400 * 100, 0.01f), h(50 * 100), state(2 * 200);
   const RnnShape shape{RnnCell::lstm, 1, 100, lengths, true, 0};
   const RnnForward<float> run{x.data(), nullptr, r.data(), nullptr, nullptr, nullptr, h.data(), state.data(), nullptr};
+  const size_t threads = thread_count();
   const int64_t live = live_allocations();
+  set_thread_count(1);
   for (int64_t n = 0;; n++) {
-    fail_allocation(n);
-    const Status status = rnn_forward(shape, run, Context());
-    fail_allocation(-1);
+    Status status = Status::ok;
+    std::thread([&] {  // whose arena is empty
+      fail_allocation(n);
+      status = rnn_forward(shape, run, Context());
+      fail_allocation(-1);
+    })
+        .join();
+    CHECK(live_allocations() == live);
     if (status == Status::ok) break;
     CHECK(status == Status::out_of_memory);
     if (!CHECK(n < 100)) break;
   }
-  CHECK(live_allocations() >= live);
+  set_thread_count(threads);
   const std::atomic<int32_t> raised{kCancelAbort};
   CHECK(rnn_forward(shape, run, Context{&raised}) == Status::aborted);
 }
