@@ -59,7 +59,8 @@ void exact_tables(const LutShape& shape, const int8_t* q, uint8_t* tables) {
 // Entries are ±x0 ± x1 ± x2 ± x3, plus where the bit is set, in steps; complementary indices are negatives.
 void int8_quad(const float* x, float inverse, uint8_t* table) {
   constexpr float kRounder = 12582912.0f;  // 1.5·2^23: rounds to whole numbers, ties to even
-  constexpr float kSign[3][8] = {{-1, 1, -1, 1, -1, 1, -1, 1}, {-1, -1, 1, 1, -1, -1, 1, 1}, {-1, -1, -1, -1, 1, 1, 1, 1}};
+  constexpr float kSign[3][8] = {
+      {-1, 1, -1, 1, -1, 1, -1, 1}, {-1, -1, 1, 1, -1, -1, 1, 1}, {-1, -1, -1, -1, 1, 1, 1, 1}};
   for (size_t i = 0; i < 8; i++) {
     const float sum = kSign[0][i] * x[0] + kSign[1][i] * x[1] + kSign[2][i] * x[2] - x[3];
     const float whole = std::min(std::max((sum * inverse + kRounder) - kRounder, -127.0f), 127.0f);
@@ -84,8 +85,8 @@ void int8_tables(const LutShape& shape, const float* x, uint8_t* tables, float* 
       float largest = 0;
       bool finite = true;
       for (size_t j = 0; j < count; j += 4) {
-        const float sum = ((std::fabs(values[j]) + std::fabs(values[j + 1])) + std::fabs(values[j + 2])) +
-                          std::fabs(values[j + 3]);
+        const float sum =
+            ((std::fabs(values[j]) + std::fabs(values[j + 1])) + std::fabs(values[j + 2])) + std::fabs(values[j + 3]);
         finite = finite && sum <= kLargest;
         largest = std::max(largest, sum);
       }

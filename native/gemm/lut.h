@@ -1,24 +1,26 @@
-// Products with weights of 1 to 4 bits by lookups: y = x·Wᵀ, w = s·(factor·c − z) with codes c in groups that share s, z.
+// Products with weights of 1 to 4 bits by lookups: y = x·Wᵀ, w = s·(factor·c − z) with codes c in groups that share s,
+// z.
 //
 // Weights are bit planes. Four neighbouring bits of one row in one plane are an index, the quad; a table of 16 bytes
-// holds what each index contributes for the four activations that stand there. One vpshufb looks up 32 rows, so a row is a
-// byte of the register, sums of rows never cross lanes, and a table is made once for all rows. The planes' sums meet at
-// the end of a run of columns, with weights 2^plane.
+// holds what each index contributes for the four activations that stand there. One vpshufb looks up 32 rows, so a row
+// is a byte of the register, sums of rows never cross lanes, and a table is made once for all rows. The planes' sums
+// meet at the end of a run of columns, with weights 2^plane.
 //
 // Two kinds of table:
-//   exact   activations are 8-bit integers q, cut into two digits q = 16·h + l with −8 ≤ h < 8, 0 ≤ l < 16. Each digit has
-//           its table of sums over the set bits, from 0 to 60 (h raised by 8): four lookups add up in a byte. Together the
-//           tables are an int16 table; the result is that of the integer product, bit for bit.
+//   exact   activations are 8-bit integers q, cut into two digits q = 16·h + l with −8 ≤ h < 8, 0 ≤ l < 16. Each digit
+//   has
+//           its table of sums over the set bits, from 0 to 60 (h raised by 8): four lookups add up in a byte. Together
+//           the tables are an int16 table; the result is that of the integer product, bit for bit.
 //   int8    one table of ±sums of f32 activations, rounded to steps of max Σ|x| / 127 over 16 quads.
 //           Entries of complementary indices are negatives of each other, so half of a table is computed. With ±1 in
 //           place of 0 and 1: c − (2^b − 1)/2 = ½·Σ 2^p·(±1). Rounding costs at most a quarter of a step times
 //           (2^b − 1) for each quad.
 //
-// Packed layout, the same for every processor. 32 rows are a tile. Groups are cut into runs of 256 columns, the last one
-// shorter, and padded to whole pairs of quads with code 0. For each tile, group, run and plane, 32 bytes for each pair of
-// quads: row r of the tile is byte 2r (r < 16) or 2r − 31 (r ≥ 16), the first quad in its low nibble, the lowest column in
-// the lowest bit. So when a register of bytes is widened to words by even and odd bytes, rows come out in order. Scales
-// and zeros follow in arrays of their own, [tile][group][32].
+// Packed layout, the same for every processor. 32 rows are a tile. Groups are cut into runs of 256 columns, the last
+// one shorter, and padded to whole pairs of quads with code 0. For each tile, group, run and plane, 32 bytes for each
+// pair of quads: row r of the tile is byte 2r (r < 16) or 2r − 31 (r ≥ 16), the first quad in its low nibble, the
+// lowest column in the lowest bit. So when a register of bytes is widened to words by even and odd bytes, rows come out
+// in order. Scales and zeros follow in arrays of their own, [tile][group][32].
 //
 // Bound: 14 operations of the vector ports a pair of quads and plane, 256 one-bit products: on four ports 73 a cycle
 // with exact tables. Reading: bits/8 bytes a weight.
@@ -39,8 +41,8 @@
 
 namespace lapidary {
 
-inline constexpr std::size_t kLutRun = 256;     // columns
-inline constexpr std::size_t kLutStep = 64;     // columns of int8 tables that share a step
+inline constexpr std::size_t kLutRun = 256;  // columns
+inline constexpr std::size_t kLutStep = 64;  // columns of int8 tables that share a step
 
 struct LutShape {
   std::size_t rows, cols, group;  // 1 ≤ group; cols ≤ kPackedColumns
@@ -56,12 +58,14 @@ struct LutShape {
   }
   // Steps of the int8 tables of a row.
   std::size_t steps() const {
-    return cols == 0 ? 0 : (groups() - 1) * ceil_div(group_pairs(), kLutStep / 8) + ceil_div(width(groups() - 1), kLutStep);
+    return cols == 0 ? 0
+                     : (groups() - 1) * ceil_div(group_pairs(), kLutStep / 8) + ceil_div(width(groups() - 1), kLutStep);
   }
   std::size_t tile_bytes() const { return pairs() * static_cast<std::size_t>(bits) * kPackedRows; }
 };
 
-// codes as a stream (quant/bit_stream.h), a row after another; bytes takes tiles()·tile_bytes(). Scratch: a tile's codes.
+// codes as a stream (quant/bit_stream.h), a row after another; bytes takes tiles()·tile_bytes(). Scratch: a tile's
+// codes.
 Status lut_pack(const std::uint8_t* codes, const LutShape& shape, std::uint8_t* bytes, const Context& context);
 
 struct LutWeights {
@@ -88,7 +92,8 @@ Status lut8_linear(std::size_t tokens, const float* x, const LutWeights& w, cons
 // out[token·32 + r] ← Σ_groups s·(sum of the group), in f32, groups ascending, nothing fused.
 struct LutTile {
   const std::uint8_t* codes;
-  const std::uint8_t* tables;  // of a pair of quads; exact: low digits, then high ones, 64 bytes; int8: 32, raised by 128
+  const std::uint8_t*
+      tables;  // of a pair of quads; exact: low digits, then high ones, 64 bytes; int8: 32, raised by 128
   std::size_t table_stride, tokens;
   std::size_t groups, group_pairs, last_pairs;  // of the last group
   int bits;

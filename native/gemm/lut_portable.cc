@@ -1,7 +1,7 @@
 // One row at a time, as the layout says it.
-#include "gemm/lut.h"
-
 #include <algorithm>
+
+#include "gemm/lut.h"
 
 namespace lapidary {
 namespace {
@@ -47,8 +47,8 @@ void lut_exact_32__portable(const LutTile& t) {
         for (size_t j = 0; j < pairs; j += kLutRun / 8) {
           const size_t count = std::min(pairs - j, kLutRun / 8);
           const uint8_t* tables = t.tables + token * t.table_stride + (before + j) * 64;
-          sum += lookups(t.codes + (before + j) * planes * kPackedRows, count * kPackedRows, packed_byte(r), count, t.bits,
-                         [&](size_t quad, int index) {
+          sum += lookups(t.codes + (before + j) * planes * kPackedRows, count * kPackedRows, packed_byte(r), count,
+                         t.bits, [&](size_t quad, int index) {
                            const uint8_t* table = tables + quad / 2 * 64 + quad % 2 * 16 + static_cast<size_t>(index);
                            return table[0] + 16 * table[32];
                          });
@@ -74,10 +74,10 @@ void lut_int8_32__portable(const LutTile& t) {
           const size_t run = j / (kLutRun / 8) * (kLutRun / 8), run_pairs = std::min(pairs - run, kLutRun / 8);
           const size_t count = std::min(pairs - j, kLutStep / 8);
           const uint8_t* tables = t.tables + token * t.table_stride + (before + j) * 32;
-          const int32_t part = lookups(
-              t.codes + ((before + run) * planes + j - run) * kPackedRows, run_pairs * kPackedRows, packed_byte(r),
-              count, t.bits,
-              [&](size_t quad, int index) { return tables[quad * 16 + static_cast<size_t>(index)] - 128; });
+          const int32_t part =
+              lookups(t.codes + ((before + run) * planes + j - run) * kPackedRows, run_pairs * kPackedRows,
+                      packed_byte(r), count, t.bits,
+                      [&](size_t quad, int index) { return tables[quad * 16 + static_cast<size_t>(index)] - 128; });
           sum = sum + t.steps[token * t.step_stride + step] * static_cast<float>(part);
         }
         const float zero = t.zeros != nullptr ? t.middle - t.zeros[g * kPackedRows + r] : t.middle;

@@ -32,7 +32,7 @@ void normalise(const float* x, size_t cols, const TokenNorm& norm, float* out) {
 }  // namespace
 
 Status quantize_activations(const float* x, size_t rows, size_t cols, const TokenNorm& norm, float floor, int8_t* q,
-                    float* scales, const Context& context) {
+                            float* scales, const Context& context) {
   const CodecKernels& codec = *kCodec.pick();
   const bool parallel = rows > 1 && cols != 0 && rows >= ceil_div(kParallelValues, cols);
   return each_part(rows, parallel, context, [&](size_t i) {

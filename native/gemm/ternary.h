@@ -1,16 +1,16 @@
 // Products with ternary weights in 5/3 bits each: y = scale·(q·tᵀ), t in −1, 0, 1, q 8-bit integers, exact.
 //
 // Three neighbouring weights of a row are a sign and an index of four bits: t or −t has its first number that is not 0
-// positive, and the index is 9·t0 + 3·t1 + t2 of that one, from 0 to 13. A table holds the 14 sums of three activations,
-// and one vpshufb looks up 32 rows; the sign is applied to what was found. Sums lie within ±384 and are cut into two
-// digits, T = 28·h + l with |h|, |l| ≤ 14, each in its own table: eight lookups add up in a signed byte.
+// positive, and the index is 9·t0 + 3·t1 + t2 of that one, from 0 to 13. A table holds the 14 sums of three
+// activations, and one vpshufb looks up 32 rows; the sign is applied to what was found. Sums lie within ±384 and are
+// cut into two digits, T = 28·h + l with |h|, |l| ≤ 14, each in its own table: eight lookups add up in a signed byte.
 //
-// Nothing overflows for any input: bytes hold 8·14 = 112, words 256 times that raised by 128, and the sums of kPackedColumns columns
-// fit 32 bits.
+// Nothing overflows for any input: bytes hold 8·14 = 112, words 256 times that raised by 128, and the sums of
+// kPackedColumns columns fit 32 bits.
 //
-// Packed layout, the same for every processor. 32 rows are a tile; for each 24 columns (padded with zeros) 160 bytes: four
-// times 32 bytes of two indices, the first in the low nibble, then 32 bytes of signs, the first of eight in the top bit.
-// Row r is byte packed_byte(r) of each 32.
+// Packed layout, the same for every processor. 32 rows are a tile; for each 24 columns (padded with zeros) 160 bytes:
+// four times 32 bytes of two indices, the first in the low nibble, then 32 bytes of signs, the first of eight in the
+// top bit. Row r is byte packed_byte(r) of each 32.
 //
 // Bound: 72 operations of the vector ports for 768 weights, 43 weights a cycle on four ports; reading 5/24 of a byte a
 // weight.
@@ -31,9 +31,10 @@
 
 namespace lapidary {
 
-inline constexpr std::size_t kTernaryBlock = 24;                           // columns
-inline constexpr std::size_t kTernaryBytes = 5 * kPackedRows;              // of a block of a tile
-inline constexpr std::size_t kTernaryTables = kTernaryBlock / 3 * 2 * 16;  // bytes for a block: low and high digits of 8
+inline constexpr std::size_t kTernaryBlock = 24;               // columns
+inline constexpr std::size_t kTernaryBytes = 5 * kPackedRows;  // of a block of a tile
+inline constexpr std::size_t kTernaryTables =
+    kTernaryBlock / 3 * 2 * 16;  // bytes for a block: low and high digits of 8
 inline constexpr int kTernaryBase = 28;
 
 constexpr std::size_t ternary_blocks(std::size_t cols) { return ceil_div(cols, kTernaryBlock); }
@@ -44,8 +45,8 @@ constexpr std::size_t ternary_tiles(std::size_t rows) { return ceil_div(rows, kP
 Status ternary_pack(const std::uint8_t* codes, std::size_t rows, std::size_t cols, std::uint8_t* bytes,
                     const Context& context);
 
-// y ← activation(token_scales·scales·(q·tᵀ) + bias); q tokens × cols, y tokens × rows, scales rows rounded up to a tile.
-// cols ≤ kPackedColumns.
+// y ← activation(token_scales·scales·(q·tᵀ) + bias); q tokens × cols, y tokens × rows, scales rows rounded up to a
+// tile. cols ≤ kPackedColumns.
 Status ternary_linear(std::size_t tokens, const std::int8_t* q, const float* token_scales, std::size_t rows,
                       std::size_t cols, const std::uint8_t* bytes, const float* scales, const Head<float>& head,
                       float* y, const Context& context);
