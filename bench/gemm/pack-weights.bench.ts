@@ -12,7 +12,8 @@ function weights(rows: number, cols: number, format: Format, groupSize: number):
   const codes = new Uint8Array(rows * Math.ceil((cols * bits) / 8));
   let state = 2463534242;
   const next = () => ((state ^= state << 13), (state ^= state >>> 17), (state ^= state << 5));
-  if (format === 'ternary') codes.forEach((_, i) => (codes[i] = (next() >>> 9) & 0x55)); // codes 0 and 1
+  if (format === 'ternary')
+    codes.forEach((_, i) => (codes[i] = (next() >>> 9) & 0x55)); // codes 0 and 1
   else {
     const words = new Int32Array(codes.buffer, 0, codes.length >> 2);
     words.forEach((_, i) => (words[i] = next()));
@@ -72,7 +73,14 @@ const bench: Bench = ({ quick }) => {
     row({ tokens: 1, rows, cols, format: 'int2', groupSize: cols }),
     row({ tokens: 1, rows, cols, format: 'int2', groupSize: 128, published: ['tmac-w2-x86', 'tmac-w2-m2'] }),
     row({ tokens: 1, rows, cols, format: 'bipolar1', groupSize: cols }),
-    row({ tokens: 1, rows, cols, format: 'ternary', groupSize: cols, published: ['tmac-bitnet-x86', 'bitnet-x86', 'bitnet-arm'] }),
+    row({
+      tokens: 1,
+      rows,
+      cols,
+      format: 'ternary',
+      groupSize: cols,
+      published: ['tmac-bitnet-x86', 'bitnet-x86', 'bitnet-arm'],
+    }),
     row({ tokens: 1, rows: 2048, cols: 2048, format: 'ternary', groupSize: 2048, published: ['bitnet-epyc-1'] }),
     row({ tokens: 128, rows: 2048, cols: 2048, format: 'ternary', groupSize: 2048, published: ['bitnet-epyc-128'] }),
     row({ tokens: 1, rows, cols, format: 'int2', groupSize: 128, kernel: 'lut8' }),

@@ -102,7 +102,13 @@ export function packWeights(q: Quantized, options?: PackWeightsOptions): PackedW
   if (asked === 'ternary' && !single)
     at.fail('ERR_OPTION', 'options.kernel', "'ternary' for format ternary with one scale a row", describe(asked));
   const kernel = asked === 'auto' ? (single ? 'ternary' : 'lut') : asked;
-  const shape = { layout: 1, kernel, rows, cols, groupSize: kernel === 'ternary' ? Math.max(cols, 1) : groupSize } as const;
+  const shape = {
+    layout: 1,
+    kernel,
+    rows,
+    cols,
+    groupSize: kernel === 'ternary' ? Math.max(cols, 1) : groupSize,
+  } as const;
   const packed = at.allocate(Uint8Array, packedBytes(at, 'q', { ...shape, ...form }));
   if (kernel === 'ternary') native.ternaryPack(codes, packed, rows, cols);
   else native.lutPack(codes, packed, rows, cols, groupSize, form.bits);

@@ -31,9 +31,7 @@ export function packedLinear(
   const bias = opts.bias === undefined ? undefined : at.array('options.bias', opts.bias, [Float32Array], rows);
   const out = at.outDense('options.out', opts.out, Float32Array, input.rows, rows);
   const q =
-    kernel === 'lut8' || isRounded(input)
-      ? input
-      : rounded(at, input.data as Float32Array, input.rows, cols, 0, false, undefined, 0);
+    kernel === 'lut8' || isRounded(input) ? input : rounded(at, input.data, input.rows, cols, 0, false, undefined, 0);
   const tokenScales = isRounded(q) ? q.scales : undefined;
   if (kernel === 'ternary')
     native.ternaryLinear(
@@ -52,7 +50,7 @@ export function packedLinear(
     );
   else
     native.lutLinear(
-      q.data as Int8Array | Float32Array,
+      q.data,
       out.data,
       w.packed,
       w.scales,

@@ -38,6 +38,7 @@ inline void exact_plane(const uint8_t* codes, const uint8_t* tables, size_t stri
   for (int n = 0; n < kTokens; n++) low[n] = high[n] = Widened::zero();
   size_t j = 0;
   for (; j + 2 <= pairs; j += 2, codes += 2 * kPackedRows) {
+    ask_ahead(codes);
     const Index a(codes), b(codes + kPackedRows);
 #pragma GCC unroll 2
     for (int n = 0; n < kTokens; n++) {
@@ -66,6 +67,7 @@ inline void int8_plane(const uint8_t* codes, const uint8_t* tables, size_t strid
 #pragma GCC unroll 2
   for (int n = 0; n < kTokens; n++) sum[n] = Widened::zero();
   for (size_t j = 0; j < pairs; j++, codes += kPackedRows) {
+    ask_ahead(codes);
     const Index a(codes);
 #pragma GCC unroll 2
     for (int n = 0; n < kTokens; n++) {

@@ -30,6 +30,7 @@ void tile(const TernaryTile& t, size_t token) {
 #pragma GCC unroll 2
     for (int n = 0; n < kTokens; n++) low[n] = high[n] = Widened::zero();
     for (size_t b = 0; b < blocks; b++, codes += kTernaryBytes, tables += kTernaryTables) {
+      for (size_t line = 0; line < kTernaryBytes; line += 64) ask_ahead(codes + line);
       const V signs = load(codes + 4 * kPackedRows);
       V sign = _mm256_or_si256(signs, one);  // never 0, which vpsignb would take for a factor; of the last see below
       V l[kTokens], h[kTokens];

@@ -199,21 +199,27 @@ describeEachIsa('packed weights', (isa) => {
 test('random shapes: portable and widest, any threads, the same bits', () => {
   const size = fc.integer({ min: 1, max: 130 });
   fc.assert(
-    fc.property(size, size, fc.integer({ min: 1, max: 9 }), fc.constantFrom(...formats), (rows, cols, tokens, format) => {
-      const x = matrix(tokens, cols, 3);
-      for (const [groupSize, kernel] of [
-        [32, 'lut'],
-        [16, 'lut8'],
-        ['row', 'auto'],
-      ] as const) {
-        const w = packWeights(quantize(matrix(rows, cols, 4), { format, groupSize }));
-        const reference = withIsa('portable', () => linear(x, w, { kernel }).data);
-        for (const count of [1, 2, 7]) {
-          setThreads(count);
-          expect(linear(x, w, { kernel }).data).toEqual(reference);
+    fc.property(
+      size,
+      size,
+      fc.integer({ min: 1, max: 9 }),
+      fc.constantFrom(...formats),
+      (rows, cols, tokens, format) => {
+        const x = matrix(tokens, cols, 3);
+        for (const [groupSize, kernel] of [
+          [32, 'lut'],
+          [16, 'lut8'],
+          ['row', 'auto'],
+        ] as const) {
+          const w = packWeights(quantize(matrix(rows, cols, 4), { format, groupSize }));
+          const reference = withIsa('portable', () => linear(x, w, { kernel }).data);
+          for (const count of [1, 2, 7]) {
+            setThreads(count);
+            expect(linear(x, w, { kernel }).data).toEqual(reference);
+          }
         }
-      }
-    }),
+      },
+    ),
     { numRuns: 25, seed: 3 },
   );
 });
@@ -275,7 +281,12 @@ describe('bad arguments', () => {
   ] as const)('%s: refused', (_, work, want) => expect(run(work)).toBe(want));
 
   test('failed allocations are ERR_OUT_OF_MEMORY until there are enough', () => {
-    for (const work of [() => linear(x, w), () => linear(x, w, { kernel: 'lut8' }), () => linear(x, t), () => packWeights(q)]) {
+    for (const work of [
+      () => linear(x, w),
+      () => linear(x, w, { kernel: 'lut8' }),
+      () => linear(x, t),
+      () => packWeights(q),
+    ]) {
       let failures = 0;
       for (let allowed = 0; ; allowed++) {
         core.failAllocation(allowed);
