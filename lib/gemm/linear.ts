@@ -70,8 +70,11 @@ export function linear(
   w: Dense<Float64Array>,
   given?: LinearOptions<Float64Array>,
 ): Dense<Float64Array>;
-export function linear(x: Dense<Stored>, w: Dense<Stored>, given?: LinearOptions<Float32Array>): Dense<Float32Array>;
-export function linear(x: Dense<Stored>, w: Quantized, given?: LinearOptions<Float32Array>): Dense<Float32Array>;
+export function linear(
+  x: Dense<Stored>,
+  w: Dense<Stored> | Quantized,
+  given?: LinearOptions<Float32Array>,
+): Dense<Float32Array>;
 export function linear(x: Dense<Bytes>, w: Dense<Bytes>, given?: LinearOptions<Int32Array>): Dense<Int32Array>;
 export function linear(
   x: Dense<Float64Array | Stored | Bytes>,

@@ -8,9 +8,9 @@
 namespace lapidary {
 namespace {
 
-// (x, y, codes, scales, byteScales, zeros, bias, activation, coefficients, epsilon, route, rowScales, permutation, left,
-// right, rank, tokens, rows, cols, group, scheme, bits, tensorScale, storageX, rounded):
-// y ← activation(x·(W + left·right)ᵀ + bias).
+// (x, y, codes, scales, byteScales, zeros, bias, activation, coefficients, epsilon, route, rowScales, permutation,
+// left, right, rank, tokens, rows, cols, group, scheme, bits, tensorScale, storageX, rounded): y ← activation(x·(W +
+// left·right)ᵀ + bias).
 void QuantizedLinear(Args& args) {
   const size_t rank = args.size(15), tokens = args.size(16);
   QuantizedWeights w{};

@@ -95,7 +95,8 @@ void Quantize(Args& args) {
 // (codes, scales, byteScales, zeros, rowScales, permutation, w, rows, cols, group, scheme, bits, tensorScale)
 void Dequantize(Args& args) {
   const QuantLayout layout = layout_at(args, 7);
-  const QuantInput in = quant_input(args, layout, {.codes = 0, .scales = 1, .byte_scales = 2, .zeros = 3, .row_scales = 4});
+  const QuantInput in =
+      quant_input(args, layout, {.codes = 0, .scales = 1, .byte_scales = 2, .zeros = 3, .row_scales = 4});
   const uint32_t* permutation = args.absent(5) ? nullptr : args.in<uint32_t>(5, layout.cols).data();
   const auto w = args.out<float>(6, args.product(layout.rows, layout.cols));
   args.done(dequantize(in, layout, permutation, w.data(), args.context()));

@@ -62,7 +62,7 @@ Status dot_product(const QuantizedProduct& g, const CodeRows& rows, const Quanti
   const bool in_place = nibbles || (rows.bits() == 8 && !rows.moved());
   // Columns of a chunk; a scale may belong to all of it, to a lane or to half of one.
   const size_t chunk = nibbles ? 128 : 64;
-  const Span span = rows.pitch() % chunk == 0           ? Span::chunk
+  const Span span = rows.pitch() % chunk == 0         ? Span::chunk
                     : rows.pitch() % (chunk / 4) == 0 ? Span::lane
                                                       : Span::half_lane;
   const size_t unit = span == Span::chunk ? chunk : span == Span::lane ? chunk / 4 : chunk / 8;
@@ -144,16 +144,16 @@ Status dot_product(const QuantizedProduct& g, const CodeRows& rows, const Quanti
 
 // A panel of weights: rows [first, first + width), columns [from, from + count) of depth.
 struct Panel {
-  uint8_t* bytes;   // nr rows of kPanelDepth
-  uint8_t* steps;   // the same, turned; twice that for two planes
+  uint8_t* bytes;  // nr rows of kPanelDepth
+  uint8_t* steps;  // the same, turned; twice that for two planes
   uint8_t* unpacked;
 };
 
 // dwords of the rows of `bytes`, side by side: to[s·nr·planes…]. With two planes the low four bits, then the high ones.
 void turn(const uint8_t* bytes, size_t pitch, size_t count, size_t nr, size_t steps, size_t planes, uint8_t* to) {
   const auto panels = pack::choose_panels<int32_t>(nr, true);
-  if (planes == 1) return panels(reinterpret_cast<const int32_t*>(bytes), pitch / 4, count / 4, nr,
-                                 reinterpret_cast<int32_t*>(to));
+  if (planes == 1)
+    return panels(reinterpret_cast<const int32_t*>(bytes), pitch / 4, count / 4, nr, reinterpret_cast<int32_t*>(to));
   // Unit by unit, so that the planes of a unit follow each other.
   alignas(64) uint8_t plane[kWidest * 32];
   const size_t unit = 4 * steps;
@@ -190,6 +190,7 @@ Status blocked_product(const QuantizedProduct& g, const CodeRows& rows, const Qu
     Status status = round_tokens(g.x + base * cols, tokens, cols, rows, TokenForm::panels, unit, x, g.context);
     if (status != Status::ok) return status;
     float* y = g.y + base * n;
+    const size_t tall = ceil_div(tokens, ceil_div(tokens, kernels.mr));  // of a tile: all nearly equal
     const bool parallel = n >= ceil_div(kParallelBytes, rows.row_bytes() * std::min<size_t>(tokens, 16));
     status = each_part(ceil_div(n, nr), parallel, g.context, [&](size_t part) {
       ArenaFrame scratch;
@@ -227,9 +228,9 @@ Status blocked_product(const QuantizedProduct& g, const CodeRows& rows, const Qu
         tile.scales = scales + 2 * nr * (k / unit);
         tile.units = count / unit;
         tile.add = k > 0;
-        for (size_t t = 0; t < tokens; t += kernels.mr) {
+        for (size_t t = 0; t < tokens; t += tall) {
           if (g.context.cancelled()) return Status::aborted;
-          tile.tokens = std::min(kernels.mr, tokens - t);
+          tile.tokens = std::min(tall, tokens - t);
           tile.x = x.x + t * x.x_stride + k;
           tile.a = x.a + t * x.a_stride + k / unit;
           tile.q = x.sums + t * x.sums_stride + k / unit;
@@ -261,7 +262,9 @@ Status decoded_product(const QuantizedProduct& g, Route route) {
     if (decoded == nullptr) return Status::out_of_memory;
     QuantLayout some = layout;
     some.rows = count;
-    const auto from = [&](auto* values_of, size_t offset) { return values_of == nullptr ? nullptr : values_of + offset; };
+    const auto from = [&](auto* values_of, size_t offset) {
+      return values_of == nullptr ? nullptr : values_of + offset;
+    };
     const QuantInput parts{in.codes + first * bytes, from(in.scales, first * groups),
                            from(in.byte_scales, first * groups), from(in.zeros, first * groups),
                            from(in.row_scales, first)};

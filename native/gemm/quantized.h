@@ -116,8 +116,8 @@ inline constexpr std::size_t kSpans = 3;
 
 struct QuantizedKernels {
   void (*dots[kCodeForms][kSpans])(const CodeDots&);  // no half lanes of bytes
-  std::size_t tokens;  // of a call
-  int raised;          // of wide_bytes
+  std::size_t tokens;                                 // of a call
+  int raised;                                         // of wide_bytes
 
   std::size_t mr, nr;
   void (*tile)(const PanelTile&);

@@ -1,5 +1,5 @@
-// Codes on 512-bit registers: vpdpbusd multiplies unsigned codes with signed tokens and adds four neighbours in 32 bits,
-// so nothing saturates and no code needs two planes. A chunk is one register. The tile is 8 × 2 of 32 registers.
+// Codes on 512-bit registers: vpdpbusd multiplies unsigned codes with signed tokens and adds four neighbours in 32
+// bits, so nothing saturates and no code needs two planes. A chunk is one register. The tile is 8 × 2 of 32 registers.
 #include "gemm/quantized.h"
 
 #if LAPIDARY_X86

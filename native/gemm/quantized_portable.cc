@@ -24,8 +24,8 @@ void code_dots(const CodeDots& d) {
       for (size_t i = 0; i < kCodeChunk; i += 4) {
         int32_t whole = 0;
         for (size_t b = i; b < i + 4; b++)
-          whole += kNibbles ? look_up(codes[b] & 15) * x[b] + look_up(codes[b] >> 4) * x[kCodeChunk + b]
-                            : codes[b] * x[b];
+          whole +=
+              kNibbles ? look_up(codes[b] & 15) * x[b] + look_up(codes[b] >> 4) * x[kCodeChunk + b] : codes[b] * x[b];
         const float scale = d.scales[chunk * kUnits + i * kUnits / kCodeChunk];
         const float a = d.a[t * d.a_stride + (chunk * kCodeChunk + i) / 4];
         sum += static_cast<float>(whole) * (scale * a);

@@ -15,7 +15,7 @@ enum class TokenForm : std::uint8_t { nibbles, bytes, panels };
 
 struct RoundedTokens {
   std::int8_t* x;
-  float* a;   // nibbles, bytes: four a lane of 32 or 16 columns; panels: one a unit
+  float* a;     // nibbles, bytes: four a lane of 32 or 16 columns; panels: one a unit
   float* sums;  // panels: Σ q of each unit; nibbles, bytes: a·Σ q of each group
   std::size_t x_stride, a_stride, sums_stride;
 };
