@@ -188,7 +188,7 @@ inline void panel_of(const PanelTile& p) {
       float* to = y[t] + v * F32::kLanes;
       const float* scale = scales + v * F32::kLanes;
       const F32::V exact = F32::fnma(F32::load(scale + kColumns), F32::broadcast(p.q + at), L::floats(sum));
-      F32::store(to, F32::fma(F32::mul(exact, F32::broadcast(p.a + at)), F32::load(scale), F32::load(to)));
+      F32::store(to, F32::fma(exact, F32::mul(F32::load(scale), F32::broadcast(p.a + at)), F32::load(to)));
     };
     if (p.planes == 1) {
       plane(add);

@@ -49,7 +49,7 @@ void panel_4x8__portable(const PanelTile& p) {
               whole += (w[i] << (4 * plane)) * p.x[t * p.x_stride + (u * p.steps + s) * 4 + i];
         const float* scales = p.scales + 2 * u * kColumns;
         const float exact = static_cast<float>(whole) - scales[kColumns + j] * p.q[t * p.a_stride + u];
-        sum += exact * p.a[t * p.a_stride + u] * scales[j];
+        sum += exact * (p.a[t * p.a_stride + u] * scales[j]);
       }
       float& y = p.y[t * p.ldy + j];
       y = p.add ? y + sum : sum;
