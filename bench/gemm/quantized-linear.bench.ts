@@ -16,7 +16,7 @@ function matMulNBits(x: Float32Array, w: quant.Quantized, tokens: number): Peer 
       output: { name: 'y', dims: [tokens, rows] },
       weights: [
         { name: 'codes', dims: [rows, groups, groupSize / 2], data: codes },
-        { name: 'scales', dims: [rows * groups], data: scales as Float32Array },
+        { name: 'scales', dims: [rows * groups], data: scales },
       ],
       attributes: { K: cols, N: rows, bits: 4, block_size: groupSize, accuracy_level: 4 },
     },

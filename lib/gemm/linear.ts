@@ -34,7 +34,7 @@ export interface LinearOptions<A extends Real | Int32Array = Float64Array> {
 }
 
 /**
- * A layer of a network: `y = activation(x · wᵀ + bias)`.
+ * A layer of a network: `y = activation(x · wᵀ + bias)`, with dense weights or a Quantized of any format.
  *
  * Float64Arrays give a Float64Array; Float32Array and 16-bit floats (a Uint16Array with `dtype` 'f16' or 'bf16'), mixed as
  * you like, a Float32Array; 8-bit integers, of which one side is signed, an exact Int32Array, to which an Int32Array `bias`
@@ -45,16 +45,26 @@ export interface LinearOptions<A extends Real | Int32Array = Float64Array> {
  * own. Error: that of `matmul` before the activation, which adds a few units in the last place. NaN gives NaN; gelu and silu
  * of −∞ are 0. The same bits for any number of threads. 2·m·n·k operations.
  *
+ * With a Quantized `x` is a Float32Array or 16-bit floats and the result f32; codes are decoded in registers or caches, never
+ * repacked. `activations: 'int8'`, the default but for fp8, rounds each 32 neighbours of a token (counted from the beginning
+ * of a group whose size is no multiple of 16, else of the row) to whole multiples of `a = max|x| / 127` and multiplies
+ * integers, exactly within the columns that share both scales. The result is within
+ * `Σ_k |ŵ_k|·a_k/2 + 2^−24·(k/16 + 12)·Σ_k s_k·(|c_k| + |z_k|)·|x_k|` of `x · ŵᵀ`, ŵ the dequantised weights, codes c, zero
+ * points z and scales s; it overflows where that last sum does. 32 neighbours all below 2^−120 count as zeros. A NaN or an
+ * infinity in a token makes all its results NaN; one in a scale leaves none of its row finite. `'f32'` decodes the weights
+ * and has the error of `matmul`. Codes that `quantize` does not write mean what `dequantize` says. Up to 8 tokens read the
+ * codes where they lie ('dot'), more of them pass over small panels of decoded weights ('blocked'); there is no 'flat'.
+ *
  * Deviation from the paper: PolyNorm divides by the root mean square, with `epsilon`, as the authors' code does; their
  * equation has the Euclidean norm, which differs by √n.
  *
  * @param x m × k
- * @param w n × k
+ * @param w n × k; a Quantized with its zero points, permutation and low-rank part
  * @returns m × n; `out` if it was given
- * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_RANGE (also k above 65,793 for integers), ERR_OPTION, ERR_ALIAS,
+ * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_RANGE (also k above 65,793 for integers), ERR_OPTION, ERR_FORMAT, ERR_ALIAS,
  *   ERR_DETACHED, ERR_ABORTED, ERR_OUT_OF_MEMORY
  * @source Hong et al., FlashDecoding++ (2023), section 4; Hendrycks & Gimpel, Gaussian Error Linear Units (2016); Zhuo et
- *   al., Polynomial Composition Activations (ICLR 2025)
+ *   al., Polynomial Composition Activations (ICLR 2025); Zhang et al., Dual Grained Quantization (2023), section 3
  * @example
  * const x = dense(1, 2, Float64Array.of(1, 2));
  * const w = dense(2, 2, Float64Array.of(3, 4, 5, -6));

@@ -32,7 +32,12 @@ export function quantizedLinear(
   const rounded = at.oneOf('options.activations', rounding, roundings) === 0;
   const { code: scheme, byteScales } = schemeOf(format);
   if (rounded && format.startsWith('fp8'))
-    at.fail('ERR_OPTION', 'options.activations', "'f32', since the values of 8-bit floats are no whole numbers", 'int8');
+    at.fail(
+      'ERR_OPTION',
+      'options.activations',
+      "'f32', since the values of 8-bit floats are no whole numbers",
+      'int8',
+    );
   const head = activationOf(at, opts.activation ?? 'none', Float32Array);
   const bias = opts.bias === undefined ? undefined : at.array('options.bias', opts.bias, [Float32Array], rows);
   const out = at.outDense('options.out', opts.out, Float32Array, input.rows, rows);

@@ -50,10 +50,7 @@ void finish(const QuantizedProduct& g, const CodeRows& rows, size_t tokens, size
 }
 
 CodeForm form_of(const CodeRows& rows) {
-  if (rows.bits() == 4 && !rows.moved()) {
-    if (rows.table() != nullptr) return rows.unit() == 32 ? CodeForm::looked_up : CodeForm::looked_up_halves;
-    return rows.unit() == 32 ? CodeForm::nibbles : CodeForm::halves;
-  }
+  if (rows.bits() == 4 && !rows.moved()) return rows.table() != nullptr ? CodeForm::looked_up : CodeForm::nibbles;
   return rows.bits() == 8 ? CodeForm::wide_bytes : CodeForm::bytes;
 }
 
@@ -63,9 +60,14 @@ Status dot_product(const QuantizedProduct& g, const CodeRows& rows, const Quanti
   const CodeForm form = form_of(rows);
   const bool nibbles = form < CodeForm::bytes;
   const bool in_place = nibbles || (rows.bits() == 8 && !rows.moved());
-  const size_t unit = nibbles ? rows.unit() : 16, units = depth / unit;
+  // Columns of a chunk; a scale may belong to all of it, to a lane or to half of one.
+  const size_t chunk = nibbles ? 128 : 64;
+  const Span span = rows.pitch() % chunk == 0         ? Span::chunk
+                    : rows.pitch() % (chunk / 4) == 0 ? Span::lane
+                                                      : Span::half_lane;
+  const size_t unit = span == Span::chunk ? chunk : span == Span::lane ? chunk / 4 : chunk / 8;
   const TokenForm token_form = nibbles ? TokenForm::nibbles : TokenForm::bytes;
-  const size_t most = std::min(g.tokens, kTokens), a_count = scale_count(token_form, depth, unit);
+  const size_t most = std::min(g.tokens, kTokens), a_count = scale_count(token_form, rows, unit);
   // An odd number of cache lines: tokens fall into different sets of the cache.
   const size_t pitch = (ceil_div(depth, kAlignment) | 1) * kAlignment;
   ArenaFrame shared;
@@ -73,12 +75,13 @@ Status dot_product(const QuantizedProduct& g, const CodeRows& rows, const Quanti
   RoundedTokens x{};
   x.x_stride = pitch;
   x.a_stride = a_count;
-  x.aq_stride = units;
+  x.sums_stride = rows.groups();
   x.x = x_length ? shared.take<int8_t>(*x_length) : nullptr;
   x.a = a_length ? shared.take<float>(*a_length) : nullptr;
-  x.aq = a_length ? shared.take<float>(most * units) : nullptr;
-  if (x.x == nullptr || x.a == nullptr || x.aq == nullptr) return Status::out_of_memory;
+  x.sums = a_length ? shared.take<float>(most * rows.groups()) : nullptr;
+  if (x.x == nullptr || x.a == nullptr || x.sums == nullptr) return Status::out_of_memory;
 
+  const auto dots = kernels.dots[static_cast<size_t>(form)][static_cast<size_t>(span)];
   const int raised = form == CodeForm::wide_bytes ? kernels.raised : 0;
   const size_t each = std::clamp<size_t>(kPartBytes / rows.row_bytes(), 1, kPartRows);
   const bool parallel = n >= ceil_div(kParallelBytes, rows.row_bytes() * std::min<size_t>(g.tokens, 16));
@@ -89,18 +92,17 @@ Status dot_product(const QuantizedProduct& g, const CodeRows& rows, const Quanti
     float* y = g.y + base * n;
     status = each_part(ceil_div(n, each), parallel, g.context, [&](size_t part) {
       ArenaFrame scratch;
-      float* scales = scratch.take<float>(units);
-      float* shifts = scratch.take<float>(units);
+      float* room = scratch.take<float>(rows.room(unit));
       uint8_t* row = scratch.take<uint8_t>(in_place ? kCodeChunk : depth);
       uint8_t* unpacked = scratch.take<uint8_t>(in_place ? 0 : cols);
-      if (scales == nullptr || shifts == nullptr || row == nullptr || unpacked == nullptr) return Status::out_of_memory;
+      if (room == nullptr || row == nullptr || unpacked == nullptr) return Status::out_of_memory;
       const size_t first = part * each, end = std::min(first + each, n);
       CodeDots d{};
       d.table = rows.table();
-      d.units = units;
+      d.groups = rows.groups();
       d.x_stride = x.x_stride;
       d.a_stride = x.a_stride;
-      d.aq_stride = x.aq_stride;
+      d.aq_stride = x.sums_stride;
       for (size_t i = first; i < end; i++) {
         if (g.context.cancelled()) return Status::aborted;
         if (in_place) {
@@ -117,18 +119,18 @@ Status dot_product(const QuantizedProduct& g, const CodeRows& rows, const Quanti
           d.codes = row;
           d.chunks = depth / kCodeChunk;
         }
-        const CodeRows::Scales s = rows.scales(i, unit, raised, scales, shifts);
+        const CodeRows::Scales s = rows.scales(kernels, i, unit, raised, true, room);
         d.scales = s.scales;
-        d.shifts = s.shifts;
+        d.shifts = s.zeros;
         d.zero = s.zero;
         for (size_t t = 0; t < tokens; t += kernels.tokens) {
           float sums[16];
           d.tokens = std::min(kernels.tokens, tokens - t);
           d.x = x.x + t * x.x_stride;
           d.a = x.a + t * x.a_stride;
-          d.aq = x.aq + t * x.aq_stride;
+          d.aq = x.sums + t * x.sums_stride;
           d.sums = sums;
-          kernels.dots[static_cast<size_t>(form)](d);
+          dots(d);
           for (size_t s_t = 0; s_t < d.tokens; s_t++) y[(t + s_t) * n + i] = sums[s_t];
         }
       }
@@ -176,11 +178,11 @@ Status blocked_product(const QuantizedProduct& g, const CodeRows& rows, const Qu
   const auto x_length = checked_mul(most, pitch), a_length = checked_mul(most, units);
   RoundedTokens x{};
   x.x_stride = pitch;
-  x.a_stride = x.aq_stride = units;
+  x.a_stride = x.sums_stride = units;
   x.x = x_length ? shared.take<int8_t>(*x_length) : nullptr;
   x.a = a_length ? shared.take<float>(*a_length) : nullptr;
-  x.aq = a_length ? shared.take<float>(*a_length) : nullptr;
-  if (x.x == nullptr || x.a == nullptr || x.aq == nullptr) return Status::out_of_memory;
+  x.sums = a_length ? shared.take<float>(*a_length) : nullptr;
+  if (x.x == nullptr || x.a == nullptr || x.sums == nullptr) return Status::out_of_memory;
 
   const size_t wide = std::min(kPanelDepth, depth);
   for (size_t base = 0; base < g.tokens; base += kTokens) {
@@ -188,24 +190,26 @@ Status blocked_product(const QuantizedProduct& g, const CodeRows& rows, const Qu
     Status status = round_tokens(g.x + base * cols, tokens, cols, rows, TokenForm::panels, unit, x, g.context);
     if (status != Status::ok) return status;
     float* y = g.y + base * n;
+    const size_t tall = ceil_div(tokens, ceil_div(tokens, kernels.mr));  // of a tile: all nearly equal
     const bool parallel = n >= ceil_div(kParallelBytes, rows.row_bytes() * std::min<size_t>(tokens, 16));
     status = each_part(ceil_div(n, nr), parallel, g.context, [&](size_t part) {
       ArenaFrame scratch;
       uint8_t* bytes = scratch.take<uint8_t>(nr * wide);
       uint8_t* panel = scratch.take<uint8_t>(nr * wide * planes);
       uint8_t* unpacked = scratch.take<uint8_t>(rows.moved() ? cols : 0);
-      float* row_scales = scratch.take<float>(2 * units);
+      float* room = scratch.take<float>(rows.room(unit));
       const auto scales_length = checked_mul(2 * nr, units);
       float* scales = scales_length ? scratch.take<float>(*scales_length) : nullptr;
-      if (bytes == nullptr || panel == nullptr || unpacked == nullptr || row_scales == nullptr || scales == nullptr)
+      if (bytes == nullptr || panel == nullptr || unpacked == nullptr || room == nullptr || scales == nullptr)
         return Status::out_of_memory;
       const size_t first = part * nr, width = std::min(nr, n - first);
       std::fill_n(scales, 2 * nr * units, 0.0f);
       for (size_t r = 0; r < width; r++) {
-        const CodeRows::Scales s = rows.scales(first + r, unit, 0, row_scales, row_scales + units);
+        const CodeRows::Scales s = rows.scales(kernels, first + r, unit, 0, false, room);
         for (size_t u = 0; u < units; u++) {
           scales[2 * u * nr + r] = s.scales[u];
-          scales[(2 * u + 1) * nr + r] = s.zero * s.shifts[u];
+          const size_t group = std::min(u * unit / rows.pitch(), rows.groups() - 1);
+          scales[(2 * u + 1) * nr + r] = s.zeros != nullptr ? s.zeros[group] : s.zero;
         }
       }
       std::fill_n(bytes, nr * wide, uint8_t{0});
@@ -224,12 +228,12 @@ Status blocked_product(const QuantizedProduct& g, const CodeRows& rows, const Qu
         tile.scales = scales + 2 * nr * (k / unit);
         tile.units = count / unit;
         tile.add = k > 0;
-        for (size_t t = 0; t < tokens; t += kernels.mr) {
+        for (size_t t = 0; t < tokens; t += tall) {
           if (g.context.cancelled()) return Status::aborted;
-          tile.tokens = std::min(kernels.mr, tokens - t);
+          tile.tokens = std::min(tall, tokens - t);
           tile.x = x.x + t * x.x_stride + k;
           tile.a = x.a + t * x.a_stride + k / unit;
-          tile.aq = x.aq + t * x.aq_stride + k / unit;
+          tile.q = x.sums + t * x.sums_stride + k / unit;
           tile.y = y + t * n + first;
           kernels.tile(tile);
         }

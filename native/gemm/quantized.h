@@ -59,40 +59,42 @@ Status quantized_linear(std::size_t tokens, StoredOperand x, const QuantizedWeig
 
 inline constexpr std::size_t kTokenBlock = 32;  // columns of a token that share a scale
 inline constexpr std::size_t kCodeChunk = 64;   // bytes of codes that the dots take at a time: 4 lanes of 16
+inline constexpr std::size_t kRepeatSlack = 16;
 inline constexpr std::size_t kDepthStep = 128;  // the columns that kernels see are a multiple of this
 
 // Dots of one row of codes with a few rounded tokens. A lane is 16 bytes of codes, so 32 columns in nibbles and 16 in
-// bytes. sums[t] = Σ_units scales·(a·Σ c·q) − zero·Σ_units shifts·(a·Σ q).
+// bytes. sums[t] = Σ_units scales·(a·Σ c·q) − zero·Σ_groups shifts·(a·Σ q).
 struct CodeDots {
   const std::uint8_t* codes;  // `chunks` chunks where they lie, then, unless it is nullptr, the one at `tail`
   std::size_t chunks;
   const std::uint8_t* tail;
   const std::int8_t* table;  // what the codes stand for, for the kernels that look them up: 16 bytes from 0 to 127
-  const float* scales;       // of the units; multiples of 4 of them, 8 where a lane has two
-  const float* shifts;
+  const float* scales;       // of the units: a chunk, its lanes or their halves
+  const float* shifts;       // of the groups
   float zero;
-  std::size_t units;
+  std::size_t groups;
   const std::int8_t* x;  // tokens, x_stride apart. Nibbles: of each 128 columns first the even ones, then the odd ones
   std::size_t x_stride;
   const float* a;  // their scales, 4 in a lane, for 4 bytes of codes each
   std::size_t a_stride;
-  const float* aq;  // a·Σ q of the units
+  const float* aq;  // a·Σ q of the groups
   std::size_t aq_stride;
   std::size_t tokens;  // 1 … QuantizedKernels::tokens
   float* sums;
 };
 
-// A panel of nr rows of weights, expanded to bytes, against up to mr tokens: y[t·ldy + j] (+)= the sum above. The bytes
+// A panel of nr rows of weights, expanded to bytes, against up to mr tokens:
+// y[t·ldy + j] (+)= Σ_units scale·a·(Σ c·q − zero·Σ q), the bracket exact. The bytes
 // of a unit stand in `steps` steps of 4 columns, rows side by side; with two planes first those of the low and then
 // those of the high four bits.
 struct PanelTile {
   const std::uint8_t* w;
-  const float* scales;  // of each unit nr scales and nr shifts
+  const float* scales;  // of each unit nr scales and nr zero points
   std::size_t units, steps, planes;
   const std::int8_t* x;  // in the order of the columns
   std::size_t x_stride;
-  const float* a;   // of the units
-  const float* aq;  // a·Σ q of the units
+  const float* a;  // of the units
+  const float* q;  // Σ q of the units
   std::size_t a_stride;
   std::size_t tokens, width;  // 1 … mr, 1 … nr
   float* y;
@@ -101,19 +103,21 @@ struct PanelTile {
 };
 
 enum class CodeForm : std::uint8_t {
-  nibbles,    // 4 bits, the even column low
-  halves,     // the same with two units in a lane: 16 columns each
-  looked_up,  // nibbles that stand for the bytes of a table
-  looked_up_halves,
+  nibbles,     // 4 bits, the even column low
+  looked_up,   // nibbles that stand for the bytes of a table
   bytes,       // below 128
   wide_bytes,  // Σ (c − raised)·q
 };
-inline constexpr std::size_t kCodeForms = 6;
+inline constexpr std::size_t kCodeForms = 4;
+
+// The part of a chunk that a scale belongs to.
+enum class Span : std::uint8_t { half_lane, lane, chunk };
+inline constexpr std::size_t kSpans = 3;
 
 struct QuantizedKernels {
-  void (*dots[kCodeForms])(const CodeDots&);
-  std::size_t tokens;  // of a call
-  int raised;          // of wide_bytes
+  void (*dots[kCodeForms][kSpans])(const CodeDots&);  // no half lanes of bytes
+  std::size_t tokens;                                 // of a call
+  int raised;                                         // of wide_bytes
 
   std::size_t mr, nr;
   void (*tile)(const PanelTile&);
@@ -122,6 +126,12 @@ struct QuantizedKernels {
 
   // Nibbles to bytes, through a table unless it is nullptr. Reads ⌈count/2⌉ bytes.
   void (*expand)(const std::uint8_t* codes, std::size_t count, const std::int8_t* table, std::uint8_t* out);
+  // 2^(s − 127), NaN of 255.
+  void (*powers_of_two)(const std::uint8_t* from, std::size_t count, float* to);
+  // The values of E4M3.
+  void (*small_floats)(const std::uint8_t* from, std::size_t count, float* to);
+  // Each value `each` times; writes up to kRepeatSlack more.
+  void (*repeat)(const float* from, std::size_t count, std::size_t each, float* to);
 };
 
 const QuantizedKernels& quantized_kernels__portable();

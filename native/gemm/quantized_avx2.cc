@@ -6,7 +6,7 @@
 //   panels      codes up to 15 over 8 steps: 8·2·15·127 = 30480; up to 24 over 4 steps: 24384; more bits in two planes
 //
 // Bound: a chunk of nibbles costs 11 operations for 64 codes, so 32 bytes in 3 cycles of four units: above what memory
-// delivers. A panel's step is a multiplication and an addition for 32 products; the tile is 4 × 2 of 16 registers.
+// delivers. A panel's step is a multiplication and an addition for 32 products; the tile is 6 × 2 of 16 registers.
 #include "gemm/quantized.h"
 
 #if LAPIDARY_X86
@@ -21,7 +21,7 @@ namespace {
 struct Lanes {
   using I = __m256i;
   using Sum = __m256i;  // of i16
-  static constexpr int kVectors = 2, kTokens = 8, kRows = 4, kRowVectors = 2;
+  static constexpr int kVectors = 2, kTokens = 8, kRows = 6, kRowVectors = 2;
   static I load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
   static I table(const std::int8_t* p) {
     return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
@@ -47,6 +47,21 @@ struct Lanes {
     const I c = _mm256_xor_si256(w, _mm256_set1_epi8(static_cast<char>(0x80)));
     return floats(whole(_mm256_maddubs_epi16(_mm256_abs_epi8(c), _mm256_sign_epi8(x, c))));
   }
+  static F32::V powers(const std::uint8_t* p) {
+    const __m256i s = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+    const __m256i nan = _mm256_srli_epi32(_mm256_cmpeq_epi32(s, _mm256_set1_epi32(255)), 9);  // below the exponent
+    const __m256i bits = _mm256_max_epi32(_mm256_slli_epi32(s, 23), _mm256_set1_epi32(1 << 22));
+    return _mm256_castsi256_ps(_mm256_or_si256(bits, nan));
+  }
+  // Exponent and mantissa where an f32 has its own are 2^−120 of the value, subnormals included.
+  static F32::V small_floats(const std::uint8_t* p) {
+    const __m256i c = _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+    const __m256i magnitude = _mm256_and_si256(c, _mm256_set1_epi32(0x7f));
+    const __m256i sign = _mm256_and_si256(c, _mm256_set1_epi32(static_cast<int>(0x80000000)));
+    const __m256i bits = _mm256_or_si256(_mm256_slli_epi32(magnitude, 20), sign);
+    const __m256i nan = _mm256_cmpeq_epi32(magnitude, _mm256_set1_epi32(0x7f));
+    return _mm256_or_ps(_mm256_mul_ps(_mm256_castsi256_ps(bits), _mm256_set1_ps(0x1p120f)), _mm256_castsi256_ps(nan));
+  }
   static Sum zero() { return _mm256_setzero_si256(); }
   static Sum step(Sum sum, I w, I x) { return _mm256_add_epi16(sum, _mm256_maddubs_epi16(w, x)); }
   static I planes(I low, I high) { return _mm256_add_epi32(low, _mm256_slli_epi32(high, 4)); }
@@ -64,7 +79,7 @@ struct Lanes {
 
 #include "gemm/quantized_lanes.h"
 
-void panel_4x16__avx2(const PanelTile& p) { panel_up_to<Lanes, Lanes::kRows>(p); }
+void panel_6x16__avx2(const PanelTile& p) { panel_up_to<Lanes, Lanes::kRows>(p); }
 
 void expand(const std::uint8_t* codes, std::size_t count, const std::int8_t* table, std::uint8_t* out) {
   alignas(16) static constexpr std::int8_t kSame[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -85,7 +100,7 @@ void expand(const std::uint8_t* codes, std::size_t count, const std::int8_t* tab
   __builtin_memcpy(out + k, to, count - k);
 }
 
-constexpr QuantizedKernels kKernels = kernels_of<Lanes>(128, panel_4x16__avx2, 4, 4, expand);
+constexpr QuantizedKernels kKernels = kernels_of<Lanes>(128, panel_6x16__avx2, 4, 4, expand);
 
 }  // namespace
 

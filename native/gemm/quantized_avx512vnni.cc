@@ -35,6 +35,22 @@ struct Lanes {
   static F32::V nibbles(I lo, I x0, I hi, I x1) { return floats(step(step(zero(), lo, x0), hi, x1)); }
   static F32::V bytes(I w, I x) { return floats(step(zero(), w, x)); }
   static F32::V wide_bytes(I w, I x) { return bytes(w, x); }
+  static F32::V powers(const std::uint8_t* p) {
+    const __m512i s = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    const __m512i bits = _mm512_max_epi32(_mm512_slli_epi32(s, 23), _mm512_set1_epi32(1 << 22));
+    const __mmask16 nan = _mm512_cmpeq_epi32_mask(s, _mm512_set1_epi32(255));
+    return _mm512_castsi512_ps(_mm512_mask_or_epi32(bits, nan, bits, _mm512_set1_epi32(0x7fffff)));
+  }
+  // Exponent and mantissa where an f32 has its own are 2^−120 of the value, subnormals included.
+  static F32::V small_floats(const std::uint8_t* p) {
+    const __m512i c = _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    const __m512i magnitude = _mm512_and_si512(c, _mm512_set1_epi32(0x7f));
+    const __m512i sign = _mm512_and_si512(c, _mm512_set1_epi32(static_cast<int>(0x80000000)));
+    const __m512i bits = _mm512_or_si512(_mm512_slli_epi32(magnitude, 20), sign);
+    const __mmask16 nan = _mm512_cmpeq_epi32_mask(magnitude, _mm512_set1_epi32(0x7f));
+    const __m512 value = _mm512_mul_ps(_mm512_castsi512_ps(bits), _mm512_set1_ps(0x1p120f));
+    return _mm512_castsi512_ps(_mm512_mask_set1_epi32(_mm512_castps_si512(value), nan, -1));
+  }
   static Sum zero() { return _mm512_setzero_si512(); }
   static Sum step(Sum sum, I w, I x) { return _mm512_dpbusd_epi32(sum, w, x); }
   static I planes(I low, I high) { return _mm512_add_epi32(low, _mm512_slli_epi32(high, 4)); }

@@ -8,31 +8,42 @@
 //     load(p), table(p), low(v), high(v), look_up(table, v)
 //     F32::V scales(p, v)   // the scales of the lanes of vector v of a chunk at p, each over its lane
 //     F32::V halves(p, v)   // the same of half lanes
+//     F32::V powers(p), small_floats(p)   // 2^(s − 127) of bytes, NaN of 255; E4M3
 //     nibbles(lo, x0, hi, x1), bytes(w, x), wide_bytes(w, x)  // sums of products of 4 (8) neighbours, as F32::V
 //     Sum: zero(), step(sum, w, x), whole(sum) → i32, planes(low, high) → low + 16·high, floats(i32)
 //     broadcast(p)   // 4 bytes
 //     sum(F32::V)    // over the lanes, as a tree
 //   };
 
-enum class Look { nibbles, table, bytes, wide_bytes };
+// Bytes of codes ahead of those in use that are asked for.
+inline constexpr std::size_t kAhead = 4096;
 
-// Σ over the units of shifts·aq: the units are few.
+// Σ over the groups of shifts·aq, in four sums that do not wait for each other.
 template <class L>
-inline float shift_of(const float* shifts, const float* aq, std::size_t units) {
-  F32::V sum = F32::zero();
+inline float shift_of(const float* shifts, const float* aq, std::size_t groups) {
+  constexpr int kSums = 4;
+  F32::V sums[kSums];
+  for (auto& sum : sums) sum = F32::zero();
   std::size_t u = 0;
-  for (; u + F32::kLanes <= units; u += F32::kLanes) sum = F32::fma(F32::load(shifts + u), F32::load(aq + u), sum);
-  if (u < units) {
-    const F32::Mask rest = F32::mask(static_cast<int>(units - u));
-    sum = F32::fma(F32::load(rest, shifts + u), F32::load(rest, aq + u), sum);
+  for (; u + kSums * F32::kLanes <= groups; u += kSums * F32::kLanes)
+#pragma GCC unroll 4
+    for (int s = 0; s < kSums; s++) {
+      const std::size_t at = u + static_cast<std::size_t>(s) * F32::kLanes;
+      sums[s] = F32::fma(F32::load(shifts + at), F32::load(aq + at), sums[s]);
+    }
+  for (; u < groups; u += F32::kLanes) {
+    const std::size_t left = groups - u;
+    const F32::Mask rest = F32::mask(static_cast<int>(left < F32::kLanes ? left : F32::kLanes));
+    sums[0] = F32::fma(F32::load(rest, shifts + u), F32::load(rest, aq + u), sums[0]);
   }
-  return L::sum(sum);
+  return L::sum(F32::add(F32::add(sums[0], sums[1]), F32::add(sums[2], sums[3])));
 }
 
-template <class L, Look kLook, bool kHalves, int kTokens>
+template <class L, CodeForm kForm, Span kSpan, int kTokens>
 inline void code_dots_of(const CodeDots& d) {
-  constexpr bool kNibbles = kLook == Look::nibbles || kLook == Look::table;
-  constexpr std::size_t kBytes = kCodeChunk / L::kVectors, kUnits = kHalves ? 8 : 4;
+  constexpr bool kNibbles = kForm == CodeForm::nibbles || kForm == CodeForm::looked_up;
+  constexpr std::size_t kBytes = kCodeChunk / L::kVectors;
+  constexpr std::size_t kUnits = kSpan == Span::half_lane ? 8 : kSpan == Span::lane ? 4 : 1;
   // Two sums a token, where there are registers, so that additions do not wait for each other.
   constexpr int kSums = kTokens <= 4 ? 2 : 1;
   F32::V sums[kTokens][kSums];
@@ -41,7 +52,7 @@ inline void code_dots_of(const CodeDots& d) {
 #pragma GCC unroll 2
     for (int s = 0; s < kSums; s++) sums[t][s] = F32::zero();
   typename L::I table;
-  if constexpr (kLook == Look::table) table = L::table(d.table);
+  if constexpr (kForm == CodeForm::looked_up) table = L::table(d.table);
 
   const auto chunk = [&](const std::uint8_t* codes, std::size_t index) __attribute__((always_inline)) {
     const std::int8_t* x = d.x + index * kCodeChunk * (kNibbles ? 2 : 1);
@@ -50,13 +61,15 @@ inline void code_dots_of(const CodeDots& d) {
 #pragma GCC unroll 2
     for (int v = 0; v < L::kVectors; v++) {
       const typename L::I w = L::load(codes + v * kBytes);
-      const F32::V scale = kHalves ? L::halves(scales, v) : L::scales(scales, v);
+      const F32::V scale = kSpan == Span::chunk       ? F32::broadcast(scales)
+                           : kSpan == Span::half_lane ? L::halves(scales, v)
+                                                      : L::scales(scales, v);
       typename L::I low = w, high = w;
       if constexpr (kNibbles) {
         low = L::low(w);
         high = L::high(w);
       }
-      if constexpr (kLook == Look::table) {
+      if constexpr (kForm == CodeForm::looked_up) {
         low = L::look_up(table, low);
         high = L::look_up(table, high);
       }
@@ -66,7 +79,7 @@ inline void code_dots_of(const CodeDots& d) {
         F32::V whole;
         if constexpr (kNibbles)
           whole = L::nibbles(low, L::load(xt), high, L::load(xt + kCodeChunk));
-        else if constexpr (kLook == Look::bytes)
+        else if constexpr (kForm == CodeForm::bytes)
           whole = L::bytes(w, L::load(xt));
         else
           whole = L::wide_bytes(w, L::load(xt));
@@ -75,27 +88,62 @@ inline void code_dots_of(const CodeDots& d) {
       }
     }
   };
-  for (std::size_t c = 0; c < d.chunks; c++) chunk(d.codes + c * kCodeChunk, c);
+  for (std::size_t c = 0; c < d.chunks; c++) {
+    // The hardware does not read ahead over the end of a page; what is asked for past the matrix is not read.
+    __builtin_prefetch(d.codes + c * kCodeChunk + kAhead);
+    if (c % 4 == 0) __builtin_prefetch(d.scales + c * kUnits + kAhead / kCodeChunk * kUnits);
+    chunk(d.codes + c * kCodeChunk, c);
+  }
   if (d.tail != nullptr) chunk(d.tail, d.chunks);
 
 #pragma GCC unroll 8
   for (int t = 0; t < kTokens; t++) {
     const F32::V all = kSums == 2 ? F32::add(sums[t][0], sums[t][kSums - 1]) : sums[t][0];
-    d.sums[t] = L::sum(all) - d.zero * shift_of<L>(d.shifts, d.aq + t * d.aq_stride, d.units);
+    d.sums[t] = L::sum(all) - d.zero * shift_of<L>(d.shifts, d.aq + t * d.aq_stride, d.groups);
   }
 }
 
-template <class L, Look kLook, bool kHalves, int kTokens>
+template <class L, CodeForm kForm, Span kSpan, int kTokens>
 inline void code_dots_up_to(const CodeDots& d) {
   if (d.tokens == kTokens)
-    code_dots_of<L, kLook, kHalves, kTokens>(d);
+    code_dots_of<L, kForm, kSpan, kTokens>(d);
   else if constexpr (kTokens > 1)
-    code_dots_up_to<L, kLook, kHalves, kTokens - 1>(d);
+    code_dots_up_to<L, kForm, kSpan, kTokens - 1>(d);
 }
 
-template <class L, Look kLook, bool kHalves>
+template <class L, CodeForm kForm, Span kSpan>
 void code_dots(const CodeDots& d) {
-  code_dots_up_to<L, kLook, kHalves, L::kTokens>(d);
+  code_dots_up_to<L, kForm, kSpan, L::kTokens>(d);
+}
+
+// to[i] = decode(from + i), kLanes at a time.
+template <F32::V (*decode)(const std::uint8_t*)>
+inline void decode_bytes(const std::uint8_t* from, std::size_t count, float* to) {
+  std::size_t i = 0;
+  for (; i + F32::kLanes <= count; i += F32::kLanes) F32::store(to + i, decode(from + i));
+  if (i == count) return;
+  std::uint8_t rest[F32::kLanes] = {};
+  __builtin_memcpy(rest, from + i, count - i);
+  F32::store(F32::mask(static_cast<int>(count - i)), to + i, decode(rest));
+}
+
+template <class L>
+void powers_of_two(const std::uint8_t* from, std::size_t count, float* to) {
+  decode_bytes<L::powers>(from, count, to);
+}
+
+template <class L>
+void small_floats(const std::uint8_t* from, std::size_t count, float* to) {
+  decode_bytes<L::small_floats>(from, count, to);
+}
+
+// Whole vectors, each over what is too much of the one before.
+inline void repeat(const float* from, std::size_t count, std::size_t each, float* to) {
+  static_assert(F32::kLanes <= kRepeatSlack);
+  for (std::size_t i = 0; i < count; i++, to += each) {
+    const F32::V value = F32::broadcast(from + i);
+    for (std::size_t k = 0; k < each; k += F32::kLanes) F32::store(to + k, value);
+  }
 }
 
 template <class L, int kRows, std::size_t kSteps>
@@ -123,7 +171,11 @@ inline void panel_of(const PanelTile& p) {
         for (int t = 0; t < kRows; t++) {
           const typename L::I xv = L::broadcast(x + t * p.x_stride + 4 * s);
 #pragma GCC unroll 2
-          for (int v = 0; v < kVectors; v++) sum[t][v] = L::step(sum[t][v], wv[v], xv);
+          for (int v = 0; v < kVectors; v++) {
+            sum[t][v] = L::step(sum[t][v], wv[v], xv);
+            // In this order: with all products first GCC runs out of registers.
+            __asm__ volatile("" : "+x"(sum[t][v]));
+          }
         }
       }
 #pragma GCC unroll 8
@@ -135,9 +187,8 @@ inline void panel_of(const PanelTile& p) {
       const std::size_t at = t * p.a_stride + u;
       float* to = y[t] + v * F32::kLanes;
       const float* scale = scales + v * F32::kLanes;
-      const F32::V scaled = F32::mul(L::floats(sum), F32::broadcast(p.a + at));
-      const F32::V first = F32::fma(scaled, F32::load(scale), F32::load(to));
-      F32::store(to, F32::fnma(F32::load(scale + kColumns), F32::broadcast(p.aq + at), first));
+      const F32::V exact = F32::fnma(F32::load(scale + kColumns), F32::broadcast(p.q + at), L::floats(sum));
+      F32::store(to, F32::fma(exact, F32::mul(F32::load(scale), F32::broadcast(p.a + at)), F32::load(to)));
     };
     if (p.planes == 1) {
       plane(add);
@@ -167,8 +218,12 @@ inline void panel_up_to(const PanelTile& p) {
 template <class L>
 constexpr QuantizedKernels kernels_of(int raised, void (*tile)(const PanelTile&), int plane_bits,
                                       std::size_t table_steps, decltype(QuantizedKernels::expand) expand) {
-  return {{code_dots<L, Look::nibbles, false>, code_dots<L, Look::nibbles, true>, code_dots<L, Look::table, false>,
-           code_dots<L, Look::table, true>, code_dots<L, Look::bytes, false>, code_dots<L, Look::wide_bytes, false>},
+  using enum CodeForm;
+  using enum Span;
+  return {{{code_dots<L, nibbles, half_lane>, code_dots<L, nibbles, lane>, code_dots<L, nibbles, chunk>},
+           {code_dots<L, looked_up, half_lane>, code_dots<L, looked_up, lane>, code_dots<L, looked_up, chunk>},
+           {nullptr, code_dots<L, bytes, lane>, code_dots<L, bytes, chunk>},
+           {nullptr, code_dots<L, wide_bytes, lane>, code_dots<L, wide_bytes, chunk>}},
           L::kTokens,
           raised,
           L::kRows,
@@ -176,5 +231,8 @@ constexpr QuantizedKernels kernels_of(int raised, void (*tile)(const PanelTile&)
           tile,
           plane_bits,
           table_steps,
-          expand};
+          expand,
+          powers_of_two<L>,
+          small_floats<L>,
+          repeat};
 }

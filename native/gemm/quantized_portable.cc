@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "gemm/quantized.h"
+#include "quant/scales.h"
 
 namespace lapidary {
 namespace {
@@ -10,7 +11,7 @@ using std::int32_t, std::size_t, std::uint8_t;
 
 constexpr size_t kTokens = 4, kRows = 4, kColumns = 8;
 
-// Lanes of 16 bytes; each four bytes have one entry of `a`. kUnits of a lane.
+// Each four bytes have one entry of `a`. kUnits of a chunk.
 template <bool kNibbles, bool kTable, size_t kUnits>
 void code_dots(const CodeDots& d) {
   const auto look_up = [&](int c) { return kTable ? d.table[c] : c; };
@@ -25,12 +26,12 @@ void code_dots(const CodeDots& d) {
         for (size_t b = i; b < i + 4; b++)
           whole +=
               kNibbles ? look_up(codes[b] & 15) * x[b] + look_up(codes[b] >> 4) * x[kCodeChunk + b] : codes[b] * x[b];
-        const float scale = d.scales[(chunk * kCodeChunk + i) * kUnits / 16];
+        const float scale = d.scales[chunk * kUnits + i * kUnits / kCodeChunk];
         const float a = d.a[t * d.a_stride + (chunk * kCodeChunk + i) / 4];
         sum += static_cast<float>(whole) * (scale * a);
       }
     }
-    for (size_t u = 0; u < d.units; u++) shift += d.shifts[u] * d.aq[t * d.aq_stride + u];
+    for (size_t g = 0; g < d.groups; g++) shift += d.shifts[g] * d.aq[t * d.aq_stride + g];
     d.sums[t] = sum - d.zero * shift;
   }
 }
@@ -47,8 +48,8 @@ void panel_4x8__portable(const PanelTile& p) {
             for (size_t i = 0; i < 4; i++)
               whole += (w[i] << (4 * plane)) * p.x[t * p.x_stride + (u * p.steps + s) * 4 + i];
         const float* scales = p.scales + 2 * u * kColumns;
-        sum += static_cast<float>(whole) * p.a[t * p.a_stride + u] * scales[j];
-        sum -= scales[kColumns + j] * p.aq[t * p.a_stride + u];
+        const float exact = static_cast<float>(whole) - scales[kColumns + j] * p.q[t * p.a_stride + u];
+        sum += exact * (p.a[t * p.a_stride + u] * scales[j]);
       }
       float& y = p.y[t * p.ldy + j];
       y = p.add ? y + sum : sum;
@@ -62,9 +63,19 @@ void expand(const uint8_t* codes, size_t count, const std::int8_t* table, uint8_
   }
 }
 
+void powers_of_two(const uint8_t* from, size_t count, float* to) { std::transform(from, from + count, to, e8m0_value); }
+
+void small_floats(const uint8_t* from, size_t count, float* to) { std::transform(from, from + count, to, e4m3_value); }
+
+void repeat(const float* from, size_t count, size_t each, float* to) {
+  for (size_t i = 0; i < count; i++) std::fill_n(to + i * each, each, from[i]);
+}
+
 constexpr QuantizedKernels kKernels = {
-    {code_dots<true, false, 1>, code_dots<true, false, 2>, code_dots<true, true, 1>, code_dots<true, true, 2>,
-     code_dots<false, false, 1>, code_dots<false, false, 1>},
+    {{code_dots<true, false, 8>, code_dots<true, false, 4>, code_dots<true, false, 1>},
+     {code_dots<true, true, 8>, code_dots<true, true, 4>, code_dots<true, true, 1>},
+     {nullptr, code_dots<false, false, 4>, code_dots<false, false, 1>},
+     {nullptr, code_dots<false, false, 4>, code_dots<false, false, 1>}},
     kTokens,
     0,
     kRows,
@@ -73,6 +84,9 @@ constexpr QuantizedKernels kKernels = {
     8,
     8,
     expand,
+    powers_of_two,
+    small_floats,
+    repeat,
 };
 
 }  // namespace

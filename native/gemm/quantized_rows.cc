@@ -88,40 +88,38 @@ void CodeRows::expand(const QuantizedKernels& kernels, size_t i, size_t first, s
   }
 }
 
-CodeRows::Scales CodeRows::scales(size_t i, size_t unit, int raised, float* scales, float* shifts) const {
+CodeRows::Scales CodeRows::scales(const QuantizedKernels& kernels, size_t i, size_t unit, int raised, bool products,
+                                  float* room) const {
   const size_t units = depth_ / unit, each = pitch_ / unit;
-  const float* from = parts_.scales != nullptr ? parts_.scales + i * groups_ : scales;
+  const CodecKernels& codec = *kCodec.pick();
+  // By groups first.
+  float* const by_group = room + units + kRepeatSlack;
+  const float* scales = parts_.scales != nullptr ? parts_.scales + i * groups_ : by_group;
   const uint8_t* bytes = parts_.byte_scales != nullptr ? parts_.byte_scales + i * groups_ : nullptr;
   if (layout_.scheme == Scheme::nvfp4)
-    kCodec.pick()->decode_e4m3(bytes, groups_, 1, scales);
+    kernels.small_floats(bytes, groups_, by_group);
   else if (layout_.scheme == Scheme::dgq)
-    kCodec.pick()->decode_integer(bytes, groups_, 1, 0, 1, scales);
+    codec.decode_integer(bytes, groups_, 1, 0, 1, by_group);
   else if (bytes != nullptr)
-    for (size_t g = 0; g < groups_; g++) scales[g] = e8m0_value(bytes[g]);
+    kernels.powers_of_two(bytes, groups_, by_group);
+  float* zeros = parts_.zeros != nullptr ? by_group + groups_ + kRepeatSlack : nullptr;
+  const auto less = static_cast<float>(raised);
+  if (zeros != nullptr) {
+    codec.decode_integer(parts_.zeros + i * groups_, groups_, 1, less, 1, zeros);
+    for (size_t g = 0; products && g < groups_; g++) zeros[g] *= scales[g];
+  }
 
-  const auto widen = [&](const float* values, float* to) {  // from groups to units, from the end: they may be one array
-    std::fill(to + std::min(units, groups_ * each), to + units, 0.0f);
-    if (each == 1) {
-      if (values != to) std::copy_n(values, groups_, to);
-      return;
-    }
-    for (size_t g = groups_; g-- > 0;) {
-      const float value = values[g];
-      std::fill(to + g * each, to + std::min(units, (g + 1) * each), value);
-    }
-  };
-  const bool zero_points = parts_.zeros != nullptr;
-  if (zero_points) {
-    const uint8_t* zeros = parts_.zeros + i * groups_;
-    for (size_t g = 0; g < groups_; g++) shifts[g] = from[g] * static_cast<float>(zeros[g] - raised);
-    widen(shifts, shifts);
+  const float* of_groups = scales;
+  if (each != 1 || groups_ != units) {
+    // The last group is cut off at the last unit.
+    kernels.repeat(scales, groups_ - 1, each, room);
+    const size_t last = (groups_ - 1) * each, end = std::min(units, last + each);
+    std::fill(room + last, room + end, scales[groups_ - 1]);
+    std::fill(room + end, room + units, 0.0f);
+    scales = room;
   }
-  if (from == scales || each != 1 || groups_ != units) {
-    widen(from, scales);
-    from = scales;
-  }
-  if (zero_points) return {from, shifts, 1};
-  return {from, from, zero_ - static_cast<float>(raised)};
+  if (zeros != nullptr) return {scales, zeros, 1};
+  return {scales, products ? of_groups : nullptr, zero_ - less};
 }
 
 }  // namespace lapidary

@@ -20,6 +20,9 @@ class CodeRows {
   std::size_t depth() const { return depth_; }
   // Largest unit that no two groups share: 32 or 16.
   std::size_t unit() const { return unit_; }
+  // Columns from group to group.
+  std::size_t pitch() const { return pitch_; }
+  std::size_t groups() const { return groups_; }
   bool moved() const { return pitch_ != group_ && groups_ > 1; }
   const std::int8_t* table() const { return table_; }
   int bits() const { return layout_.bits; }
@@ -34,15 +37,17 @@ class CodeRows {
   const std::uint8_t* codes(std::size_t i) const { return parts_.codes + i * row_bytes_; }
   std::size_t row_bytes() const { return row_bytes_; }
 
-  // Scales and shifts (scale times zero point) of row i by units; zeros after the last group.
+  // Scales of row i by units, zeros after the last group, and zero points, less what comes off the codes, by groups.
+  // With `products` the zero points, or ones in their place, are multiplied by the scales. `room` holds room(unit)
+  // values; what already lies so in memory is not copied.
   struct Scales {
     const float* scales;
-    const float* shifts;
-    float zero;  // the factor that the shifts lack
+    const float* zeros;  // or nullptr: one(s) that count `zero`
+    float zero;
   };
-  // `raised` comes off the zero points. scales and shifts hold depth()/unit values each; a row whose scales already
-  // lie so is not copied.
-  Scales scales(std::size_t i, std::size_t unit, int raised, float* scales, float* shifts) const;
+  Scales scales(const QuantizedKernels& kernels, std::size_t i, std::size_t unit, int raised, bool products,
+                float* room) const;
+  std::size_t room(std::size_t unit) const { return depth_ / unit + 2 * groups_ + 3 * kRepeatSlack; }
   // What the sum of row i is multiplied with.
   float factor(std::size_t i) const { return parts_.row_scales != nullptr ? parts_.row_scales[i] : factor_; }
 

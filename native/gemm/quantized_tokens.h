@@ -15,13 +15,14 @@ enum class TokenForm : std::uint8_t { nibbles, bytes, panels };
 
 struct RoundedTokens {
   std::int8_t* x;
-  float* a;   // nibbles, bytes: four a lane of 32 or 16 columns; panels: one a unit
-  float* aq;  // one a unit
-  std::size_t x_stride, a_stride, aq_stride;
+  float* a;     // nibbles, bytes: four a lane of 32 or 16 columns; panels: one a unit
+  float* sums;  // panels: Σ q of each unit; nibbles, bytes: a·Σ q of each group
+  std::size_t x_stride, a_stride, sums_stride;
 };
 
-// Values of `a` for a token.
-std::size_t scale_count(TokenForm form, std::size_t depth, std::size_t unit);
+// Values of `a` and of `sums` for a token.
+std::size_t scale_count(TokenForm form, const CodeRows& rows, std::size_t unit);
+std::size_t sum_count(TokenForm form, const CodeRows& rows, std::size_t unit);
 
 // `count` tokens of `cols` values each, one behind another; out has room for them.
 Status round_tokens(const float* x, std::size_t count, std::size_t cols, const CodeRows& rows, TokenForm form,

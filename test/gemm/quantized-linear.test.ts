@@ -1,0 +1,345 @@
+import fc from 'fast-check';
+import { afterAll, describe, expect, test } from 'vitest';
+import { dense, getThreads, setThreads, type Dense } from 'lapidary';
+import { linear, type LinearOptions } from 'lapidary/gemm';
+import { dequantize, quantize, type Quantized } from 'lapidary/quant';
+import { native as core } from '../../dist/core/native.js';
+import { native } from '../../dist/gemm/native.js';
+import { codesOf, everyOptions } from '../quant/support.js';
+import { toBf16 } from '../support/half.js';
+import { describeEachIsa, withIsa } from '../support/isa.js';
+import { uniform } from '../support/random.js';
+
+const threads = getThreads();
+afterAll(() => setThreads(threads));
+
+type Options = LinearOptions<Float32Array>;
+const kernels = ['dot', 'blocked'] as const;
+const f32 = (rows: number, cols: number, seed: number, lo = -1, hi = 1) =>
+  dense(rows, cols, Float32Array.from(uniform(rows * cols, seed, lo, hi)));
+const isFloat8 = (w: Quantized) => w.format.startsWith('fp8');
+
+/** Foreign weights: any group size, any codes, scales as given. */
+function foreign(
+  rows: number,
+  cols: number,
+  given: Partial<Quantized> & Pick<Quantized, 'format' | 'bits'>,
+): Quantized {
+  const { format, bits, groupSize = 32 } = given;
+  const groups = Math.ceil(cols / groupSize);
+  const stride = Math.ceil((cols * bits) / 8);
+  const bytes = uniform(rows * stride, 5, 0, 256);
+  return {
+    layout: 1, format, rows, cols, groupSize, bits,
+    codes: Uint8Array.from(bytes),
+    scales: Float32Array.from(uniform(rows * groups, 6, 0.01, 0.1)),
+    ...given,
+  }; // prettier-ignore
+}
+
+/** The integers a code stands for and their zero point: Σ c·q − z·Σq of the whole number lattice. */
+function integersOf(w: Quantized): number[] {
+  const codes = codesOf(w);
+  const groups = Math.ceil(w.cols / w.groupSize);
+  return Array.from(codes, (c, at) => {
+    const group = Math.floor(at / w.cols) * groups + Math.floor((at % w.cols) / w.groupSize);
+    if (w.format === 'ternary') return c - 1;
+    if (w.format.startsWith('bipolar')) return 2 * c - (2 ** w.bits - 1);
+    return c - (w.zeros ? w.zeros[group]! : 2 ** (w.bits - 1));
+  });
+}
+
+/**
+ * The documented bound: half a step of the rounded tokens, and the rounding of f32 sums, whose terms count with code and
+ * zero point apart: at most four times the largest value that the row's scales give any code.
+ */
+function checkBound(x: Dense<Float32Array>, w: Quantized, y: Float32Array, rounded: boolean, label: string): void {
+  const { rows, cols, permutation } = w;
+  const values = dequantize(w).data;
+  const extremes = [0, 0x77, 0xff].map((byte) => dequantize({ ...w, codes: w.codes.map(() => byte) }).data);
+  const reach = Array.from({ length: rows }, (_, j) => {
+    const finite = extremes.flatMap((all) => [...all.subarray(j * cols, (j + 1) * cols)]).filter(Number.isFinite);
+    return 4 * finite.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+  });
+  let worst = 0;
+  for (let t = 0; t < x.rows; t++) {
+    const row = x.data.subarray(t * cols, (t + 1) * cols);
+    const ordered = permutation ? Float32Array.from(permutation, (k) => row[k]!) : row;
+    // Blocks of 32 need not begin at multiples of 32 where groups move apart: the largest nearby bounds them all.
+    const step = new Float64Array(cols);
+    ordered.forEach((_, p) => {
+      let most = 0;
+      for (let q = Math.max(0, p - 31); q < Math.min(cols, p + 32); q++) most = Math.max(most, Math.abs(ordered[q]!));
+      step[permutation ? permutation[p]! : p] = rounded ? (most * 1.001) / 254 : 0;
+    });
+    const sum = row.reduce((total, v) => total + Math.abs(v), 0);
+    for (let j = 0; j < rows; j++) {
+      let [want, bound] = [0, 2 ** -24 * (cols / 16 + 12) * reach[j]! * sum + 1e-44 * cols];
+      for (let k = 0; k < cols; k++) {
+        const value = values[j * cols + k]!;
+        want += row[k]! * value;
+        bound += Math.abs(value) * (step[k]! + (rounded ? 2 ** -120 : 0));
+      }
+      worst = Math.max(worst, Math.abs(y[t * rows + j]! - want) / bound || 0);
+      if (Number.isNaN(y[t * rows + j])) worst = NaN;
+    }
+  }
+  expect(worst, label).toBeLessThanOrEqual(1);
+}
+
+const shapes = [[1, 5, 1], [1, 7, 33], [3, 18, 290], [11, 35, 127], [2, 4, 1100]] as const; // prettier-ignore
+
+describeEachIsa('linear with weights in few bits', (isa) => {
+  test.each(everyOptions.map((options) => [JSON.stringify(options), options] as const))('%s: within the bound', (_, options) => {
+    for (const [m, n, k] of shapes) {
+      const x = f32(m, k, 1);
+      const w = quantize(f32(n, k, 2), options);
+      for (const kernel of kernels)
+        for (const activations of isFloat8(w) ? (['f32'] as const) : (['int8', 'f32'] as const)) {
+          const y = withIsa(isa, () => linear(x, w, { kernel, activations }).data);
+          checkBound(x, w, y, activations === 'int8', `${m}×${n}×${k} ${kernel} ${activations}`);
+        }
+    }
+  }); // prettier-ignore
+
+  const bits = { int8: 8, int4: 4, int3: 3, int2: 2, ternary: 2 } as const;
+  const lattices = [
+    ...(['int8', 'int4', 'int3', 'int2', 'ternary'] as const).map((format) => ({ format, bits: bits[format] })),
+    ...[1, 2, 3, 4, 5, 6, 7, 8].map((b) => ({ format: `bipolar${b}` as 'bipolar1', bits: b })),
+  ];
+
+  test('whole numbers are exact: any codes and zero points, K that fits no group, the largest sums', () => {
+    // Each 32 columns of x have the largest magnitude 127, so tokens are their own rounding; scales are 1.
+    for (const lattice of lattices)
+      for (const groupSize of [16, 32, 64, 1, 7, 100, 1000])
+        for (const zeros of lattice.format.startsWith('int') ? [false, true] : [false]) {
+          const [m, n, k] = [3, 5, groupSize === 32 ? 450 : 300];
+          const groups = Math.ceil(k / groupSize);
+          const x = dense(m, k, Float32Array.from(uniform(m * k, 3, -127, 127), Math.trunc));
+          // wherever blocks begin, each has a 127: groups of 1 to 100 move apart by at most 15 columns in 16
+          const dot = groupSize % 16 === 0 || groupSize >= k ? 32 : Math.min(groupSize, 8);
+          for (let p = 0; p < m * k; p++) if ((p % k) % dot === 0 || (p % k) % groupSize === 0) x.data[p] = 127;
+          if (groupSize === 32) x.data.fill(127);
+          const w = foreign(n, k, { ...lattice, groupSize, scales: new Float32Array(n * groups).fill(1) });
+          if (groupSize === 32) w.codes.fill(255);
+          if (zeros) w.zeros = Uint8Array.from(uniform(n * groups, 8, 0, 256));
+          const integers = integersOf(w);
+          const want = Array.from({ length: m * n }, (_, at) => {
+            const [t, j] = [Math.floor(at / n), at % n];
+            let sum = 0n;
+            for (let p = 0; p < k; p++) sum += BigInt(x.data[t * k + p]!) * BigInt(integers[j * k + p]!);
+            return Number(sum);
+          });
+          for (const kernel of kernels) {
+            const got = withIsa(isa, () => linear(x, w, { kernel }).data);
+            expect([...got], `${lattice.format} ${groupSize} ${kernel} ${zeros}`).toEqual(want);
+          }
+        }
+  });
+
+  test('K at the edges of chunks and pieces', () => {
+    for (const format of ['int4', 'int8', 'nvfp4', 'int3'] as const)
+      for (const k of [1, 15, 16, 31, 63, 64, 65, 127, 128, 129, 1023, 1025]) {
+        const [x, w] = [f32(2, k, 1), quantize(f32(3, k, 2), { format })];
+        for (const kernel of kernels)
+          checkBound(
+            x,
+            w,
+            withIsa(isa, () => linear(x, w, { kernel }).data),
+            true,
+            `${format} ${k} ${kernel}`,
+          );
+      }
+  });
+
+  test('outliers, zeros, tiny tokens, NaN and infinity', () => {
+    const [n, k] = [6, 200];
+    const x = f32(6, k, 1);
+    x.data[40] = 1e6; // costs its 32 neighbours, no others
+    x.data.fill(0, k, 2 * k);
+    x.data.subarray(2 * k, 3 * k).forEach((v, i, row) => (row[i] = v * 1e-37));
+    x.data[3 * k + 199] = NaN;
+    x.data[4 * k] = Infinity;
+    x.data[5 * k + 7] = 1e37;
+    for (const format of ['int4', 'int8', 'fp4-e2m1', 'mxfp4', 'dgq', 'bfp', 'int3'] as const) {
+      const w = quantize(f32(n, k, 2), { format });
+      for (const kernel of kernels) {
+        const y = withIsa(isa, () => linear(x, w, { kernel }).data);
+        const good = [0, 1, 2, 5];
+        const picked = (data: Float32Array, width: number) =>
+          Float32Array.from(good.flatMap((t) => [...data.subarray(t * width, (t + 1) * width)]));
+        checkBound(dense(4, k, picked(x.data, k)), w, picked(y, n), true, `${format} ${kernel}`);
+        expect([...y.subarray(n, 2 * n)].every((v) => v === 0)).toBe(true);
+        for (const t of [3, 4]) expect([...y.subarray(t * n, (t + 1) * n)]).toEqual(Array(n).fill(NaN));
+      }
+    }
+  });
+
+  test('scales that are no numbers spoil their row, whatever the tokens, and no other', () => {
+    const [m, n, k] = [2, 5, 96];
+    const x = f32(m, k, 1);
+    x.data.fill(0, 0, 32); // NaN times zero is NaN
+    for (const format of ['int4', 'int8', 'mxfp4', 'nvfp4', 'bfp', 'fp4-e2m1'] as const) {
+      const w = quantize(f32(n, k, 2), { format, ...(format.startsWith('int') ? { groupSize: 32 } : {}) });
+      const clean = withIsa(isa, () => linear(x, w).data);
+      const at = 2 * Math.ceil(k / w.groupSize);
+      w.scales[at] = w.scales instanceof Float32Array ? NaN : format === 'nvfp4' ? 0x7f : 255;
+      for (const kernel of kernels) {
+        const y = withIsa(isa, () => linear(x, w, { kernel }).data);
+        for (const t of [0, 1])
+          for (let j = 0; j < n; j++)
+            if (j === 2) expect(y[t * n + j], `${format} ${kernel}`).toBeNaN();
+            else expect(Math.abs(y[t * n + j]! - clean[t * n + j]!)).toBeLessThan(1e-5);
+      }
+    }
+  });
+
+  test('every byte as a scale', () => {
+    const x = dense(
+      1,
+      32,
+      Float32Array.from({ length: 32 }, (_, k) => (k === 0 ? 127 : 0)),
+    );
+    for (const format of ['mxfp4', 'nvfp4', 'bfp', 'dgq'] as const) {
+      const w = quantize(f32(256, 32, 1), { format, ...(format === 'bfp' || format === 'dgq' ? { groupSize: 32 } : {}) });
+      const each = w.scales.length / 256;
+      w.scales.forEach((_, i) => (w.scales[i] = Math.floor(i / each)));
+      w.codes.fill(0x77);
+      const want = dequantize(w).data;
+      for (const kernel of kernels) {
+        const y = withIsa(isa, () => linear(x, w, { kernel }).data);
+        for (let j = 0; j < 256; j++) {
+          const value = want[32 * j]! * 127;
+          if (Number.isNaN(value)) expect(y[j], `${format} ${j}`).toBeNaN();
+          else if (Math.abs(value) < 1e36) expect(Math.abs(y[j]! - value), `${format} ${j} ${kernel}`).toBeLessThanOrEqual(Math.abs(value) * 1e-5 + 1e-36); // prettier-ignore
+        }
+      }
+    } // prettier-ignore
+  });
+
+  test('16-bit tokens, bias, activation, a permutation and a low-rank part', () => {
+    const [m, n, k, rank] = [4, 9, 64, 3];
+    const x = { ...dense(m, k, Uint16Array.from(uniform(m * k, 1), toBf16)), dtype: 'bf16' as const };
+    const wide = dense(
+      m,
+      k,
+      Float32Array.from(x.data, (h) => new Float32Array(Uint32Array.of(h * 65536).buffer)[0]!),
+    );
+    const permutation = Uint32Array.from({ length: k }, (_, j) => (j * 37) % k);
+    const w = quantize(f32(n, k, 2), { format: 'bfp', mantissaBits: 4, permutation });
+    w.lowRank = { left: f32(n, rank, 3), right: f32(rank, k, 4) };
+    const bias = Float32Array.from(uniform(n, 5));
+    const values = dequantize(w).data;
+    for (const kernel of kernels)
+      for (const activations of ['int8', 'f32'] as const)
+        for (const activation of ['relu', { name: 'polyNorm', coefficients: [0.5, 1] }] as const) {
+          const options: Options = { kernel, activations, activation, bias };
+          const y = withIsa(isa, () => linear(x, w, options).data);
+          for (let t = 0; t < m; t++) {
+            const z = Array.from({ length: n }, (_, j) => {
+              let sum = bias[j]!;
+              for (let p = 0; p < k; p++) sum += wide.data[t * k + p]! * values[j * k + p]!;
+              return sum;
+            });
+            const root = Math.sqrt(z.reduce((sum, v) => sum + v * v, 0) / n + 1e-6);
+            z.forEach((v, j) => {
+              const want = activation === 'relu' ? Math.max(v, 0) : 0.5 + v / root;
+              expect(Math.abs(y[t * n + j]! - want)).toBeLessThan(activations === 'int8' ? 0.15 : 1e-4);
+            });
+          }
+        }
+  });
+
+  test('one token and many agree', () => {
+    const x = f32(40, 320, 1);
+    for (const format of ['int4', 'int8', 'nvfp4', 'dgq', 'bipolar3'] as const) {
+      const w = quantize(f32(37, 320, 2), { format });
+      const all = withIsa(isa, () => linear(x, w).data);
+      for (const t of [0, 7, 39]) {
+        const one = withIsa(isa, () => linear(dense(1, 320, x.data.slice(t * 320, (t + 1) * 320)), w).data);
+        one.forEach((v, j) => expect(Math.abs(v - all[t * 37 + j]!)).toBeLessThan(2e-5));
+      }
+    }
+  });
+});
+
+test('the same bits for 1, 2, 3 and 7 threads', () => {
+  const x = f32(20, 512, 1);
+  for (const format of ['int4', 'int8', 'fp8-e4m3'] as const) {
+    const w = quantize(f32(1200, 512, 2), { format });
+    for (const rows of [2, 20]) {
+      const input = dense(rows, 512, x.data.subarray(0, rows * 512));
+      const all = [1, 2, 3, 7].map((count) => (setThreads(count), linear(input, w, { activation: 'silu' }).data));
+      for (const y of all) expect(Buffer.compare(Buffer.from(y.buffer), Buffer.from(all[0]!.buffer))).toBe(0);
+    }
+  }
+  setThreads(threads);
+});
+
+test('scaling tokens by powers of two scales the result, and rows are independent', () => {
+  const w = quantize(f32(6, 96, 2), { format: 'int4' });
+  fc.assert(
+    fc.property(fc.array(fc.float({ noNaN: true, min: -100, max: 100 }), { minLength: 96, maxLength: 96 }), fc.integer({ min: -20, max: 20 }), (row, e) => {
+      const x = Float32Array.from(row, (v) => (Math.abs(v) < 1e-20 ? 0 : v));
+      const y = linear(dense(1, 96, x), w).data;
+      const scaled = linear(dense(2, 96, Float32Array.from([...x.map((v) => v * 2 ** e), ...x])), w).data;
+      expect([...scaled.subarray(0, 6)]).toEqual(Array.from(y, (v) => v * 2 ** e));
+      expect([...scaled.subarray(6)]).toEqual([...y]);
+    }),
+    { numRuns: 100, seed: 7 },
+  ); // prettier-ignore
+});
+
+describe('bad arguments', () => {
+  const x = f32(2, 64, 1);
+  const w = quantize(f32(4, 64, 2), { format: 'int4' });
+  const bfp = quantize(f32(4, 64, 2), { format: 'bfp' });
+  const code = (f: () => unknown) => {
+    try {
+      f();
+    } catch (error) {
+      return (error as { code: string }).code;
+    }
+    return 'none';
+  };
+  test.each([
+    ['another k', () => linear(f32(2, 63, 1), w), 'ERR_SHAPE'],
+    ['doubles', () => linear(dense(2, 64) as never, w), 'ERR_DTYPE'],
+    ['codes too few', () => linear(x, { ...w, codes: w.codes.slice(1) }), 'ERR_SHAPE'],
+    ['an unknown format', () => linear(x, { ...w, format: 'int5' as never }), 'ERR_OPTION'],
+    ['another layout', () => linear(x, { ...w, layout: 2 as never }), 'ERR_FORMAT'],
+    ['a flat kernel', () => linear(x, w, { kernel: 'flat' }), 'ERR_OPTION'],
+    ['unknown activations', () => linear(x, w, { activations: 'int4' as never }), 'ERR_OPTION'],
+    ['rounded tokens beside fp8', () => linear(x, quantize(f32(4, 64, 2), { format: 'fp8-e4m3' }), { activations: 'int8' }), 'ERR_OPTION'],
+    ['activations beside dense weights', () => linear(x, f32(4, 64, 2), { activations: 'int8' }), 'ERR_OPTION'],
+    ['no permutation', () => linear(x, { ...bfp, permutation: new Uint32Array(64) }), 'ERR_FORMAT'],
+    ['a permutation beyond', () => linear(x, { ...bfp, permutation: new Uint32Array(64).fill(64) }), 'ERR_FORMAT'],
+    ['out that overlaps', () => linear(x, w, { out: dense(2, 4, x.data.subarray(0, 8)) }), 'ERR_ALIAS'],
+    ['fp8 rounded past TypeScript', () => native.quantizedLinear(x.data, new Float32Array(8), new Uint8Array(256), new Float32Array(8), undefined, undefined, undefined, 0, undefined, 0, 0, undefined, undefined, undefined, undefined, 0, 2, 4, 64, 32, 3, 8, 1, 0, true), 'ERR_OPTION'],
+  ] as const)('%s is refused', (_, f, want) => expect(code(f)).toBe(want)); // prettier-ignore
+
+  test('empty sizes, out, and failed allocations', () => {
+    expect(linear(f32(0, 64, 1), w).data).toHaveLength(0);
+    expect(linear(x, quantize(f32(0, 64, 1), { format: 'int4' })).data).toHaveLength(0);
+    const nothing = quantize(dense(3, 0, new Float32Array(0)), { format: 'int4' });
+    const bias = Float32Array.of(-1, 2, 3);
+    expect([...linear(dense(1, 0, new Float32Array(0)), nothing, { bias, activation: 'relu' }).data]).toEqual([
+      0, 2, 3,
+    ]);
+    const out = dense(2, 4, new Float32Array(8).fill(NaN));
+    expect(linear(x, w, { out })).toBe(out);
+    for (const kernel of kernels)
+      for (const activations of ['int8', 'f32'] as const) {
+        const big = { ...bfp, lowRank: { left: f32(4, 2, 3), right: f32(2, 64, 4) }, permutation: Uint32Array.from({ length: 64 }, (_, j) => 63 - j) }; // prettier-ignore
+        const want = linear(x, big, { kernel, activations }).data;
+        for (let allowed = 0; ; allowed++) {
+          core.failAllocation(allowed);
+          const got = code(() => expect(linear(x, big, { kernel, activations }).data).toEqual(want));
+          core.failAllocation(-1);
+          if (got === 'none') break;
+          expect(got).toBe('ERR_OUT_OF_MEMORY');
+          expect(allowed).toBeLessThan(40);
+        }
+      }
+  });
+});
