@@ -71,6 +71,7 @@
       "native/gemm/nm_avx512.cc",
       "native/gemm/nm_portable.cc",
       "native/gemm/sampled.cc",
+      "native/gemm/tuning.cc",
       "native/graph/degrees.cc",
       "native/graph/fast_rp.cc",
       "native/graph/page_rank.cc",
@@ -170,7 +171,8 @@
       "native/binding/sparse_parts.cc",
       "native/binding/sparse_spgemm.cc",
       "native/binding/special.cc",
-      "native/binding/special_vmf.cc"
+      "native/binding/special_vmf.cc",
+      "native/binding/tuning.cc"
     ]
   }
 }

@@ -73,6 +73,8 @@ const integers = [
   [128, 4096, 4096, false],
   [1, 4096, 4096, true],
   [8, 4096, 4096, true],
+  [1, 4096, 4096, false],
+  [8, 4096, 4096, false],
 ] as const;
 
 const squares = [128, 256, 512, 1024, 2048];
@@ -83,6 +85,15 @@ const others = [
   [1024, 8, 1024],
   [1024, 1024, 8],
   [64, 4096, 64],
+] as const;
+/** Of a network's layers and of odd sizes; f32 alone, where ONNX Runtime has its weights packed. */
+const skinny = [
+  [1000, 37, 513],
+  [37, 1000, 513],
+  [8, 4096, 4096],
+  [1, 4096, 4096],
+  [4096, 8, 4096],
+  [17, 17, 4096],
 ] as const;
 
 const bench: Bench = ({ quick }) => [
@@ -99,7 +110,7 @@ const bench: Bench = ({ quick }) => [
       family: 'square',
       setup: () => work(dtype, n, n, n),
     })),
-    ...(quick ? [[7, 5, 3] as const] : others).map(([m, n, k]) => ({
+    ...(quick ? [[7, 5, 3] as const] : [...others, ...(dtype === 'f32' ? skinny : [])]).map(([m, n, k]) => ({
       shape: `${m}×${n}×${k}`,
       dtype,
       setup: () => work(dtype, m, n, k),

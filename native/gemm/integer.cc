@@ -7,13 +7,14 @@
 #include "core/each_part.h"
 #include "gemm/blocked.h"
 #include "gemm/pack.h"
+#include "gemm/tuning.h"
 
 namespace lapidary {
 namespace {
 
 using std::int32_t, std::uint32_t, std::uint8_t;
 
-// Rows of the small operand up to which the large one is read once, from where it lies.
+// Rows of the small operand that may pass over a part of the large one together.
 constexpr size_t kFewRows = 16;
 // Bytes of the large operand from which a second thread saves more than it costs to wake.
 constexpr size_t kParallelBytes = size_t{1} << 19;
@@ -25,8 +26,6 @@ constexpr size_t kDotBytes = size_t{1} << 18;
 constexpr size_t kDotRows = 6;
 // Depth of the pieces of x.
 constexpr size_t kDotDepth = 4096;
-// Depth from which adding up the lanes at the end of each dot costs less than packing w would.
-constexpr size_t kDeep = 2048;
 // Columns and steps of the panels of a flat product: 128 KiB, read as stretches of 1 KiB.
 constexpr size_t kFlatColumns = 1024, kFlatSteps = 32;
 
@@ -230,10 +229,14 @@ Status integer_gemm(IntegerKind kind, size_t m, size_t n, size_t k, int32_t alph
   }
   const IntegerProduct g{kind, m, n, k, alpha, a, b, beta, c, ldc};
   const IntegerKernels& kernels = kInteger.pick()();
-  const bool automatic = route == Route::automatic;
-  if (route == Route::dot || (automatic && b.transposed && ((!a.transposed && k >= kDeep) || m <= kFewRows)))
-    return dot_product(g, kernels, false, context);
-  if (automatic && n <= kFewRows && !a.transposed) return dot_product(g, kernels, true, context);
+  if (route == Route::automatic) {
+    route = tuned_route(b.transposed ? TunedOperation::int8_transposed : TunedOperation::int8, m, n, k);
+    const bool dots = route == Route::dot && b.transposed && (!a.transposed || m <= kFewRows);
+    if (!dots && !a.transposed && tuned_route(TunedOperation::int8_narrow, n, m, k) != Route::blocked)
+      return dot_product(g, kernels, true, context);
+    if (route == Route::dot && !dots) route = m <= kFewRows ? Route::flat : Route::blocked;
+  }
+  if (route == Route::dot) return dot_product(g, kernels, false, context);
 
   const bool raised = kind == IntegerKind::i8i8 && kernels.form == StepForm::bytes;
   ArenaFrame scratch;
@@ -242,8 +245,7 @@ Status integer_gemm(IntegerKind kind, size_t m, size_t n, size_t k, int32_t alph
   if (raised) raised_terms(a, m, k, term);
   const ByteA left{kernels, a, signed_a(kind), k};
   const ByteB right{kernels, b, signed_b(kind), static_cast<uint8_t>(raised ? 0x80 : 0), k};
-  if (route == Route::flat || (automatic && m <= kFewRows))
-    return flat_product(g, kernels, left, right, raised ? term : nullptr, context);
+  if (route == Route::flat) return flat_product(g, kernels, left, right, raised ? term : nullptr, context);
   const Target<int32_t> target{
       m, n, ceil_div(k, values_of(kernels.form)), alpha, beta, c, ldc, raised ? term : nullptr};
   const MicroKernel<int32_t> kernel{kernels.mr, kernels.nr, kernels.run[static_cast<size_t>(kind)]};
