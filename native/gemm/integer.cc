@@ -28,6 +28,8 @@ constexpr size_t kDotRows = 6;
 constexpr size_t kDotDepth = 4096;
 // Columns and steps of the panels of a flat product: 128 KiB, read as stretches of 1 KiB.
 constexpr size_t kFlatColumns = 1024, kFlatSteps = 32;
+// Rows of bytes that a product on sums reads side by side.
+constexpr size_t kSumRows = 16;
 
 struct IntegerProduct {
   IntegerKind kind;
@@ -217,6 +219,38 @@ Status flat_product(const IntegerProduct& g, const IntegerKernels& kernels, cons
   });
 }
 
+// Few rows of A against rows of B as they lie: B is read once and never copied.
+Status sum_product(const IntegerProduct& g, const IntegerKernels& kernels, const Context& context) {
+  const size_t steps = ceil_div(g.k, values_of(kernels.form));
+  ArenaFrame shared;
+  uint8_t* straight = shared.take<uint8_t>(g.a.transposed ? g.m * g.k : 0);
+  int32_t* a = shared.take<int32_t>(g.m * steps);
+  if (straight == nullptr || a == nullptr) return Status::out_of_memory;
+  if (g.a.transposed) copy_rows(g.a, g.m, g.k, straight, g.k);
+  kernels.pack_rows(g.a.transposed ? straight : g.a.data, g.a.transposed ? g.k : g.a.stride, g.m, g.k, 0,
+                    signed_a(g.kind), a, steps);
+
+  const size_t cols = std::clamp(ceil_div(g.n, 4 * kernels.nr) * kernels.nr, kernels.nr, kFlatColumns);
+  return each_part(ceil_div(g.n, cols), worth_threads(g.n, g.k), context, [&](size_t part) {
+    ArenaFrame scratch;
+    int32_t* y = scratch.take<int32_t>(g.m * cols);
+    if (y == nullptr) return Status::out_of_memory;
+    std::fill_n(y, g.m * cols, 0);
+    const size_t first = part * cols, width = std::min(cols, g.n - first);
+    for (size_t p = 0; p < g.k; p += kSumRows) {
+      if (p % 1024 == 0 && context.cancelled()) return Status::aborted;
+      kernels.sums(a + p / values_of(kernels.form), steps, g.m, g.b.data + p * g.b.stride + first, g.b.stride,
+                   signed_b(g.kind), std::min(kSumRows, g.k - p), width, y, cols, p + kSumRows < g.k);
+    }
+    for (size_t i = 0; i < g.m; i++)
+      for (size_t j = 0; j < width; j++) {
+        int32_t& c = g.c[i * g.ldc + first + j];
+        c = combine(g.alpha, y[i * cols + j], g.beta, c);
+      }
+    return Status::ok;
+  });
+}
+
 }  // namespace
 
 Status integer_gemm(IntegerKind kind, size_t m, size_t n, size_t k, int32_t alpha, ByteOperand a, ByteOperand b,
@@ -237,6 +271,7 @@ Status integer_gemm(IntegerKind kind, size_t m, size_t n, size_t k, int32_t alph
     if (route == Route::dot && !dots) route = m <= kFewRows ? Route::flat : Route::blocked;
   }
   if (route == Route::dot) return dot_product(g, kernels, false, context);
+  if (route == Route::flat && !b.transposed && kernels.sums != nullptr) return sum_product(g, kernels, context);
 
   const bool raised = kind == IntegerKind::i8i8 && kernels.form == StepForm::bytes;
   ArenaFrame scratch;
@@ -248,7 +283,7 @@ Status integer_gemm(IntegerKind kind, size_t m, size_t n, size_t k, int32_t alph
   if (route == Route::flat) return flat_product(g, kernels, left, right, raised ? term : nullptr, context);
   const Target<int32_t> target{
       m, n, ceil_div(k, values_of(kernels.form)), alpha, beta, c, ldc, raised ? term : nullptr};
-  const MicroKernel<int32_t> kernel{kernels.mr, kernels.nr, kernels.run[static_cast<size_t>(kind)]};
+  const MicroKernel<int32_t> kernel{kernels.mr, kernels.nr, kernels.run[static_cast<size_t>(kind)], kernels.blocks};
   return blocked_product(target, left, right, kernel, context);
 }
 

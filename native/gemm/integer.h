@@ -65,6 +65,13 @@ using PackByteRows = void (*)(const std::uint8_t* x, std::size_t stride, std::si
 using PackBytePanels = void (*)(const std::uint8_t* x, std::size_t stride, std::size_t k, std::size_t width,
                                 std::size_t panel, std::uint8_t flip, bool is_signed, std::int32_t* out);
 
+// y[i·ldy + j] += Σ_s a[i·a_pitch + s]·(b[2s·stride + j], b[(2s + 1)·stride + j]) for rows of steps of words and `k`
+// rows of bytes, `width` of each, as they lie in memory; an odd last row has a zero beside it in a. Reads exactly those
+// values. `ahead`: the next k rows are asked for meanwhile.
+using WordSums = void (*)(const std::int32_t* a, std::size_t a_pitch, std::size_t rows, const std::uint8_t* b,
+                          std::size_t stride, bool is_signed, std::size_t k, std::size_t width, std::int32_t* y,
+                          std::size_t ldy, bool ahead);
+
 struct IntegerKernels {
   StepForm form;
   std::size_t mr, nr;
@@ -73,6 +80,8 @@ struct IntegerKernels {
   bool raises_w;
   PackByteRows pack_rows;
   PackBytePanels pack_panels;
+  Blocks blocks = kDeepBlocks;
+  WordSums sums = nullptr;  // where few rows against a B that lies straight need no panels
 };
 
 const IntegerKernels& integer_kernels__portable();
