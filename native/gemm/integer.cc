@@ -28,7 +28,7 @@ constexpr size_t kDotRows = 6;
 constexpr size_t kDotDepth = 4096;
 // Columns and steps of the panels of a flat product: 128 KiB, read as stretches of 1 KiB.
 constexpr size_t kFlatColumns = 1024, kFlatSteps = 32;
-// Rows of bytes that a product on sums reads side by side.
+// Rows of bytes that a product on sums reads side by side: the most that WordSums takes.
 constexpr size_t kSumRows = 16;
 
 struct IntegerProduct {
@@ -219,7 +219,7 @@ Status flat_product(const IntegerProduct& g, const IntegerKernels& kernels, cons
   });
 }
 
-// Few rows of A against rows of B as they lie: B is read once and never copied.
+// Few rows of A against rows of B as they lie: a few lines of B at a time are widened, and serve all rows.
 Status sum_product(const IntegerProduct& g, const IntegerKernels& kernels, const Context& context) {
   const size_t steps = ceil_div(g.k, values_of(kernels.form));
   ArenaFrame shared;
