@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { build } from './cli/build.js';
 import { doctor } from './cli/doctor.js';
 import { info } from './cli/info.js';
+import { bench } from './cli/tune.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -33,6 +34,15 @@ program
   .description('builds the native addon from the shipped sources (needs a C++20 compiler and cmake)')
   .action(() => {
     process.exitCode = build();
+  });
+
+program
+  .command('bench')
+  .description('measures at which sizes the ways to a product overtake each other here; a minute or two')
+  .option('--tune', 'writes them down for lapidary to use on this machine')
+  .option('--out <file>', 'where to, instead of $LAPIDARY_TUNE or ~/.cache/lapidary/tune.json')
+  .action(async (options: { tune?: boolean; out?: string }) => {
+    process.exitCode = await bench(options);
   });
 
 await program.parseAsync();

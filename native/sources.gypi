@@ -91,6 +91,7 @@
       "native/gemm/ternary.cc",
       "native/gemm/ternary_avx2.cc",
       "native/gemm/ternary_portable.cc",
+      "native/gemm/tuning.cc",
       "native/graph/degrees.cc",
       "native/graph/fast_rp.cc",
       "native/graph/page_rank.cc",
@@ -202,7 +203,8 @@
       "native/binding/sparse_parts.cc",
       "native/binding/sparse_spgemm.cc",
       "native/binding/special.cc",
-      "native/binding/special_vmf.cc"
+      "native/binding/special_vmf.cc",
+      "native/binding/tuning.cc"
     ]
   }
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { LapidaryError } from '../core/errors.js';
-import { listing } from './info.js';
+import { listing, tuningLine } from './info.js';
 import { missingTools } from './tools.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -29,12 +29,14 @@ export async function doctor(): Promise<number> {
   let problem = '';
   try {
     const { addonSource } = await import('../core/load.js');
+    const { tuningStatus } = await import('../core/tuning.js');
     const { cpuInfo, getThreads, philox } = await import('../core/index.js');
     const { isa, supported, cpus } = cpuInfo();
     const widest = supported.at(-1);
     const lowered = isa === widest ? '' : `, lowered from ${widest} by LAPIDARY_ISA=${process.env.LAPIDARY_ISA}`;
     rows.push(['loaded', addonSource]);
     rows.push(['instruction set', isa + lowered]);
+    rows.push(['tuning', tuningLine(tuningStatus)]);
     rows.push(['threads', `${getThreads()} of ${cpus} usable CPUs`]);
     const generator = philox(1);
     if (generator.fill(new Float64Array(1))[0] !== generator.uniform(0)) problem = 'the addon computes wrong numbers';

@@ -1,5 +1,6 @@
 import Table from 'cli-table3';
 import { LapidaryError } from '../core/errors.js';
+import type { TuningStatus } from '../core/tuning.js';
 
 const kib = (bytes: number): string => (bytes >= 1 << 20 ? `${bytes / 2 ** 20} MiB` : `${bytes / 2 ** 10} KiB`);
 
@@ -25,14 +26,22 @@ export function listing(rows: readonly (readonly [string, string])[]): string {
   return table.toString();
 }
 
+/** Where the crossover points of the products come from, in a line. */
+export function tuningLine({ source, path, reason }: TuningStatus): string {
+  if (source === 'file') return `measured here: ${path}`;
+  return source === 'ignored' ? `defaults; ${path} is ignored: ${reason}` : 'defaults';
+}
+
 /** `lapidary info`: returns the exit status. */
 export async function info({ json = false }): Promise<number> {
   // Loaded here and not above: where the addon is missing, the command says so instead of failing at import.
   let core: typeof import('../core/index.js');
   let source: string;
+  let tuning: TuningStatus;
   try {
     core = await import('../core/index.js');
     source = (await import('../core/load.js')).addonSource;
+    tuning = (await import('../core/tuning.js')).tuningStatus;
   } catch (error) {
     if (!(error instanceof LapidaryError)) throw error;
     console.error(error.message);
@@ -44,6 +53,7 @@ export async function info({ json = false }): Promise<number> {
     node: process.version,
     binary: source,
     threads: core.getThreads(),
+    tuning,
     ...cpu,
   };
   if (json) {
@@ -58,6 +68,7 @@ export async function info({ json = false }): Promise<number> {
       ['instruction set', `${cpu.isa} (of ${cpu.supported.join(', ')})`],
       ['features', features.join(' ') || 'none'],
       ['threads', `${facts.threads} (usable CPUs: ${cpu.cpus})`],
+      ['tuning', tuningLine(tuning)],
       ['caches', `L1d ${kib(cpu.cacheBytes.l1d)}, L2 ${kib(cpu.cacheBytes.l2)}, L3 ${kib(cpu.cacheBytes.l3)}`],
     ]),
   );

@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { LapidaryError, type ErrorCode } from './errors.js';
 import prebuilt from './prebuilt.cjs';
+import { loadTuning, type TuningNative } from './tuning.js';
 
 const require = createRequire(import.meta.url);
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -14,7 +15,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 type MakeError = (code: ErrorCode, fn: string, argument: number | string, expected: string, got: string) => Error;
 
 interface Addon {
-  core: { initialize(makeError: MakeError): void };
+  core: { initialize(makeError: MakeError): void } & TuningNative;
   [domain: string]: unknown;
 }
 
@@ -75,6 +76,7 @@ addon.core.initialize((code, fn, argument, expected, got) => {
   const name = typeof argument === 'string' ? argument : argument >= 0 ? `argument ${argument}` : undefined;
   return new LapidaryError(code, { function: fn, expected, ...(name && { argument: name }), ...(got && { got }) });
 });
+loadTuning(addon.core);
 
 /** The native functions of one domain. */
 export function load<T>(domain: string): T {

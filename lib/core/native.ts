@@ -1,9 +1,9 @@
 import { load } from './load.js';
+import type { TuningNative } from './tuning.js';
 
 /** What native/binding/core.cc offers. */
-interface CoreNative {
+interface CoreNative extends TuningNative {
   setCancelFlag(flag: Int32Array | null): void;
-  cpuInfo(): CpuInfo;
   setThreads(n: number): void;
   getThreads(): number;
   setIsa(isa: number): number;

@@ -30,6 +30,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   lapidary::add_sparse_spgemm(env, exports);
   lapidary::add_special(env, exports);
   lapidary::add_special_vmf(env, exports);
+  lapidary::add_tuning(env, exports);
   return exports;
 }
 

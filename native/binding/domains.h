@@ -29,5 +29,6 @@ void add_sparse_parts(Napi::Env env, Napi::Object exports);
 void add_sparse_spgemm(Napi::Env env, Napi::Object exports);
 void add_special(Napi::Env env, Napi::Object exports);
 void add_special_vmf(Napi::Env env, Napi::Object exports);
+void add_tuning(Napi::Env env, Napi::Object exports);
 
 }  // namespace lapidary

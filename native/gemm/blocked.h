@@ -45,10 +45,6 @@ struct Target {
 
 namespace detail {
 
-// k is cut into blocks of at most this many bytes of a row of A: long enough that reading and writing C between blocks
-// costs little (1.5 KiB was up to 8 % slower on Zen 4), short enough that a panel of A stays near. A constant of the
-// design, not of the machine: it is the only block size that the bits of a result depend on.
-inline constexpr std::size_t kDepthBytes = 3072;
 // Below this many multiplications a second thread costs more to wake than it saves.
 inline constexpr double kParallelWork = 8e6;
 
@@ -63,7 +59,9 @@ struct Blocking {
   std::size_t mc;     // rows of A packed at a time
   std::size_t nc;     // columns of B packed at a time
   std::size_t pitch;  // values from row to row of packed A
-  std::size_t wide;   // columns of packed B that one part works on: they stay in its second-level cache
+  std::size_t tall;   // rows of packed A and
+  std::size_t
+      wide;  // columns of packed B that one part works on: the ones or the others stay in its second-level cache
 };
 
 // `total` cut into the fewest pieces of at most `most`, all nearly equal and multiples of `step`.
@@ -76,7 +74,7 @@ template <class T>
 Blocking choose_blocking(const Target<T>& g, const MicroKernel<T>& kernel) {
   const CacheSizes& cache = cache_sizes();
   Blocking block;
-  block.kc = even_piece(g.k, kDepthBytes / sizeof(T), 1);
+  block.kc = even_piece(g.k, kernel.blocks.depth_bytes / sizeof(T), 1);
   const std::size_t depth_bytes = block.kc * sizeof(T);
   // An odd number of cache lines: the rows of a tile then fall into different sets of the cache.
   const std::size_t pitch_bytes = (ceil_div(depth_bytes, kAlignment) | 1) * kAlignment;
@@ -84,7 +82,17 @@ Blocking choose_blocking(const Target<T>& g, const MicroKernel<T>& kernel) {
   const std::size_t limit = std::clamp<std::size_t>(cache.l3 / 4, std::size_t{1} << 20, std::size_t{8} << 20);
   block.mc = even_piece(g.m, limit / pitch_bytes, kernel.mr);
   block.nc = even_piece(g.n, limit / depth_bytes, kernel.nr);
-  block.wide = even_piece(block.nc, cache.l2 / 2 / depth_bytes, kernel.nr);
+  if (kernel.blocks.tall_bytes == 0) {
+    block.wide = even_piece(block.nc, cache.l2 / 2 / depth_bytes, kernel.nr);
+    const std::size_t panels = ceil_div(block.mc, kernel.mr), parts = panels * ceil_div(block.nc, block.wide);
+    block.tall = std::clamp<std::size_t>(parts / 32, 1, 8) * kernel.mr;
+  } else {
+    block.tall = even_piece(block.mc, kernel.blocks.tall_bytes / pitch_bytes, kernel.mr);
+    // Enough parts for any number of threads, but not so narrow that packed A comes near for little work.
+    const std::size_t least = std::max(kernel.nr, std::size_t{64}),
+                      wanted = ceil_div(16, ceil_div(block.mc, block.tall));
+    block.wide = even_piece(block.nc, std::clamp(block.nc / wanted, least, std::size_t{256}), kernel.nr);
+  }
   return block;
 }
 
@@ -133,7 +141,9 @@ class Blocked {
   void pack(std::size_t i, std::size_t j, std::size_t p) {
     const std::size_t m = std::min(block_.mc, g_.m - i), n = std::min(block_.nc, g_.n - j);
     const std::size_t k = std::min(block_.kc, g_.k - p);
-    const std::size_t rows = kernel_.mr * ceil_div(64, kernel_.mr), cols = kernel_.nr * ceil_div(64, kernel_.nr);
+    // Stretches of some hundred bytes of the rows of B, but enough parts for the threads.
+    const std::size_t rows = kernel_.mr * ceil_div(64, kernel_.mr);
+    const std::size_t cols = kernel_.nr * ceil_div(std::clamp<std::size_t>(n / 8, 64, 256), kernel_.nr);
     const std::size_t a_parts = ceil_div(m, rows), b_parts = ceil_div(n, cols);
     each_part(a_parts + b_parts, [&](std::size_t part) {
       if (stop()) return;
@@ -149,44 +159,52 @@ class Blocked {
 
   void multiply(std::size_t i, std::size_t j, std::size_t p) {
     const std::size_t m = std::min(block_.mc, g_.m - i), n = std::min(block_.nc, g_.n - j);
-    const std::size_t panels = ceil_div(m, kernel_.mr), wide_parts = ceil_div(n, block_.wide);
-    const std::size_t tall = std::clamp<std::size_t>(panels * wide_parts / 32, 1, 8);  // panels of A in one part
-    const std::size_t tall_parts = ceil_div(panels, tall);
-    // Neighbouring parts share their columns of B.
+    const std::size_t tall_parts = ceil_div(m, block_.tall), wide_parts = ceil_div(n, block_.wide);
+    const bool b_stays = kernel_.blocks.tall_bytes == 0;
     each_part(tall_parts * wide_parts, [&](std::size_t part) {
-      const std::size_t col = part / tall_parts * block_.wide, first = part % tall_parts * tall;
-      for (std::size_t panel = first; panel < std::min(first + tall, panels); panel++) {
-        if (stop()) return;
-        sweep(i, j, p, panel, col, std::min(col + block_.wide, n));
+      // Neighbouring parts share what stays in the second-level cache.
+      const std::size_t row = (b_stays ? part % tall_parts : part / wide_parts) * block_.tall;
+      const std::size_t col = (b_stays ? part / tall_parts : part % wide_parts) * block_.wide;
+      const std::size_t row_end = std::min(row + block_.tall, m), col_end = std::min(col + block_.wide, n);
+      if (b_stays) {
+        for (std::size_t r = row; r < row_end && !stop(); r += kernel_.mr)
+          tiles(i, j, p, r, std::min(r + kernel_.mr, row_end), col, col_end);
+      } else {
+        for (std::size_t c = col; c < col_end && !stop(); c += kernel_.nr)
+          tiles(i, j, p, row, row_end, c, std::min(c + kernel_.nr, col_end));
       }
     });
   }
 
-  // One panel of A times columns [col, end) of the packed block of B.
-  void sweep(std::size_t i, std::size_t j, std::size_t p, std::size_t panel, std::size_t col, std::size_t end) {
-    const std::size_t row = i + panel * kernel_.mr, k = std::min(block_.kc, g_.k - p);
-    const std::size_t n = std::min(block_.nc, g_.n - j), first = j + col;
+  // Rows [row, row_end) of the packed block of A times columns [col, col_end) of that of B: one panel of the one or of
+  // the other.
+  void tiles(std::size_t i, std::size_t j, std::size_t p, std::size_t row, std::size_t row_end, std::size_t col,
+             std::size_t col_end) {
     GemmTile<T> t;
-    t.a = a_ + panel * kernel_.mr * a_depth(k);
+    t.k = std::min(block_.kc, g_.k - p);
     t.a_row = left_.panels() ? 1 : block_.pitch;
     t.a_step = left_.panels() ? kernel_.mr : 1;
     t.b_step = kernel_.nr;
     t.padded = true;
     t.ldc = g_.ldc;
-    t.m = std::min(kernel_.mr, std::min(i + block_.mc, g_.m) - row);
-    t.k = k;
     t.alpha = g_.alpha;
     t.beta = p == 0 ? g_.beta : T{1};
-    t.row_term = p == 0 && g_.row_term != nullptr ? g_.row_term + row : nullptr;
-    for (; col < end; col += kernel_.nr) {
-      t.b = b_ + col * k;
-      t.c = g_.c + row * g_.ldc + j + col;
-      t.n = std::min(kernel_.nr, n - col);
-      kernel_.run(t);
+    // Tiles of nearly equal height, where A lies in rows: a tile of one row costs as much as one of four.
+    std::size_t left = ceil_div(row_end - row, kernel_.mr);
+    for (std::size_t r = row; r < row_end; r += t.m, left--) {
+      t.a = a_ + r * a_depth(t.k);
+      t.m = left_.panels() ? std::min(kernel_.mr, row_end - r) : ceil_div(row_end - r, left);
+      t.row_term = p == 0 && g_.row_term != nullptr ? g_.row_term + i + r : nullptr;
+      for (std::size_t c = col; c < col_end; c += kernel_.nr) {
+        t.b = b_ + c * t.k;
+        t.c = g_.c + (i + r) * g_.ldc + j + c;
+        t.n = std::min(kernel_.nr, col_end - c);
+        kernel_.run(t);
+      }
     }
     if constexpr (std::is_floating_point_v<T>)
-      if (g_.epilogue != nullptr && p + k == g_.k)
-        g_.epilogue->apply(g_.c + row * g_.ldc + first, g_.ldc, t.m, j + end - first, first);
+      if (g_.epilogue != nullptr && p + t.k == g_.k)
+        g_.epilogue->apply(g_.c + (i + row) * g_.ldc + j + col, g_.ldc, row_end - row, col_end - col, j + col);
   }
 
   const Target<T>& g_;

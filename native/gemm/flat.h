@@ -5,8 +5,8 @@
 //   flat    op(A) has few rows, B is large
 //   narrow  op(B) has few columns and stays in the second-level cache, A is large and not transposed
 //
-// Bound: the memory's read bandwidth. Bits: k is cut by constants and by m, so they depend neither on the threads nor,
-// portable row aside, on the instruction set.
+// Bound: the memory's read bandwidth. Bits: k is cut by constants of the micro-kernel and by m, so they do not depend
+// on the threads.
 //
 // Source: Hong et al., FlashDecoding++ (2023), section 4: a flat product is a kernel of its own between the product
 // with a vector and the blocked one.

@@ -12,6 +12,7 @@
 #include "gemm/microkernel.h"
 #include "gemm/pack.h"
 #include "gemm/sources.h"
+#include "gemm/tuning.h"
 
 namespace lapidary {
 namespace {
@@ -64,9 +65,16 @@ enum class Way {
   blocked,        // A and B are packed, and read from the packed copies many times
 };
 
-// Packing copies the large operand to memory and reads it again, which a product that uses it only once cannot afford.
-constexpr size_t kFlatRows = 16, kNarrowColumns = 16;
+template <class T>
+constexpr TunedOperation straight = std::is_same_v<T, float> ? TunedOperation::f32 : TunedOperation::f64;
+template <class T>
+constexpr TunedOperation transposed =
+    std::is_same_v<T, float> ? TunedOperation::f32_transposed : TunedOperation::f64_transposed;
+template <class T>
+constexpr TunedOperation narrow = std::is_same_v<T, float> ? TunedOperation::f32_narrow : TunedOperation::f64_narrow;
 
+// Packing copies the large operand to memory and reads it again, which a product that uses it only once cannot afford;
+// tuning.h says how many rows or columns pay for it.
 template <class T>
 Way choose_way(const Product<T>& g, const MicroKernel<T>& kernel) {
   if (g.m == 1 && (!g.a.transposed || g.a.stride == 1)) return Way::row_vector;
@@ -76,8 +84,16 @@ Way choose_way(const Product<T>& g, const MicroKernel<T>& kernel) {
   const bool b_stays = b_bytes <= cache_sizes().l2 / 2;
   if (b_stays && work(g) < kParallelWork && (!g.b.transposed || g.k <= kPanelBytes / sizeof(T) / kernel.nr))
     return Way::direct;
-  if (g.m <= kFlatRows) return std::is_same_v<T, float> && g.b.transposed ? Way::dots : Way::flat;
-  if (g.n <= kNarrowColumns && b_stays && !g.a.transposed) return Way::narrow;
+  switch (tuned_route(g.b.transposed ? transposed<T> : straight<T>, g.m, g.n, g.k)) {
+    case Route::dot:
+      if (std::is_same_v<T, float> && g.b.transposed) return Way::dots;
+      [[fallthrough]];
+    case Route::flat:
+      return Way::flat;
+    default:
+      break;
+  }
+  if (b_stays && !g.a.transposed && tuned_route(narrow<T>, g.n, g.m, g.k) != Route::blocked) return Way::narrow;
   return Way::blocked;
 }
 

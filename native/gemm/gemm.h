@@ -3,9 +3,9 @@
 // One design for every size, the same micro-kernels (microkernel.h) throughout: a product small enough to live in the
 // caches runs them on the caller's memory; one with few rows or columns reads the large operand once (flat.h); a larger
 // one packs blocks of A and B first, so that the inner loops read memory in order and edge columns are padded; a vector
-// times a matrix goes to gemv.h. Which of these runs is decided by the shape and the second-level cache, and blocks of
-// k are cut by the shape. Every element is summed in the same order whoever computes it, so the bits do not depend on
-// the number of threads.
+// times a matrix goes to gemv.h. Which of these runs is decided by the shape, the second-level cache and a table
+// (tuning.h), and blocks of k are cut by the shape and the micro-kernel. Every element is summed in the same order
+// whoever computes it, so the bits do not depend on the number of threads.
 //
 // Error: |C − exact| ≤ γ_{k+2}·(|alpha|·|A|·|B| + |beta|·|C₀|) elementwise (Higham, Accuracy and Stability of Numerical
 // Algorithms, 2nd ed., section 3.5). NaN and infinity propagate as IEEE arithmetic has it; no value is looked at.

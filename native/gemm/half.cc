@@ -9,11 +9,12 @@
 #include "gemm/blocked.h"
 #include "gemm/gemm.h"
 #include "gemm/sources.h"
+#include "gemm/tuning.h"
 
 namespace lapidary {
 namespace {
 
-// Rows of the small operand up to which the large one is read once, from where it lies.
+// Rows of the small operand that pass together over one part of the large one.
 constexpr size_t kFewRows = 16;
 // Bytes of the large operand from which a second thread saves more than it costs to wake.
 constexpr size_t kParallelBytes = size_t{1} << 20;
@@ -246,11 +247,17 @@ Status half_gemm(size_t m, size_t n, size_t k, float alpha, StoredOperand a, Sto
       break;
   }
   if (n == 1 && !a.transposed && a.storage != Storage::f32) return dot_product(g, kernels, true, context);
-  if (m <= kFewRows) {
-    if (b.storage == Storage::f32) return plain_product(g, kernels, true, context);
-    return b.transposed ? dot_product(g, kernels, false, context) : flat_product(g, kernels, kernel, context);
+  const bool plain_b = b.storage == Storage::f32;
+  const TunedOperation straight = plain_b ? TunedOperation::f32 : TunedOperation::half;
+  const TunedOperation transposed = plain_b ? TunedOperation::f32_transposed : TunedOperation::half_transposed;
+  const Route few_rows = tuned_route(b.transposed ? transposed : straight, m, n, k);
+  if (few_rows != Route::blocked) {
+    if (plain_b) return plain_product(g, kernels, true, context);
+    return b.transposed && few_rows == Route::dot ? dot_product(g, kernels, false, context)
+                                                  : flat_product(g, kernels, kernel, context);
   }
-  if (n <= kFewRows && !a.transposed)
+  const TunedOperation narrow = a.storage == Storage::f32 ? TunedOperation::f32_narrow : TunedOperation::half_narrow;
+  if (!a.transposed && tuned_route(narrow, n, m, k) != Route::blocked)
     return a.storage == Storage::f32 ? plain_product(g, kernels, false, context)
                                      : dot_product(g, kernels, true, context);
   return blocked(g, kernels, kernel, context);

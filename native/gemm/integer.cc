@@ -7,13 +7,14 @@
 #include "core/each_part.h"
 #include "gemm/blocked.h"
 #include "gemm/pack.h"
+#include "gemm/tuning.h"
 
 namespace lapidary {
 namespace {
 
 using std::int32_t, std::uint32_t, std::uint8_t;
 
-// Rows of the small operand up to which the large one is read once, from where it lies.
+// Rows of the small operand that may pass over a part of the large one together.
 constexpr size_t kFewRows = 16;
 // Bytes of the large operand from which a second thread saves more than it costs to wake.
 constexpr size_t kParallelBytes = size_t{1} << 19;
@@ -25,10 +26,10 @@ constexpr size_t kDotBytes = size_t{1} << 18;
 constexpr size_t kDotRows = 6;
 // Depth of the pieces of x.
 constexpr size_t kDotDepth = 4096;
-// Depth from which adding up the lanes at the end of each dot costs less than packing w would.
-constexpr size_t kDeep = 2048;
 // Columns and steps of the panels of a flat product: 128 KiB, read as stretches of 1 KiB.
 constexpr size_t kFlatColumns = 1024, kFlatSteps = 32;
+// Rows of bytes that a product on sums reads side by side: the most that WordSums takes.
+constexpr size_t kSumRows = 16;
 
 struct IntegerProduct {
   IntegerKind kind;
@@ -218,6 +219,38 @@ Status flat_product(const IntegerProduct& g, const IntegerKernels& kernels, cons
   });
 }
 
+// Few rows of A against rows of B as they lie: a few lines of B at a time are widened, and serve all rows.
+Status sum_product(const IntegerProduct& g, const IntegerKernels& kernels, const Context& context) {
+  const size_t steps = ceil_div(g.k, values_of(kernels.form));
+  ArenaFrame shared;
+  uint8_t* straight = shared.take<uint8_t>(g.a.transposed ? g.m * g.k : 0);
+  int32_t* a = shared.take<int32_t>(g.m * steps);
+  if (straight == nullptr || a == nullptr) return Status::out_of_memory;
+  if (g.a.transposed) copy_rows(g.a, g.m, g.k, straight, g.k);
+  kernels.pack_rows(g.a.transposed ? straight : g.a.data, g.a.transposed ? g.k : g.a.stride, g.m, g.k, 0,
+                    signed_a(g.kind), a, steps);
+
+  const size_t cols = std::clamp(ceil_div(g.n, 4 * kernels.nr) * kernels.nr, kernels.nr, kFlatColumns);
+  return each_part(ceil_div(g.n, cols), worth_threads(g.n, g.k), context, [&](size_t part) {
+    ArenaFrame scratch;
+    int32_t* y = scratch.take<int32_t>(g.m * cols);
+    if (y == nullptr) return Status::out_of_memory;
+    std::fill_n(y, g.m * cols, 0);
+    const size_t first = part * cols, width = std::min(cols, g.n - first);
+    for (size_t p = 0; p < g.k; p += kSumRows) {
+      if (p % 1024 == 0 && context.cancelled()) return Status::aborted;
+      kernels.sums(a + p / values_of(kernels.form), steps, g.m, g.b.data + p * g.b.stride + first, g.b.stride,
+                   signed_b(g.kind), std::min(kSumRows, g.k - p), width, y, cols, p + kSumRows < g.k);
+    }
+    for (size_t i = 0; i < g.m; i++)
+      for (size_t j = 0; j < width; j++) {
+        int32_t& c = g.c[i * g.ldc + first + j];
+        c = combine(g.alpha, y[i * cols + j], g.beta, c);
+      }
+    return Status::ok;
+  });
+}
+
 }  // namespace
 
 Status integer_gemm(IntegerKind kind, size_t m, size_t n, size_t k, int32_t alpha, ByteOperand a, ByteOperand b,
@@ -230,10 +263,15 @@ Status integer_gemm(IntegerKind kind, size_t m, size_t n, size_t k, int32_t alph
   }
   const IntegerProduct g{kind, m, n, k, alpha, a, b, beta, c, ldc};
   const IntegerKernels& kernels = kInteger.pick()();
-  const bool automatic = route == Route::automatic;
-  if (route == Route::dot || (automatic && b.transposed && ((!a.transposed && k >= kDeep) || m <= kFewRows)))
-    return dot_product(g, kernels, false, context);
-  if (automatic && n <= kFewRows && !a.transposed) return dot_product(g, kernels, true, context);
+  if (route == Route::automatic) {
+    route = tuned_route(b.transposed ? TunedOperation::int8_transposed : TunedOperation::int8, m, n, k);
+    const bool dots = route == Route::dot && b.transposed && (!a.transposed || m <= kFewRows);
+    if (!dots && !a.transposed && tuned_route(TunedOperation::int8_narrow, n, m, k) != Route::blocked)
+      return dot_product(g, kernels, true, context);
+    if (route == Route::dot && !dots) route = m <= kFewRows ? Route::flat : Route::blocked;
+  }
+  if (route == Route::dot) return dot_product(g, kernels, false, context);
+  if (route == Route::flat && !b.transposed && kernels.sums != nullptr) return sum_product(g, kernels, context);
 
   const bool raised = kind == IntegerKind::i8i8 && kernels.form == StepForm::bytes;
   ArenaFrame scratch;
@@ -242,11 +280,10 @@ Status integer_gemm(IntegerKind kind, size_t m, size_t n, size_t k, int32_t alph
   if (raised) raised_terms(a, m, k, term);
   const ByteA left{kernels, a, signed_a(kind), k};
   const ByteB right{kernels, b, signed_b(kind), static_cast<uint8_t>(raised ? 0x80 : 0), k};
-  if (route == Route::flat || (automatic && m <= kFewRows))
-    return flat_product(g, kernels, left, right, raised ? term : nullptr, context);
+  if (route == Route::flat) return flat_product(g, kernels, left, right, raised ? term : nullptr, context);
   const Target<int32_t> target{
       m, n, ceil_div(k, values_of(kernels.form)), alpha, beta, c, ldc, raised ? term : nullptr};
-  const MicroKernel<int32_t> kernel{kernels.mr, kernels.nr, kernels.run[static_cast<size_t>(kind)]};
+  const MicroKernel<int32_t> kernel{kernels.mr, kernels.nr, kernels.run[static_cast<size_t>(kind)], kernels.blocks};
   return blocked_product(target, left, right, kernel, context);
 }
 

@@ -8,8 +8,8 @@
 //   words   2 values widened to i16: vpmaddwd, on processors without VNNI. Their vpmaddubsw is no choice: it saturates.
 //
 // A product with few rows or deep k whose B lies transposed, as the weights of a network do, runs on dots of rows in
-// place: B is read once and never copied. Else few rows go through panels of B that stay in the nearest caches, and
-// larger products through blocked.h.
+// place: B is read once and never copied. Else few rows go through panels of B that stay in the nearest caches, or
+// (AVX2) meet a few lines of it that are widened at a time, and larger products go through blocked.h.
 //
 // Bound: 128 operations a cycle with 512-bit vpdpbusd on Zen 4 (256 on Intel); with few rows the memory's bandwidth.
 // Bits: integers; every instruction set and number of threads gives the same.
@@ -65,6 +65,13 @@ using PackByteRows = void (*)(const std::uint8_t* x, std::size_t stride, std::si
 using PackBytePanels = void (*)(const std::uint8_t* x, std::size_t stride, std::size_t k, std::size_t width,
                                 std::size_t panel, std::uint8_t flip, bool is_signed, std::int32_t* out);
 
+// y[i·ldy + j] += Σ_s a[i·a_pitch + s]·(b[2s·stride + j], b[(2s + 1)·stride + j]) for rows of steps of words and `k`
+// ≤ 16 rows of bytes, `width` of each, as they lie in memory; an odd last row has a zero beside it in a. Reads exactly
+// those values. `ahead`: the next k rows are asked for meanwhile.
+using WordSums = void (*)(const std::int32_t* a, std::size_t a_pitch, std::size_t rows, const std::uint8_t* b,
+                          std::size_t stride, bool is_signed, std::size_t k, std::size_t width, std::int32_t* y,
+                          std::size_t ldy, bool ahead);
+
 struct IntegerKernels {
   StepForm form;
   std::size_t mr, nr;
@@ -73,6 +80,8 @@ struct IntegerKernels {
   bool raises_w;
   PackByteRows pack_rows;
   PackBytePanels pack_panels;
+  Blocks blocks = kDeepBlocks;
+  WordSums sums = nullptr;  // where few rows against a B that lies straight need no panels
 };
 
 const IntegerKernels& integer_kernels__portable();

@@ -4,6 +4,7 @@
 #if LAPIDARY_X86
 #include <immintrin.h>
 
+#include <cstdint>
 #include <cstring>
 
 LAPIDARY_BEGIN_AVX2
@@ -11,6 +12,14 @@ namespace lapidary {
 namespace {
 
 using std::int32_t, std::size_t, std::uint8_t;
+
+// Sixteen products added in pairs to eight sums. The empty asm keeps GCC from forming the products of a whole tile
+// first, for which there are no registers: it would keep the sums in memory.
+inline __m256i multiply_add(__m256i a, __m256i b, __m256i sum) {
+  sum = _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+  __asm__ volatile("" : "+x"(sum));
+  return sum;
+}
 
 struct I16 {
   using T = int32_t;
@@ -21,7 +30,7 @@ struct I16 {
   static V broadcast(const T* x) { return _mm256_set1_epi32(*x); }
   static V load(const T* x) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)); }
   static void store(T* x, V v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(x), v); }
-  static V step(V a, V b, V sum) { return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)); }
+  static V step(V a, V b, V sum) { return multiply_add(a, b, sum); }
   static V fma(V a, V b, V c) { return _mm256_add_epi32(_mm256_mullo_epi32(a, b), c); }
   static V add(V a, V b) { return _mm256_add_epi32(a, b); }
   static V mul(V a, V b) { return _mm256_mullo_epi32(a, b); }
@@ -56,7 +65,7 @@ struct Dots {
   static X load_x(const uint8_t* p, int n) { return widen<kXSigned>(bytes(p, n)); }
   static W load_w(const uint8_t* p) { return widen<kWSigned>(bytes(p)); }
   static W load_w(const uint8_t* p, int n) { return widen<kWSigned>(bytes(p, n)); }
-  static V step(X x, W w, V sum) { return _mm256_add_epi32(sum, _mm256_madd_epi16(x, w)); }
+  static V step(X x, W w, V sum) { return multiply_add(x, w, sum); }
   static __m128i sum4(V a, V b, V c, V d) {
     const __m256i all = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
     return _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
@@ -117,6 +126,86 @@ void pack_panels(const uint8_t* x, size_t stride, size_t k, size_t width, size_t
   (is_signed ? pack_panels_of<true> : pack_panels_of<false>)(x, stride, k, width, panel, out);
 }
 
+// Columns that are widened together: a line of each row is read once, whole, since rows a power of two apart fall into
+// one set of the cache. 16 rows of them are 2 KiB of words.
+constexpr size_t kWovenColumns = 64, kWovenRows = 16;
+
+// k ≤ 16 rows of up to 64 columns as pairs of words, out[s·64 + j]; columns from the width on are not written.
+template <bool kSigned>
+void weave(const uint8_t* b, size_t stride, size_t k, size_t width, int32_t* out) {
+  for (size_t p = 0; p < k; p += 2, out += kWovenColumns) {
+    const uint8_t* first = b + p * stride;
+    const uint8_t* second = first + (p + 1 < k ? stride : 0);  // beside a zero of a
+    for (size_t j = 0; j < width; j += 16) {
+      const int count = width - j < 16 ? static_cast<int>(width - j) : 16;
+      const __m128i even = count == 16 ? bytes(first + j) : bytes(first + j, count);
+      const __m128i odd = count == 16 ? bytes(second + j) : bytes(second + j, count);
+      I16::store(out + j, widen<kSigned>(_mm_unpacklo_epi8(even, odd)));
+      I16::store(out + j + 8, widen<kSigned>(_mm_unpackhi_epi8(even, odd)));
+    }
+  }
+}
+
+template <int kRows>
+void woven_sums(const int32_t* a, size_t a_pitch, const int32_t* woven, size_t steps, size_t width, int32_t* y,
+                size_t ldy) {
+  for (size_t j = 0; j < width; j += 16) {
+    const bool whole = width - j >= 16;
+    const int count = whole ? 16 : static_cast<int>(width - j);
+    __m256i sum[kRows][2];
+#pragma GCC unroll 4
+    for (int i = 0; i < kRows; i++) sum[i][0] = sum[i][1] = I16::zero();
+    for (size_t s = 0; s < steps; s++) {
+      const __m256i w0 = I16::load(woven + s * kWovenColumns + j), w1 = I16::load(woven + s * kWovenColumns + j + 8);
+#pragma GCC unroll 4
+      for (int i = 0; i < kRows; i++) {
+        const __m256i x = I16::broadcast(a + static_cast<size_t>(i) * a_pitch + s);
+        sum[i][0] = multiply_add(x, w0, sum[i][0]);
+        sum[i][1] = multiply_add(x, w1, sum[i][1]);
+      }
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < kRows; i++) {
+      int32_t* to = y + static_cast<size_t>(i) * ldy + j;
+      if (whole) {
+        I16::store(to, I16::add(I16::load(to), sum[i][0]));
+        I16::store(to + 8, I16::add(I16::load(to + 8), sum[i][1]));
+      } else {
+        const __m256i low = I16::mask(count), high = I16::mask(count - 8);
+        I16::store(low, to, I16::add(I16::load(low, to), sum[i][0]));
+        if (count > 8) I16::store(high, to + 8, I16::add(I16::load(high, to + 8), sum[i][1]));
+      }
+    }
+  }
+}
+
+template <bool kSigned>
+void word_sums_of(const int32_t* a, size_t a_pitch, size_t rows, const uint8_t* b, size_t stride, size_t k,
+                  size_t width, int32_t* y, size_t ldy, bool ahead) {
+  alignas(64) int32_t woven[kWovenColumns * kWovenRows / 2];
+  const size_t steps = (k + 1) / 2;
+  for (size_t j = 0; j < width; j += kWovenColumns) {
+    const size_t count = width - j < kWovenColumns ? width - j : kWovenColumns;
+    weave<kSigned>(b + j, stride, k, count, woven);
+    // To the second-level cache: in the first they would push each other out.
+    for (size_t p = 0; ahead && p < k; p++)
+      _mm_prefetch(reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(b) + (k + p) * stride + j),
+                   _MM_HINT_T1);
+    size_t i = 0;
+    for (; i + 4 <= rows; i += 4) woven_sums<4>(a + i * a_pitch, a_pitch, woven, steps, count, y + i * ldy + j, ldy);
+    const int32_t* from = a + i * a_pitch;
+    int32_t* to = y + i * ldy + j;
+    if (rows - i == 3) woven_sums<3>(from, a_pitch, woven, steps, count, to, ldy);
+    if (rows - i == 2) woven_sums<2>(from, a_pitch, woven, steps, count, to, ldy);
+    if (rows - i == 1) woven_sums<1>(from, a_pitch, woven, steps, count, to, ldy);
+  }
+}
+
+void word_sums(const int32_t* a, size_t a_pitch, size_t rows, const uint8_t* b, size_t stride, bool is_signed, size_t k,
+               size_t width, int32_t* y, size_t ldy, bool ahead) {
+  (is_signed ? word_sums_of<true> : word_sums_of<false>)(a, a_pitch, rows, b, stride, k, width, y, ldy, ahead);
+}
+
 constexpr IntegerKernels kKernels = {
     StepForm::words,
     6,
@@ -126,6 +215,8 @@ constexpr IntegerKernels kKernels = {
     false,
     pack_rows,
     pack_panels,
+    kNearBlocks,
+    word_sums,
 };
 
 }  // namespace

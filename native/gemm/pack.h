@@ -3,26 +3,39 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 
 namespace lapidary::pack {
 
 using std::size_t;
 
+// Rows ahead of the one being copied that are asked for: over short stretches of many rows the hardware does not read
+// ahead, and each stretch would begin with the memory's whole latency.
+inline constexpr size_t kRowsAhead = 4, kLine = 64;
+
+// An address is computed, not a pointer: it may lie past the end of the matrix, where asking does nothing.
+template <class T>
+void prefetch(const T* x, size_t values) {
+  __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(x) + values * sizeof(T)));
+}
+
 // A block of `depth` rows and `width` columns, `stride` values from row to row, as panels of kWidth columns:
 // out[(j / kWidth)·depth·kWidth + p·kWidth + j % kWidth] = x[p·stride + j]. Columns past the width are zero.
+// Along the rows: the longer the stretches, the better.
 template <class T, size_t kWidth>
 void panels(const T* x, size_t stride, size_t depth, size_t width, T* out) {
-  for (size_t j = 0; j < width; j += kWidth) {
-    const size_t w = std::min(kWidth, width - j);
-    if (w == kWidth) {
-      for (size_t p = 0; p < depth; p++, out += kWidth) std::memcpy(out, x + p * stride + j, kWidth * sizeof(T));
-    } else {
-      for (size_t p = 0; p < depth; p++, out += kWidth) {
-        std::memcpy(out, x + p * stride + j, w * sizeof(T));
-        std::fill(out + w, out + kWidth, T{0});
-      }
+  const size_t whole = width / kWidth * kWidth, left = width - whole;
+  for (size_t p = 0; p < depth; p++) {
+    const T* from = x + p * stride;
+    T* to = out + p * kWidth;
+    for (size_t j = 0; j < whole; j += kWidth, to += depth * kWidth) {
+      for (size_t line = 0; line < kWidth; line += kLine / sizeof(T)) prefetch(from + j, kRowsAhead * stride + line);
+      std::memcpy(to, from + j, kWidth * sizeof(T));
     }
+    if (left == 0) continue;
+    std::memcpy(to, from + whole, left * sizeof(T));
+    std::fill(to + left, to + kWidth, T{0});
   }
 }
 
@@ -55,7 +68,16 @@ void panels_transposed(const T* x, size_t stride, size_t depth, size_t width, T*
 // Rows as they are, `pitch` values from row to row.
 template <class T>
 void rows(const T* x, size_t stride, size_t count, size_t length, T* out, size_t pitch) {
-  for (size_t i = 0; i < count; i++) std::memcpy(out + i * pitch, x + i * stride, length * sizeof(T));
+  for (size_t i = 0; i < count; i++) {
+    const T* from = x + i * stride;
+    constexpr size_t kStep = kLine / sizeof(T);
+    size_t j = 0;
+    for (; j + kStep <= length; j += kStep) {
+      prefetch(from + j, kRowsAhead * stride);
+      std::memcpy(out + i * pitch + j, from + j, kLine);
+    }
+    std::memcpy(out + i * pitch + j, from + j, (length - j) * sizeof(T));
+  }
 }
 
 template <class T>

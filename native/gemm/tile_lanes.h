@@ -16,12 +16,23 @@ inline typename S::V step(typename S::V a, typename S::V b, typename S::V sum) {
     return S::fma(a, b, sum);
 }
 
-// kMasked: the last vector of a row of B may not be read whole.
-template <class S, int kRows, int kVecs, bool kMasked>
+// What a tile's last vector of columns asks for. Masked stores of AVX2 cost AMD's processors as much as several steps
+// of k, so that whole tiles have none.
+enum class Edge {
+  whole,   // all lanes are columns of C
+  ahead,   // whole, and what the next tile reads of B is asked for
+  padded,  // some lanes are none, but B holds values for them
+  masked,  // nor may B be read there
+};
+inline constexpr int kEdges = 4;
+
+template <class S, int kRows, int kVecs, Edge kEdge>
 void tile(const GemmTile<typename S::T>& t) {
   using T = typename S::T;
   using V = typename S::V;
-  const typename S::Mask last = S::mask(static_cast<int>(t.n) - (kVecs - 1) * S::kLanes);
+  constexpr bool kMasked = kEdge == Edge::masked, kWhole = kEdge == Edge::whole || kEdge == Edge::ahead;
+  [[maybe_unused]] typename S::Mask last;
+  if constexpr (!kWhole) last = S::mask(static_cast<int>(t.n) - (kVecs - 1) * S::kLanes);
 
   // The tile of C is needed in k steps; it is on its way meanwhile.
   for (int i = 0; i < kRows; i++) {
@@ -37,13 +48,16 @@ void tile(const GemmTile<typename S::T>& t) {
 
   const T* a = t.a;
   const T* b = t.b;
-  const std::size_t row = t.a_row, a_step = t.a_step, b_step = t.b_step, prefetch = t.prefetch;
+  const std::size_t row = t.a_row, a_step = t.a_step, b_step = t.b_step;
+  [[maybe_unused]] const std::size_t prefetch = t.prefetch;
   for (std::size_t p = t.k; p > 0; p--) {
     V bv[kVecs];
     if constexpr (kVecs == 2) bv[0] = S::load(b);
     bv[kVecs - 1] = kMasked ? S::load(last, b + (kVecs - 1) * S::kLanes) : S::load(b + (kVecs - 1) * S::kLanes);
-    __builtin_prefetch(b + prefetch);
-    if constexpr (kVecs == 2) __builtin_prefetch(b + prefetch + S::kLanes);
+    if constexpr (kEdge == Edge::ahead || kEdge == Edge::masked) {
+      __builtin_prefetch(b + prefetch);
+      if constexpr (kVecs == 2) __builtin_prefetch(b + prefetch + S::kLanes);
+    }
     b += b_step;
     // Three rows a pointer: x, x + row and x + 2·row are one addressing mode each. The empty asm keeps the compiler
     // from folding the pointers back into one with as many offsets as there are rows, for which there are no registers.
@@ -76,7 +90,10 @@ void tile(const GemmTile<typename S::T>& t) {
       c += S::kLanes;
     }
     const V x = S::mul(alpha, sum[i][kVecs - 1]);
-    S::store(last, c, overwrite ? x : S::fma(beta, S::load(last, c), x));
+    if constexpr (kWhole)
+      S::store(c, overwrite ? x : S::fma(beta, S::load(c), x));
+    else
+      S::store(last, c, overwrite ? x : S::fma(beta, S::load(last, c), x));
   }
 }
 
@@ -84,14 +101,19 @@ void tile(const GemmTile<typename S::T>& t) {
 template <class S, int kRows>
 struct Tiles {
   using Fn = void (*)(const GemmTile<typename S::T>&);
-  Fn fn[kRows][2][2];
+  Fn fn[kRows][2][kEdges];
 
+  template <int kCount, int kVecs>
+  constexpr void fill_edges() {
+    fn[kCount - 1][kVecs - 1][static_cast<int>(Edge::whole)] = tile<S, kCount, kVecs, Edge::whole>;
+    fn[kCount - 1][kVecs - 1][static_cast<int>(Edge::ahead)] = tile<S, kCount, kVecs, Edge::ahead>;
+    fn[kCount - 1][kVecs - 1][static_cast<int>(Edge::padded)] = tile<S, kCount, kVecs, Edge::padded>;
+    fn[kCount - 1][kVecs - 1][static_cast<int>(Edge::masked)] = tile<S, kCount, kVecs, Edge::masked>;
+  }
   template <int kCount>
   constexpr void fill() {
-    fn[kCount - 1][0][0] = tile<S, kCount, 1, false>;
-    fn[kCount - 1][0][1] = tile<S, kCount, 1, true>;
-    fn[kCount - 1][1][0] = tile<S, kCount, 2, false>;
-    fn[kCount - 1][1][1] = tile<S, kCount, 2, true>;
+    fill_edges<kCount, 1>();
+    fill_edges<kCount, 2>();
     if constexpr (kCount > 1) fill<kCount - 1>();
   }
   constexpr Tiles() : fn{} { fill<kRows>(); }
@@ -100,6 +122,7 @@ struct Tiles {
 template <class S, int kRows>
 inline void run_tile(const GemmTile<typename S::T>& t) {
   static constexpr Tiles<S, kRows> tiles;
-  const bool masked = !t.padded && t.n % S::kLanes != 0;
-  tiles.fn[t.m - 1][t.n > S::kLanes][masked](t);
+  const bool whole = t.n % S::kLanes == 0;
+  const Edge edge = whole ? t.prefetch == 0 ? Edge::whole : Edge::ahead : t.padded ? Edge::padded : Edge::masked;
+  tiles.fn[t.m - 1][t.n > S::kLanes][static_cast<int>(edge)](t);
 }

@@ -40,6 +40,14 @@ test('doctor says which binary is loaded, and that all is well', () => {
   expect(status).toBe(0);
 });
 
+test.each(['info', 'doctor'])('%s says why a table of crossover points is not used', (command) => {
+  const { status, stdout } = lapidary([command], { env: { LAPIDARY_TUNE: join(root, 'package.json') } });
+  expect(status).toBe(0);
+  expect(stdout.replace(/\s+/g, ' ')).toContain(
+    'package.json is ignored: it is not a table of `lapidary bench --tune`',
+  );
+});
+
 describe('without a binary', () => {
   const cwd = withoutBinary();
 

@@ -1,0 +1,203 @@
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Dense, NumericArray } from '../core/values.js';
+import type { TuningFile, TuningNative } from '../core/tuning.js';
+import { listing } from './info.js';
+
+type Gemm = typeof import('../gemm/index.js');
+type Call = () => unknown;
+
+/** What one operation of native/gemm/tuning.h is measured with. */
+interface Operation {
+  /** its ways besides blocked */
+  ways: readonly ('dots' | 'flat')[];
+  /** a product of `few` vectors with the large operand of across × k values */
+  make(gemm: Gemm, few: number, across: number, k: number): Call;
+}
+
+const ones = <A extends NumericArray>(array: A): A => array.fill(1) as A;
+const matrix = <A extends NumericArray>(rows: number, cols: number, make: (length: number) => A): Dense<A> => ({
+  rows,
+  cols,
+  data: ones(make(rows * cols)),
+});
+
+type Kind = 'f32' | 'f64' | 'half' | 'int8';
+
+/** few × k times across × k transposed, few × k times k × across, or across × k times k × few. */
+function product(kind: Kind, layout: 'straight' | 'transposed' | 'narrow'): Operation['make'] {
+  return (gemm, few, across, k) => {
+    const wide = (rows: number, cols: number) => {
+      if (kind === 'f64') return matrix(rows, cols, (n) => new Float64Array(n));
+      if (kind === 'f32') return matrix(rows, cols, (n) => new Float32Array(n));
+      if (kind === 'int8') return matrix(rows, cols, (n) => new Int8Array(n));
+      return { ...matrix(rows, cols, (n) => new Uint16Array(n)), dtype: 'bf16' as const };
+    };
+    const thin = (rows: number, cols: number) =>
+      kind === 'f64'
+        ? matrix(rows, cols, (n) => new Float64Array(n))
+        : kind === 'int8'
+          ? matrix(rows, cols, (n) => new Uint8Array(n))
+          : matrix(rows, cols, (n) => new Float32Array(n));
+    const [a, b] =
+      layout === 'narrow'
+        ? [wide(across, k), thin(k, few)]
+        : [thin(few, k), layout === 'transposed' ? wide(across, k) : wide(k, across)];
+    const type = kind === 'f64' ? Float64Array : kind === 'int8' ? Int32Array : Float32Array;
+    const [m, n] = layout === 'narrow' ? [across, few] : [few, across];
+    const options = { transposeB: layout === 'transposed', out: { rows: m, cols: n, data: new type(m * n) } };
+    return () => gemm.matmul(a as Dense, b as Dense, options as object);
+  };
+}
+
+/** One line for each operation; a test compares the names with those of the native table. */
+export const operations: Record<string, Operation> = {
+  f32: { ways: ['flat'], make: product('f32', 'straight') },
+  'f32 transposed': { ways: ['dots', 'flat'], make: product('f32', 'transposed') },
+  'f32 narrow': { ways: ['flat'], make: product('f32', 'narrow') },
+  f64: { ways: ['flat'], make: product('f64', 'straight') },
+  'f64 transposed': { ways: ['flat'], make: product('f64', 'transposed') },
+  'f64 narrow': { ways: ['flat'], make: product('f64', 'narrow') },
+  half: { ways: ['flat'], make: product('half', 'straight') },
+  'half transposed': { ways: ['dots', 'flat'], make: product('half', 'transposed') },
+  'half narrow': { ways: ['dots'], make: product('half', 'narrow') },
+  int8: { ways: ['flat'], make: product('int8', 'straight') },
+  'int8 transposed': { ways: ['dots', 'flat'], make: product('int8', 'transposed') },
+  'int8 narrow': { ways: ['dots'], make: product('int8', 'narrow') },
+};
+
+/** One side of each class of kTunedSides. */
+const sides = [256, 1024, 4096] as const;
+/** How many vectors are tried. */
+const counts = [2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96] as const;
+
+export interface Measure {
+  sides: readonly number[];
+  counts: readonly number[];
+  /** seconds that each time is measured for */
+  seconds: number;
+}
+const full: Measure = { sides, counts, seconds: 0.02 };
+
+/** Seconds of each way for one size, the best of interleaved rounds; `force` selects a way. */
+function timesOf(call: Call, ways: readonly string[], force: (way: string) => void, seconds: number): number[] {
+  const best = ways.map(() => Infinity);
+  const end = performance.now() + seconds * 1000 * ways.length;
+  do {
+    for (const [i, way] of ways.entries()) {
+      force(way);
+      call(); // brings the caches to this way
+      let repeats = 1;
+      for (;;) {
+        const start = performance.now();
+        for (let r = 0; r < repeats; r++) call();
+        const time = (performance.now() - start) / 1000;
+        if (time > 2e-4) {
+          best[i] = Math.min(best[i]!, time / repeats);
+          break;
+        }
+        repeats *= 4;
+      }
+    }
+  } while (performance.now() < end);
+  return best;
+}
+
+/**
+ * The pair (dots, flat) with the least product of times over all counts: a single slow slice moves it little. `times[i]`
+ * are those of count i by way, blocked last.
+ */
+export function crossover(
+  ways: readonly string[],
+  tried: readonly number[],
+  times: readonly (readonly number[])[],
+): { dots: number; flat: number } {
+  const cost = (i: number, way: string) => Math.log(times[i]![way === 'blocked' ? ways.length : ways.indexOf(way)]!);
+  let best = { cost: Infinity, dots: 0, flat: 0 };
+  const limits = [0, ...tried.map((_, i) => i + 1)];
+  for (const dots of ways.includes('dots') ? limits : [0])
+    for (const flat of ways.includes('flat') ? limits.filter((limit) => limit >= dots) : [dots]) {
+      const total = tried.reduce((sum, _, i) => sum + cost(i, i < dots ? 'dots' : i < flat ? 'flat' : 'blocked'), 0);
+      const bound = (limit: number) => (limit === 0 ? 0 : tried[limit - 1]!);
+      if (total < best.cost) best = { cost: total, dots: bound(dots), flat: bound(flat) };
+    }
+  return { dots: best.dots, flat: best.flat };
+}
+
+/** Measures every operation; the native table is what it was afterwards. */
+export function measure(
+  native: TuningNative,
+  gemm: Gemm,
+  { sides, counts, seconds }: Measure,
+  report: (text: string) => void = () => undefined,
+): TuningFile['crossovers'] {
+  const names = native.tuningNames();
+  const before = new Uint16Array(2 * sides.length ** 2 * names.length);
+  native.readTuning(before);
+  const most = counts.at(-1)!;
+  const force = (way: string) =>
+    native.setTuning(before.map((_, i) => (way === 'dots' || (way === 'flat' && i % 2 === 1) ? most : 0)));
+  const crossovers: TuningFile['crossovers'] = {};
+  try {
+    for (const name of names) {
+      const { ways, make } = operations[name]!;
+      const row = { dots: [] as number[], flat: [] as number[] };
+      for (const across of sides)
+        for (const k of sides) {
+          report(`${name}, ${across} × ${k}`);
+          const times: number[][] = [];
+          for (const count of counts) {
+            times.push(timesOf(make(gemm, count, across, k), [...ways, 'blocked'], force, seconds));
+            // Twice far behind: more vectors will not help the other ways.
+            const behind = (by: number[]) => Math.min(...by.slice(0, -1)) > 1.15 * by.at(-1)!;
+            if (times.length > 1 && times.slice(-2).every(behind)) break;
+          }
+          const { dots, flat } = crossover(ways, counts.slice(0, times.length), times);
+          row.dots.push(dots);
+          row.flat.push(flat);
+        }
+      crossovers[name] = row;
+    }
+  } finally {
+    native.setTuning(before);
+  }
+  return crossovers;
+}
+
+/** `lapidary bench`: measures where the ways to a product cross; with `tune` writes them down. Returns the exit status. */
+export async function bench({ tune = false, out }: { tune?: boolean; out?: string }, plan = full): Promise<number> {
+  // Loaded here and not above: where the addon is missing, the command says so instead of failing at import.
+  const { native } = await import('../core/native.js');
+  const { machineOf, tuningPath } = await import('../core/tuning.js');
+  const gemm = await import('../gemm/index.js');
+  const path = out ?? tuningPath() ?? tuningPath({})!;
+  const progress = (text: string) => {
+    if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+  };
+  const crossovers = measure(native, gemm, plan, progress);
+  progress('');
+  console.log(
+    listing(
+      Object.entries(crossovers).flatMap(([name, { dots, flat }]) =>
+        plan.sides.flatMap((across, i) =>
+          plan.sides.map((k, j): [string, string] => {
+            const cell = i * plan.sides.length + j;
+            return [`${name}, ${across} × ${k}`, `dots up to ${dots[cell]}, flat up to ${flat[cell]}`];
+          }),
+        ),
+      ),
+    ),
+  );
+  if (!tune) return 0;
+  const content: TuningFile = { format: 'lapidary-tune-1', ...machineOf(native), crossovers };
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(`${path}.new`, `${JSON.stringify(content, null, 1)}\n`);
+    renameSync(`${path}.new`, path); // whole or not at all: other processes may be starting
+  } catch (error) {
+    console.error(`lapidary bench: ${path} cannot be written: ${(error as Error).message}`);
+    return 1;
+  }
+  console.log(`\nWritten to ${path}; processes that start from now on use it.`);
+  return 0;
+}

@@ -1,0 +1,99 @@
+#include "gemm/tuning.h"
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+
+#include "core/dispatch.h"
+
+namespace lapidary {
+
+const char* const kTunedNames[kTunedOperations] = {
+    "f32",  "f32 transposed",  "f32 narrow",  "f64",  "f64 transposed",  "f64 narrow",
+    "half", "half transposed", "half narrow", "int8", "int8 transposed", "int8 narrow",
+};
+
+namespace {
+
+constexpr size_t kCells = kTunedOperations * kTunedCells;
+
+struct Row {
+  Crossover cells[kTunedCells];
+};
+struct Table {
+  Row rows[kTunedOperations];
+};
+
+// The same in every cell.
+constexpr Row all(std::uint16_t dots, std::uint16_t flat) {
+  Row row{};
+  for (Crossover& cell : row.cells) cell = {dots, flat};
+  return row;
+}
+
+// Integers whose B lies transposed: with deep k, adding up the lanes at the end of each dot costs less than packing B.
+constexpr Row deep_dots(std::uint16_t few) {
+  Row row = all(few, few);
+  for (size_t across = 0; across < 3; across++) row.cells[across * 3 + 2].dots = kAnyCount;
+  return row;
+}
+
+constexpr Table kDefaults = {{
+    all(0, 16),
+    all(16, 16),
+    all(0, 16),
+    all(0, 16),
+    all(0, 16),
+    all(0, 16),
+    all(0, 16),
+    all(16, 16),
+    all(16, 16),
+    all(0, 16),
+    deep_dots(16),
+    all(16, 16),
+}};
+
+constexpr KernelTable<const Table*, 1> kTuning = {{{Isa::portable, &kDefaults}}};
+
+constexpr std::uint32_t kNotSet = UINT32_MAX;
+
+// A user's cells, or kNotSet.
+std::atomic<std::uint32_t>* chosen() {
+  static std::atomic<std::uint32_t>* const cells = [] {
+    auto* made = new std::atomic<std::uint32_t>[kCells];
+    for (size_t i = 0; i < kCells; i++) made[i].store(kNotSet, std::memory_order_relaxed);
+    return made;
+  }();
+  return cells;
+}
+
+Crossover cell(size_t i) {
+  const std::uint32_t word = chosen()[i].load(std::memory_order_relaxed);
+  if (word != kNotSet) return std::bit_cast<Crossover>(word);
+  return kTuning.pick()->rows[i / kTunedCells].cells[i % kTunedCells];
+}
+
+size_t class_of(size_t side) { return side < kTunedSides[0] ? 0 : side < kTunedSides[1] ? 1 : 2; }
+
+}  // namespace
+
+Route tuned_route(TunedOperation operation, size_t few, size_t across, size_t k) {
+  const Crossover c = cell(static_cast<size_t>(operation) * kTunedCells + class_of(across) * 3 + class_of(k));
+  return few <= c.dots || c.dots == kAnyCount ? Route::dot : few <= c.flat ? Route::flat : Route::blocked;
+}
+
+void read_tuning(Crossover* cells) {
+  for (size_t i = 0; i < kCells; i++) cells[i] = cell(i);
+}
+
+void set_tuning(const Crossover* cells) {
+  for (size_t i = 0; i < kCells; i++)
+    chosen()[i].store(cells == nullptr ? kNotSet : std::bit_cast<std::uint32_t>(cells[i]), std::memory_order_relaxed);
+}
+
+bool claim_tuning() {
+  static std::atomic<bool> claimed{false};
+  return !claimed.exchange(true);
+}
+
+}  // namespace lapidary
