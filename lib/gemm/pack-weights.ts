@@ -75,6 +75,8 @@ function codesOf(at: Where, format: QuantFormat): Pick<PackedWeights, 'bits' | '
  *
  * `lut` takes bits/8 bytes a weight and is the fastest way to one to about a hundred tokens for 1 and 2 bits; `ternary` takes
  * 0.209 bytes. docs/lowbit.md has the measured crossovers. Codes, scales and zero points are those of `q`: nothing is rounded.
+ * The product overflows where a row's sum of scale · (whole numbers of a group) does, before the scale of the token meets it,
+ * and with tables of 8 bits where the sum of a group's activations, or of four of their magnitudes, does.
  * O(rows · cols) time.
  *
  * @param q int4, int3, int2, ternary or bipolar1 to bipolar4, without permutation and low-rank part, at most 262,144 columns
@@ -145,7 +147,7 @@ export function packedWeights(at: Where, argument: string, value: PackedWeights)
   const groupSize = at.integer(of('groupSize'), value.groupSize, { min: least });
   const bits = at.integer(of('bits'), value.bits, kernel === 'ternary' ? { min: 2, max: 2 } : { min: 1, max: 4 });
   const factor = at.integer(of('factor'), value.factor, { min: 1, max: kernel === 'ternary' ? 1 : 2 }) as 1 | 2;
-  const zero = at.integer(of('zero'), value.zero, kernel === 'ternary' ? { min: 1, max: 1 } : { min: 0, max: 255 });
+  const zero = at.integer(of('zero'), value.zero, kernel === 'ternary' ? { min: 1, max: 1 } : { max: 2 ** bits - 1 });
   const shape = { layout: 1, kernel, rows, cols, groupSize, bits, factor, zero } as const;
   at.array(of('packed'), value.packed, [Uint8Array], packedBytes(at, argument, shape));
   const length = scaleCount(at, argument, shape);
