@@ -18,6 +18,9 @@ export interface PackWeightsOptions {
  * Weights rearranged for {@link linear}, once: plain arrays in one layout for every processor, to be stored and sent as they
  * are. Rows come in tiles of 32, which native/gemm/lut.h and native/gemm/ternary.h describe byte by byte; what is missing of
  * the last tile is zero. The value of a code c is `scale · (factor·c − zero)`.
+ *
+ * A product with them overflows where a row's sum of scale · (whole number of a group) does, before the scale of the token
+ * meets it; with tables of 8 bits where the sum of a group's activations, or of four of their magnitudes, does.
  */
 export interface PackedWeights {
   /** version of this layout */
@@ -32,7 +35,7 @@ export interface PackedWeights {
   /** of a code; 2 for 'ternary' */
   bits: number;
   factor: 1 | 2;
-  /** of all codes, where there are no `zeros` */
+  /** of all codes, where there are no `zeros`; below 2^bits */
   zero: number;
   packed: Uint8Array;
   /** length ceil(rows/32) · groups · 32: `[tile][group][row of the tile]` */
@@ -75,8 +78,6 @@ function codesOf(at: Where, format: QuantFormat): Pick<PackedWeights, 'bits' | '
  *
  * `lut` takes bits/8 bytes a weight and is the fastest way to one to about a hundred tokens for 1 and 2 bits; `ternary` takes
  * 0.209 bytes. docs/lowbit.md has the measured crossovers. Codes, scales and zero points are those of `q`: nothing is rounded.
- * The product overflows where a row's sum of scale · (whole numbers of a group) does, before the scale of the token meets it,
- * and with tables of 8 bits where the sum of a group's activations, or of four of their magnitudes, does.
  * O(rows · cols) time.
  *
  * @param q int4, int3, int2, ternary or bipolar1 to bipolar4, without permutation and low-rank part, at most 262,144 columns
