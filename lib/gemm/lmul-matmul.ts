@@ -24,7 +24,7 @@ export interface LmulMatmulOptions extends LmulNumberOptions {
  * For the study of accuracy: it is slower than {@link matmul}, which multiplies for nothing (docs/lowbit.md has figures).
  * Operands are f32 values, which are rounded to `dtype` first (8-bit formats saturate), or codes of it. A product is the
  * number that {@link quant.lmul} would give if the format had the exponents of f32: what enters the sum neither saturates
- * nor underflows at the format's own ends. Operands that are subnormal in their format are zeros; NaN and infinities follow
+ * nor underflows at the format's own ends. By `formula` it is not rounded to the format's bits either. Operands that are subnormal in their format are zeros; NaN and infinities follow
  * `quant.lmul`. Sums run over k in order from +0: the same bits on every processor and for any number of threads.
  *
  * With `accumulate: 'e4m3'` each f32 sum is rounded to the nearest E4M3, ties to even, saturated at 448; for e4m3 operands

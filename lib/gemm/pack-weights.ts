@@ -18,6 +18,9 @@ export interface PackWeightsOptions {
  * Weights rearranged for {@link linear}, once: plain arrays in one layout for every processor, to be stored and sent as they
  * are. Rows come in tiles of 32, which native/gemm/lut.h and native/gemm/ternary.h describe byte by byte; what is missing of
  * the last tile is zero. The value of a code c is `scale · (factor·c − zero)`.
+ *
+ * A product with them overflows where a row's sum of scale · (whole number of a group) does, before the scale of the token
+ * meets it; with tables of 8 bits where the sum of a group's activations, or of four of their magnitudes, does.
  */
 export interface PackedWeights {
   /** version of this layout */
@@ -32,7 +35,7 @@ export interface PackedWeights {
   /** of a code; 2 for 'ternary' */
   bits: number;
   factor: 1 | 2;
-  /** of all codes, where there are no `zeros` */
+  /** of all codes, where there are no `zeros`; below 2^bits */
   zero: number;
   packed: Uint8Array;
   /** length ceil(rows/32) · groups · 32: `[tile][group][row of the tile]` */
@@ -145,7 +148,7 @@ export function packedWeights(at: Where, argument: string, value: PackedWeights)
   const groupSize = at.integer(of('groupSize'), value.groupSize, { min: least });
   const bits = at.integer(of('bits'), value.bits, kernel === 'ternary' ? { min: 2, max: 2 } : { min: 1, max: 4 });
   const factor = at.integer(of('factor'), value.factor, { min: 1, max: kernel === 'ternary' ? 1 : 2 }) as 1 | 2;
-  const zero = at.integer(of('zero'), value.zero, kernel === 'ternary' ? { min: 1, max: 1 } : { min: 0, max: 255 });
+  const zero = at.integer(of('zero'), value.zero, kernel === 'ternary' ? { min: 1, max: 1 } : { max: 2 ** bits - 1 });
   const shape = { layout: 1, kernel, rows, cols, groupSize, bits, factor, zero } as const;
   at.array(of('packed'), value.packed, [Uint8Array], packedBytes(at, argument, shape));
   const length = scaleCount(at, argument, shape);

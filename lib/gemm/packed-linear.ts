@@ -6,6 +6,7 @@ import type { LinearOptions } from './linear.js';
 import { native } from './native.js';
 import { packedWeights, type PackedWeights } from './pack-weights.js';
 import { rounded, type QuantizedActivations } from './quantize-activations.js';
+import { overlap } from './sparse-linear.js';
 
 export const packedKernels = ['auto', 'lut', 'lut8', 'ternary'] as const;
 
@@ -30,6 +31,9 @@ export function packedLinear(
   const head = activationOf(at, opts.activation ?? 'none', Float32Array);
   const bias = opts.bias === undefined ? undefined : at.array('options.bias', opts.bias, [Float32Array], rows);
   const out = at.outDense('options.out', opts.out, Float32Array, input.rows, rows);
+  // Natively x is read before y is written, and would not be found among the operands.
+  if (opts.out !== undefined && input.data.buffer === out.data.buffer && overlap(input.data, out.data))
+    at.fail('ERR_ALIAS', 'options.out', 'an output that overlaps no other argument', 'one that does');
   const q =
     kernel === 'lut8' || isRounded(input) ? input : rounded(at, input.data, input.rows, cols, 0, false, undefined, 0);
   const tokenScales = isRounded(q) ? q.scales : undefined;

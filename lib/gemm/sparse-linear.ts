@@ -151,6 +151,6 @@ function lowRank(at: Where, given: LowRank, rows: number, cols: number) {
 }
 
 /** True if the views, of one buffer, have bytes in common. */
-function overlap(a: NumericArray, b: NumericArray): boolean {
+export function overlap(a: NumericArray, b: NumericArray): boolean {
   return a.byteOffset < b.byteOffset + b.byteLength && b.byteOffset < a.byteOffset + a.byteLength;
 }

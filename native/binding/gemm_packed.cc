@@ -46,7 +46,8 @@ void LutLinear(Args& args) {
   w.factor = args.int32(15);
   w.zero = args.int32(16);
   if (w.factor != 1 && w.factor != 2) args.refuse(15, "ERR_RANGE", "1 or 2");
-  if (w.zero < 0 || w.zero > 255) args.refuse(16, "ERR_RANGE", "0 to 255");
+  // a larger one times the sum of a token could leave 32 bits
+  if (w.zero < 0 || w.zero >= 1 << w.shape.bits) args.refuse(16, "ERR_RANGE", "0 to the largest code");
   const Head<float> after = head<float>(args, rows);
   float* y = args.out<float>(1, args.product(tokens, rows)).data();
   const size_t values = args.product(tokens, w.shape.cols);

@@ -1,8 +1,9 @@
 // Matrix products whose multiplications are L-Mul (quant/lmul.h): c ← Σ_p L(a(i, p), b(p, j)), summed over p in order.
 //
 // A product keeps the exponents of f32 on its way into the sum: an 8-bit format saturates or underflows nowhere but in
-// its operands. The sum is f32, or E4M3 rounded after every product (rounding once from the exact sum where the
-// operands are E4M3 too, else from the f32 sum).
+// its operands. By the formula it keeps the mantissa of f32 too, where quant/lmul.h rounds a carry's last bit. The sum
+// is f32, or E4M3 rounded after every product (rounding once from the exact sum where the operands are E4M3 too, else
+// from the f32 sum).
 //
 // Both operands are copied as f32, that is scratch of 4·(m + n)·k bytes. Where no product can meet an edge, which the
 // copying sees, the tile spends two operations on each, and five where the only edges are zeros.

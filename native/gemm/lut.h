@@ -73,7 +73,7 @@ struct LutWeights {
   const std::uint8_t* bytes;
   const float* scales;        // [tile][group][32]
   const std::uint8_t* zeros;  // the same, or nullptr: `zero`
-  int factor, zero;           // 1 or 2; 0 … 255
+  int factor, zero;           // 1 or 2; 0 … 2^bits − 1
 };
 
 // y ← activation(scales·(q·Wᵀ) + bias): exact sums in each group; then f32 from the first to the last group. q tokens ×

@@ -99,6 +99,22 @@ describeEachIsa('lmulMatmul', (isa) => {
         expect(lmulMatmul(a, b, { mantissaBits }).data).toEqual(expected(a, b, { mantissaBits }));
     }));
 
+  it('one product is that of lmul, by the formula before it is rounded to the format', () =>
+    withIsa(isa, () => {
+      const [a, b] = [values(300, 9, 1, 2), values(300, 10, 1, 2)];
+      for (const dtype of ['bf16', 'f16', 'e4m3', 'e5m2'] as const)
+        for (const variant of variants) {
+          const alone = quant.lmul(a, b, { dtype, variant });
+          const sums = a.map((v, i) => {
+            const [left, right] = [dense(1, 1, Float32Array.of(v)), dense(1, 1, Float32Array.of(b[i]!))];
+            return lmulMatmul(left, right, { dtype, variant }).data[0]!;
+          });
+          const farthest = Math.max(...sums.map((v, i) => Math.abs(v - alone[i]!)));
+          // a carry doubles the last place of products in [2, 4), and loses one bit
+          expect(farthest).toBe(variant === 'adder' ? 0 : 2 ** -mantissas[dtype]);
+        }
+    }));
+
   it('adds up in e4m3, to nearest even and saturated', () =>
     withIsa(isa, () => {
       const a = dense(3, 21, values(63, 5, -4, 4));

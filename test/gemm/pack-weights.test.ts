@@ -269,6 +269,7 @@ describe('bad arguments', () => {
     ['zeros too short', () => linear(x, { ...w, zeros: new Uint8Array(3) }), 'ERR_SHAPE'],
     ['5 bits', () => linear(x, { ...w, bits: 5 }), 'ERR_RANGE'],
     ['factor 3', () => linear(x, { ...w, factor: 3 } as never), 'ERR_RANGE'],
+    ['a zero beyond the codes', () => linear(x, { ...w, zero: 4 }), 'ERR_RANGE'],
     ['zeros of ternary', () => linear(x, { ...t, zeros: new Uint8Array(32) }), 'ERR_OPTION'],
     ['other columns', () => linear(matrix(2, 41, 1), w), 'ERR_SHAPE'],
     ['a kernel of other weights', () => linear(x, w, { kernel: 'ternary' }), 'ERR_OPTION'],
@@ -277,6 +278,8 @@ describe('bad arguments', () => {
     ['lut8 from bytes', () => linear(quantizeActivations(x), w, { kernel: 'lut8' }), 'ERR_OPTION'],
     ['f64 x', () => linear(dense(2, 40, new Float64Array(80)) as never, w), 'ERR_DTYPE'],
     ['scales of x too short', () => linear({ ...quantizeActivations(x), scales: new Float32Array(1) }, w), 'ERR_SHAPE'],
+    ['out over x', () => linear(x, w, { out: dense(2, 3, x.data.subarray(74)) }), 'ERR_ALIAS'],
+    ['out over x, ternary', () => linear(x, t, { out: dense(2, 3, x.data.subarray(0, 6)) }), 'ERR_ALIAS'],
     ['a misspelt option', () => linear(x, w, { kernels: 'lut' } as never), 'ERR_OPTION'],
   ] as const)('%s: refused', (_, work, want) => expect(run(work)).toBe(want));
 

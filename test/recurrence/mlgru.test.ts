@@ -67,6 +67,16 @@ describeEachIsa('mlgru', (isa) => {
       );
     }));
 
+  it('keeps the digits of inputs that hardly pass, and gives -∞ its limit', () =>
+    withIsa(isa, () => {
+      const x = Float32Array.from({ length: 19 }, (_, j) => (j === 18 ? -Infinity : 5 - 5 * j));
+      const h = mlgru(dense(1, 19, new Float32Array(19).fill(-200)), dense(1, 19, x)).out.data;
+      x.forEach((v, j) => {
+        const want = j === 18 ? 0 : v * logistic(v);
+        expect(Math.abs(h[j]! - want)).toBeLessThanOrEqual(1e-6 * Math.abs(want));
+      });
+    }));
+
   it('forgets everything, or nothing, exactly', () =>
     withIsa(isa, () => {
       const x = matrix(9, 20, 8);
