@@ -49,8 +49,9 @@ describe("quantize with observer 'mse'", () => {
       const searched = losses(w, quantize(w, { ...each, observer: 'mse' }));
       searched.forEach((loss, g) => expect(loss, `${each.format} ${g}`).toBeLessThanOrEqual(plain[g]! * (1 + 1e-5)));
       const better = searched.filter((loss, g) => loss < 0.99 * plain[g]!).length / searched.length;
-      // at 8 bits there is little to gain, and mxfp4's floor clips already
-      if (!/8|^mxfp4$/.test(each.format)) expect(better, each.format).toBeGreaterThan(0.2);
+      // at 8 bits there is little to gain, and powers of two leave half the scale or nothing: mxfp4's floor clips already
+      if (!/8|^mxfp4/.test(each.format)) expect(better, each.format).toBeGreaterThan(0.2);
+      if (each.format === 'mxfp4-43') expect(better).toBeGreaterThan(0);
     }
   });
 
