@@ -71,7 +71,8 @@ export function rnnBackward<A extends Real>(
   const h = shaped(at, 'forward.h', forward.h, type, tokens, hidden);
   const saved = shaped(at, 'forward.saved', forward.saved, type, tokens, net.saved);
   const gradient = shaped(at, 'dh', dh, type, tokens, hidden);
-  const dstate = opts.dstate && shaped(at, 'options.dstate', opts.dstate, type, batch, net.states);
+  const dstate =
+    opts.dstate === undefined ? undefined : shaped(at, 'options.dstate', opts.dstate, type, batch, net.states);
   const clip = at.number('options.clip', opts.clip ?? Infinity, { min: 0 });
 
   const matrix = (rows: number, cols: number): Dense<A> => {

@@ -105,7 +105,10 @@ export function checkNetwork<A extends Real>(
     recurrentBias: vector('options.recurrentBias', options.recurrentBias),
     lengths,
   };
-  const state = options.state && shaped(at, 'options.state', options.state, type, network.batch, network.states);
+  const state =
+    options.state === undefined
+      ? undefined
+      : shaped(at, 'options.state', options.state, type, network.batch, network.states);
   return { ...network, state };
 }
 

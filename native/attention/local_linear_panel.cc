@@ -229,7 +229,7 @@ Status LocalLinearPanel<T>::factor(size_t row) {
   for (size_t c = 0; c < d; c++) mean64_[c] /= total;
 
   std::fill_n(covariance_, d * d, 0.0);
-  size_t filled = 0;
+  size_t filled = 0, used = 0;
   const auto add = [&] {
     const Status status =
         gemm<double>(d, d, filled, 1, {centred_, d, true}, {centred_, d, false}, 1, covariance_, d, context_);
@@ -238,6 +238,7 @@ Status LocalLinearPanel<T>::factor(size_t row) {
   };
   for (size_t j = 0; j < seen; j++) {
     if (w[j] == 0) continue;
+    used++;
     const double root = std::sqrt(static_cast<double>(w[j]));
     for (size_t c = 0; c < d; c++)
       centred_[filled * d + c] = root * (static_cast<double>(keys_[j * d + c]) - mean64_[c]);
@@ -255,11 +256,13 @@ Status LocalLinearPanel<T>::factor(size_t row) {
   }
   // A pivot below this is what rounding makes of 0: the entries of C carry the errors of the keys, squared.
   const double least = 16 * static_cast<double>(d) * 0x1p-53 * largest;
+  // n keys about their mean span n − 1 directions; that a pivot should be 0 need not show if others are small.
+  const bool deficient = used <= d && shape_.lambda <= least;
   for (size_t i = 0; i < d; i++) {
     double* const a = covariance_ + i * d;
     for (size_t j = 0; j < i; j++) a[j] = (a[j] - dot(a, covariance_ + j * d, j)) / covariance_[j * d + j];
     const double pivot = a[i] - dot(a, a, i);
-    if (pivot <= least) {
+    if (pivot <= least || deficient) {
       report_.singular = std::min(report_.singular, (first_ + row) * shape_.heads + head_);
       a[i] = std::numeric_limits<double>::quiet_NaN();
     } else {

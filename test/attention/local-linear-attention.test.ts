@@ -133,6 +133,27 @@ describe('localLinearAttention', () => {
     expect(cg.converged).toBe(false);
   });
 
+  it('without a ridge refuses d keys or fewer whatever rounding makes of the last pivots', () => {
+    const found = [];
+    for (let seed = 1; seed <= 40; seed++)
+      for (const d of [3, 8, 17])
+        for (const keys of [2, d - 1, d]) {
+          const x = [random(1, d, seed), random(keys, d, seed + 100), random(keys, 2, seed + 200)] as const;
+          const [q, k, v] = x.map((m) => ({ ...m, data: Float64Array.from(m.data) }));
+          for (const call of [
+            () => localLinearAttention(...x, { lambda: 0 }),
+            () => localLinearAttention(q!, k!, v!, { lambda: 0 }),
+          ])
+            try {
+              call();
+              found.push({ seed, d, keys });
+            } catch (error) {
+              expect(error).toMatchObject({ code: 'ERR_RANGE', argument: 'options.lambda' });
+            }
+        }
+    expect(found).toEqual([]);
+  });
+
   it('says how far conjugate gradients came', () => {
     const one = localLinearAttention(q, k, v, { solver: 'cg', lambda: 0.01, maxIterations: 1 });
     expect(one).toMatchObject({ converged: false, iterations: 1 });

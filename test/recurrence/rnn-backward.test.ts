@@ -291,6 +291,7 @@ describe('rnnBackward refuses', () => {
     refuse(() => rnnBackward(x, forward, dh, { ...network, clip: -1 }), 'ERR_RANGE', 'options.clip');
     refuse(() => rnnBackward(x, forward, dh, { ...network, clip: NaN }), 'ERR_RANGE', 'options.clip');
     refuse(() => rnnBackward(x, forward, dh, { ...network, dstate: dh }), 'ERR_SHAPE', 'options.dstate');
+    refuse(() => rnnBackward(x, forward, dh, { ...network, dstate: null as never }), 'ERR_DTYPE', 'options.dstate');
     refuse(() => rnnBackward(x, forward, dh, { ...network, save: true } as never), 'ERR_OPTION', 'options.save');
   });
 });

@@ -238,6 +238,7 @@ describe('rnnForward refuses', () => {
     refuse({ bias: new Float32Array(23) }, 'ERR_SHAPE', 'options.bias');
     refuse({ recurrentBias: new Float64Array(24) }, 'ERR_DTYPE', 'options.recurrentBias');
     refuse({ state: dense(2, 6, new Float32Array(12)) }, 'ERR_SHAPE', 'options.state');
+    refuse({ state: null }, 'ERR_DTYPE', 'options.state');
     refuse({ save: 1 }, 'ERR_DTYPE', 'options.save');
     refuse({ out: dense(5, 5, new Float32Array(25)) }, 'ERR_SHAPE', 'options.out');
     refuse({}, 'ERR_DTYPE', 'x', null);

@@ -26,7 +26,7 @@ constexpr Isa kIsas[] = {Isa::portable, Isa::avx2, Isa::avx512};
 template <class T>
 T cached(float x) {
   const auto bits = std::bit_cast<uint32_t>(x);
-  if constexpr (sizeof(T) == 4)
+  if constexpr (std::is_floating_point_v<T>)
     return x;
   else if constexpr (std::is_same_v<T, Bf16Bits>)
     return {static_cast<uint16_t>(bits >> 16)};
@@ -41,15 +41,16 @@ float value_at(uint64_t seed, size_t i) { return std::round(32 * philox_uniform(
 template <class T, bool kAtEnd>
 void check_kernels(const DecodeKernels<T>& kernels, size_t kv_heads, size_t group, size_t width, size_t count) {
   const size_t stride = kv_heads * width, heads = kv_heads * group, ld = count;
+  using R = DecodeReal<T>;
   Guarded<T, kAtEnd> rows(count * stride);
-  Guarded<float, kAtEnd> q(heads * width), x(heads * ld), acc(heads * width);
+  Guarded<R, kAtEnd> q(heads * width), x(heads * ld), acc(heads * width);
   for (size_t i = 0; i < count * stride; i++) rows[i] = cached<T>(value_at(1, i));
   for (size_t i = 0; i < heads * width; i++) q[i] = acc[i] = value_at(2, i);
   const DecodeHeads of = {kv_heads, group, width};
   kernels.scores(q.data(), {rows.data(), stride, count}, of, x.data(), ld);
   for (size_t h = 0; h < heads; h++)
     for (size_t s = 0; s < count; s++) {
-      float sum = 0;
+      R sum = 0;
       for (size_t j = 0; j < width; j++) sum += q[h * width + j] * value_at(1, s * stride + h / group * width + j);
       CHECK(x[h * ld + s] == sum);
     }
@@ -57,51 +58,53 @@ void check_kernels(const DecodeKernels<T>& kernels, size_t kv_heads, size_t grou
   kernels.values(x.data(), ld, {rows.data(), stride, count}, of, acc.data());
   for (size_t h = 0; h < heads; h++)
     for (size_t j = 0; j < width; j++) {
-      float sum = value_at(2, h * width + j);
+      R sum = value_at(2, h * width + j);
       for (size_t s = 0; s < count; s++) sum += x[h * ld + s] * value_at(1, s * stride + h / group * width + j);
       CHECK(acc[h * width + j] == sum);
     }
 }
 
-template <bool kAtEnd>
-void check_weights(const DecodeWeightKernels<float>& kernels, size_t n) {
-  Guarded<float, kAtEnd> x(n);
+template <class R, bool kAtEnd>
+void check_weights(const DecodeWeightKernels<R>& kernels, size_t n) {
+  constexpr double kUlp = std::numeric_limits<R>::epsilon();
+  Guarded<R, kAtEnd> x(n);
   const auto refill = [&] {
-    for (size_t i = 0; i < n; i++) x[i] = static_cast<float>(40 * philox_uniform(4, n, i) - 20);
+    for (size_t i = 0; i < n; i++) x[i] = static_cast<R>(40 * philox_uniform(4, n, i) - 20);
   };
   refill();
-  const std::vector<float> before(x.data(), x.data() + n);
+  const std::vector<R> before(x.data(), x.data() + n);
   const auto [low, high] = std::minmax_element(before.begin(), before.end());
-  const DecodeWeights<float> range = kernels.range(x.data(), n);
+  const DecodeWeights<R> range = kernels.range(x.data(), n);
   CHECK(range.low == *low && range.high == *high && range.sum == 0);
-  const DecodeWeights<float> shifted = kernels.shifted(x.data(), n, 3);
+  const DecodeWeights<R> shifted = kernels.shifted(x.data(), n, 3);
   CHECK(shifted.low == *low - 3 && shifted.high == *high - 3);
   double sum = 0;
   for (size_t i = 0; i < n; i++) {
     const double y = std::exp(static_cast<double>(before[i] - 3));
     sum += y;
-    CHECK_NEAR(x[i], y, 0x1p-22 * y);
+    CHECK_NEAR(x[i], y, 2 * kUlp * y);
   }
-  CHECK_NEAR(shifted.sum, sum, 0x1p-20 * sum);
+  CHECK_NEAR(shifted.sum, sum, 8 * kUlp * sum);
   refill();
-  const float top = 29;
-  const DecodeWeights<float> extended = kernels.extended(x.data(), n, top);
+  const R top = 29;
+  const DecodeWeights<R> extended = kernels.extended(x.data(), n, top);
   sum = 0;
   for (size_t i = 0; i < n; i++) {
     const double y = std::ldexp(std::exp(static_cast<double>(before[i])), -29);
     sum += y;
-    CHECK_NEAR(x[i], y, 0x1p-22 * y);
+    CHECK_NEAR(x[i], y, 2 * kUlp * y);
   }
-  CHECK_NEAR(extended.sum, sum, 0x1p-20 * sum);
+  CHECK_NEAR(extended.sum, sum, 8 * kUlp * sum);
 }
 
 template <class T, bool kAtEnd>
 void check_call(KvType type, size_t length, size_t page_size) {
+  using R = DecodeReal<T>;
   constexpr size_t kBatch = 2, kHeads = 4, kKv = 2, kD = 7, kDv = 5;
   const size_t pages = page_size > 0 ? (length + page_size - 1) / page_size : 0;
   const size_t rows = page_size > 0 ? pages * page_size : kBatch * length;
   Guarded<T, kAtEnd> keys(rows * kKv * kD), values(rows * kKv * kDv);
-  Guarded<float, kAtEnd> q(kBatch * kHeads * kD), out(kBatch * kHeads * kDv), safe(kBatch * kHeads * kDv);
+  Guarded<R, kAtEnd> q(kBatch * kHeads * kD), out(kBatch * kHeads * kDv), safe(kBatch * kHeads * kDv);
   Guarded<uint32_t, kAtEnd> lengths(kBatch), table(kBatch * pages);
   for (size_t i = 0; i < rows * kKv * kD; i++) keys[i] = cached<T>(value_at(1, i));
   for (size_t i = 0; i < rows * kKv * kDv; i++) values[i] = cached<T>(value_at(2, i));
@@ -113,7 +116,7 @@ void check_call(KvType type, size_t length, size_t page_size) {
   size_t fallbacks = 0;
   for (DecodeScheme scheme : {DecodeScheme::safe, DecodeScheme::unified_max, DecodeScheme::extended_exponent}) {
     const DecodeProblem problem = {kBatch, kHeads, kKv, kD, kDv, scheme, 0.5f, 0, -60, 60};
-    float* to = scheme == DecodeScheme::safe ? safe.data() : out.data();
+    R* to = scheme == DecodeScheme::safe ? safe.data() : out.data();
     CHECK(decode_attention(problem, q.data(), cache, given, to, fallbacks, {}) == Status::ok);
     CHECK(fallbacks == 0);
     for (size_t i = 0; i < kBatch * kHeads * kDv; i++) CHECK_NEAR(to[i], safe[i], 1e-6);
@@ -134,10 +137,14 @@ TEST(decode_kernels_stay_inside_and_are_right) {
           check_kernels<F16Bits, false>(kDecode<F16Bits>.pick(isa), 2, group, width, count);
           check_kernels<Bf16Bits, true>(kDecode<Bf16Bits>.pick(isa), 2, group, width, count);
           check_kernels<Bf16Bits, false>(kDecode<Bf16Bits>.pick(isa), 2, group, width, count);
+          check_kernels<double, true>(kDecode<double>.pick(isa), 2, group, width, count);
+          check_kernels<double, false>(kDecode<double>.pick(isa), 2, group, width, count);
         }
     for (size_t n = 1; n <= 70; n++) {
-      check_weights<true>(kDecodeWeights<float>.pick(isa), n);
-      check_weights<false>(kDecodeWeights<float>.pick(isa), n);
+      check_weights<float, true>(kDecodeWeights<float>.pick(isa), n);
+      check_weights<float, false>(kDecodeWeights<float>.pick(isa), n);
+      check_weights<double, true>(kDecodeWeights<double>.pick(isa), n);
+      check_weights<double, false>(kDecodeWeights<double>.pick(isa), n);
     }
   }
 }
@@ -154,6 +161,8 @@ TEST(decode_reads_and_writes_nothing_past_its_operands) {
         check_call<F16Bits, false>(KvType::f16, length, page_size);
         check_call<Bf16Bits, true>(KvType::bf16, length, page_size);
         check_call<Bf16Bits, false>(KvType::bf16, length, page_size);
+        check_call<double, true>(KvType::f32, length, page_size);
+        check_call<double, false>(KvType::f32, length, page_size);
       }
   }
   set_active_isa(best);

@@ -26,8 +26,9 @@ namespace {
 
 constexpr Isa kIsas[] = {Isa::portable, Isa::avx2, Isa::avx512};
 
-void fill(float* x, size_t n, uint64_t seed, double size = 1) {
-  for (size_t i = 0; i < n; i++) x[i] = static_cast<float>(size * (2 * philox_uniform(seed, n, i) - 1));
+template <class T>
+void fill(T* x, size_t n, uint64_t seed, double size = 1) {
+  for (size_t i = 0; i < n; i++) x[i] = static_cast<T>(size * (2 * philox_uniform(seed, n, i) - 1));
 }
 
 // Every instruction set in turn.
@@ -99,15 +100,15 @@ void check_rotations(const RotateKernels& kernels, size_t pairs, bool neighbours
   }
 }
 
-template <bool kAtEnd>
+template <class T, bool kAtEnd>
 void check_lightning(size_t tokens, size_t d, size_t e, size_t block) {
   constexpr size_t kHeads = 2;
   const size_t keys = tokens * kHeads * d, values = tokens * kHeads * e, states = kHeads * d * e;
-  Guarded<float, kAtEnd> q(keys), k(keys), v(values), out(values), state(states), d_out(values);
-  Guarded<float, kAtEnd> dq(keys), dk(keys), dv(values), d_state(states);
+  Guarded<T, kAtEnd> q(keys), k(keys), v(values), out(values), state(states), d_out(values);
+  Guarded<T, kAtEnd> dq(keys), dk(keys), dv(values), d_state(states);
   fill(q.data(), keys, 1), fill(k.data(), keys, 2), fill(v.data(), values, 3), fill(d_out.data(), values, 4);
   fill(state.data(), states, 5), fill(d_state.data(), states, 6);
-  const std::vector<float> first(state.data(), state.data() + states);
+  const std::vector<T> first(state.data(), state.data() + states);
   const double decay[] = {0.9, 0.5};
   const uint32_t length = static_cast<uint32_t>(tokens);
   const LightningShape shape = {kHeads, d, e, block, decay, {&length, 1}};
@@ -138,15 +139,15 @@ LocalLinearShape local_shape(size_t queries, size_t keys, size_t d, size_t e, bo
   return {queries, keys, 2, d, e, 0.5, 0.5, causal, solver, 50, 1e-6};
 }
 
-template <bool kAtEnd>
+template <class T, bool kAtEnd>
 void check_local_linear(size_t queries, size_t keys, size_t d, size_t e, bool causal) {
   const size_t nq = queries * 2 * d, nk = keys * 2 * d, nv = keys * 2 * e, no = queries * 2 * e;
-  Guarded<float, kAtEnd> q(nq), k(nk), v(nv), out(no), cg(no), d_out(no), dq(nq), dk(nk), dv(nv);
+  Guarded<T, kAtEnd> q(nq), k(nk), v(nv), out(no), cg(no), d_out(no), dq(nq), dk(nk), dv(nv);
   fill(q.data(), nq, 1), fill(k.data(), nk, 2), fill(v.data(), nv, 3), fill(d_out.data(), no, 4);
   LocalLinearReport report;
   for (LocalLinearSolver solver : {LocalLinearSolver::direct, LocalLinearSolver::cg}) {
     const LocalLinearShape shape = local_shape(queries, keys, d, e, causal, solver);
-    float* to = solver == LocalLinearSolver::cg ? cg.data() : out.data();
+    T* to = solver == LocalLinearSolver::cg ? cg.data() : out.data();
     CHECK(local_linear_attention(shape, q.data(), k.data(), v.data(), 0, queries, to, report, {}) == Status::ok);
     CHECK(report.converged && report.singular == LocalLinearReport::kNone);
     CHECK(local_linear_attention_backward(shape, q.data(), k.data(), v.data(), d_out.data(), dq.data(), dk.data(),
@@ -158,14 +159,14 @@ void check_local_linear(size_t queries, size_t keys, size_t d, size_t e, bool ca
   for (size_t i = 0; i < no; i++) CHECK_NEAR(out[i], cg[i], 2e-5);
 }
 
-template <bool kAtEnd>
+template <class T, bool kAtEnd>
 void check_tensor(size_t queries, size_t first, size_t second, size_t d, size_t e) {
-  Guarded<float, kAtEnd> q(queries * d), k1(first * d), k2(second * d), v1(first * e), v2(second * e);
-  Guarded<float, kAtEnd> exact(queries * e), series(queries * e);
+  Guarded<T, kAtEnd> q(queries * d), k1(first * d), k2(second * d), v1(first * e), v2(second * e);
+  Guarded<T, kAtEnd> exact(queries * e), series(queries * e);
   fill(q.data(), queries * d, 1), fill(k1.data(), first * d, 2), fill(k2.data(), second * d, 3);
   fill(v1.data(), first * e, 4), fill(v2.data(), second * e, 5);
   const TensorShape shape = {queries, first, second, 1, d, e, 0.5 / static_cast<double>(d)};
-  const TensorInputs<float> in = {q.data(), k1.data(), k2.data(), v1.data(), v2.data()};
+  const TensorInputs<T> in = {q.data(), k1.data(), k2.data(), v1.data(), v2.data()};
   CHECK(tensor_score_bound(shape, in) <= 0.5);
   CHECK(tensor_attention(shape, in, exact.data(), {}) == Status::ok);
   size_t bad = 1;
@@ -174,11 +175,11 @@ void check_tensor(size_t queries, size_t first, size_t second, size_t d, size_t 
   for (size_t i = 0; i < queries * e; i++) CHECK_NEAR(exact[i], series[i], 1e-4);
 }
 
-template <bool kAtEnd>
+template <class T, bool kAtEnd>
 void check_rotary(size_t rows, size_t d, RotaryLayout layout) {
   constexpr size_t kHeads = 2;
   const size_t n = rows * kHeads * d;
-  Guarded<float, kAtEnd> x(n), y(n);
+  Guarded<T, kAtEnd> x(n), y(n);
   Guarded<double, kAtEnd> frequencies(d / 2), positions(rows);
   fill(x.data(), n, 1);
   for (size_t i = 0; i < d / 2; i++) frequencies[i] = std::pow(0.7, static_cast<double>(i));
@@ -327,24 +328,32 @@ TEST(linear_attention_reads_and_writes_nothing_past_its_operands) {
     for (size_t tokens : {1, 31, 70})
       for (size_t d : {1, 5, 33})
         for (size_t block : {1, 16, 64}) {
-          check_lightning<true>(tokens, d, 19, block);
-          check_lightning<false>(tokens, d, 19, block);
+          check_lightning<float, true>(tokens, d, 19, block);
+          check_lightning<float, false>(tokens, d, 19, block);
+          check_lightning<double, true>(tokens, d, 19, block);
+          check_lightning<double, false>(tokens, d, 19, block);
         }
     for (size_t queries : {1, 9, 67})
       for (size_t keys : {1, 40, 259})
         for (size_t d : {1, 7}) {
-          check_local_linear<true>(queries, keys, d, 5, keys == 40);
-          check_local_linear<false>(queries, keys, d, 5, keys == 40);
+          check_local_linear<float, true>(queries, keys, d, 5, keys == 40);
+          check_local_linear<float, false>(queries, keys, d, 5, keys == 40);
+          check_local_linear<double, true>(queries, keys, d, 5, keys == 40);
+          check_local_linear<double, false>(queries, keys, d, 5, keys == 40);
         }
     for (size_t n : {1, 5, 65}) {
-      check_tensor<true>(n, 66, 257, 3, 5), check_tensor<false>(n, 66, 257, 3, 5);
-      check_tensor<true>(n, 1, 3, 1, 1), check_tensor<false>(n, 1, 3, 1, 1);
+      check_tensor<float, true>(n, 66, 257, 3, 5), check_tensor<float, false>(n, 66, 257, 3, 5);
+      check_tensor<float, true>(n, 1, 3, 1, 1), check_tensor<float, false>(n, 1, 3, 1, 1);
+      check_tensor<double, true>(n, 66, 257, 3, 5), check_tensor<double, false>(n, 66, 257, 3, 5);
+      check_tensor<double, true>(n, 1, 3, 1, 1), check_tensor<double, false>(n, 1, 3, 1, 1);
     }
     for (size_t rows : {1, 7})
       for (size_t d : {2, 6, 33, 64})
         for (RotaryLayout layout : {RotaryLayout::half, RotaryLayout::interleaved}) {
-          check_rotary<true>(rows, d, layout);
-          check_rotary<false>(rows, d, layout);
+          check_rotary<float, true>(rows, d, layout);
+          check_rotary<float, false>(rows, d, layout);
+          check_rotary<double, true>(rows, d, layout);
+          check_rotary<double, false>(rows, d, layout);
         }
   });
 }

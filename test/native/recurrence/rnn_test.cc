@@ -19,16 +19,16 @@ using namespace lapidary;
 namespace {
 
 constexpr Isa kIsas[] = {Isa::portable, Isa::avx2, Isa::avx512};
-constexpr float kInf = std::numeric_limits<float>::infinity();
 
-void fill(float* x, size_t n, uint64_t seed) {
-  for (size_t i = 0; i < n; i++) x[i] = static_cast<float>(2 * philox_uniform(seed, n, i) - 1);
+template <class T>
+void fill(T* x, size_t n, uint64_t seed) {
+  for (size_t i = 0; i < n; i++) x[i] = static_cast<T>(2 * philox_uniform(seed, n, i) - 1);
 }
 
 // Every array of a call at the end (or beginning) of its pages: nothing is read or written beyond.
-template <bool kAtEnd>
+template <class T, bool kAtEnd>
 void check_pages(RnnCell cell, size_t heads, size_t d, size_t input, std::vector<uint32_t> lengths) {
-  using Array = Guarded<float, kAtEnd>;
+  using Array = Guarded<T, kAtEnd>;
   size_t tokens = 0;
   for (const uint32_t length : lengths) tokens += length;
   const size_t hidden = heads * d, gates = rnn_gates(cell) * hidden,
@@ -44,14 +44,15 @@ void check_pages(RnnCell cell, size_t heads, size_t d, size_t input, std::vector
   fill(state.data(), states, 6);
   const Context context;
   const RnnShape shape{cell, heads, d, lengths, false, input};
-  const RnnForward<float> forward{x.data(),     w.data(), r.data(),         bias.data(), hidden_bias.data(),
-                                  state.data(), h.data(), state_out.data(), saved.data()};
-  CHECK(rnn_forward(shape, forward, context) == Status::ok);
+  const RnnForward<T> forward{x.data(),     w.data(), r.data(),         bias.data(), hidden_bias.data(),
+                              state.data(), h.data(), state_out.data(), saved.data()};
+  CHECK(rnn_forward<T>(shape, forward, context) == Status::ok);
   for (size_t i = 0; i < tokens * hidden; i++) CHECK(std::isfinite(h[i]));
-  const RnnBackward<float> backward{
+  constexpr T kInf = std::numeric_limits<T>::infinity();
+  const RnnBackward<T> backward{
       r.data(),  state.data(), h.data(),     saved.data(),        h.data(),         nullptr, kInf,
       dx.data(), dr.data(),    dbias.data(), dhidden_bias.data(), dstate_out.data()};
-  CHECK(rnn_backward(shape, backward, context) == Status::ok);
+  CHECK(rnn_backward<T>(shape, backward, context) == Status::ok);
   for (size_t i = 0; i < gates * d; i++) CHECK(std::isfinite(dr[i]));
 }
 
@@ -63,8 +64,10 @@ TEST(rnn_stays_inside_its_arrays) {
     if (!set_active_isa(isa)) continue;
     for (size_t cell = 0; cell < kRnnCells; cell++)
       for (const size_t d : {1, 7, 16, 33, 65}) {
-        check_pages<true>(static_cast<RnnCell>(cell), 1, d, 3, {4, 2, 0, 3, 3, 3, 3, 3, 1});
-        check_pages<false>(static_cast<RnnCell>(cell), 2, d, 5, {3});
+        check_pages<float, true>(static_cast<RnnCell>(cell), 1, d, 3, {4, 2, 0, 3, 3, 3, 3, 3, 1});
+        check_pages<float, false>(static_cast<RnnCell>(cell), 2, d, 5, {3});
+        check_pages<double, true>(static_cast<RnnCell>(cell), 1, d, 3, {4, 2, 0, 3, 3, 3, 3, 3, 1});
+        check_pages<double, false>(static_cast<RnnCell>(cell), 2, d, 5, {3});
       }
   }
   set_active_isa(best);

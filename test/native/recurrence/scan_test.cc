@@ -8,6 +8,7 @@
 #include "core/philox.h"
 #include "guarded.h"
 #include "recurrence/delta_net.h"
+#include "recurrence/gates.h"
 #include "recurrence/linear_scan.h"
 #include "recurrence/plstm.h"
 #include "recurrence/selective_scan.h"
@@ -75,6 +76,34 @@ void check_selective_scan(std::vector<uint32_t> lengths, size_t channels, size_t
                                          skip.data(), before.data(), y.data(), after.data(), states};
   CHECK(selective_scan(arguments, {lengths, channels, reverse}, kContext) == Status::ok);
   CHECK(y.finite() && after.finite());
+}
+
+// σ(x) and x·σ(x), to within rounding.
+double logistic(double x) { return 1 / (1 + std::exp(-x)); }
+
+template <bool kAtEnd>
+void check_gates(size_t tokens, size_t channels) {
+  using Array = Filled<float, kAtEnd>;
+  const size_t all = tokens * channels;
+  Array f(all, 1, -9, 9), x(all, 2, -9, 9), bound(channels, 3, 0, 1), gain(channels, 4), a(all), b(all), out(all);
+  CHECK(mlgru_gates(f.data(), x.data(), bound.data(), a.data(), b.data(), tokens, channels, kContext) == Status::ok);
+  const GatedNorm norm{{x.data(), channels}, true,       1e-6,   gain.data(),
+                       {f.data(), channels}, out.data(), tokens, channels};
+  CHECK(gated_norm(norm, kContext) == Status::ok);
+  for (size_t t = 0; t < tokens; t++) {
+    double squares = 0;
+    for (size_t c = 0; c < channels; c++) squares += std::pow(double{x[t * channels + c]}, 2);
+    const double factor = 1 / std::sqrt(squares / static_cast<double>(channels) + 1e-6);
+    for (size_t c = 0; c < channels; c++) {
+      const size_t i = t * channels + c;
+      const double lb = bound[c], gate = lb + (1 - lb) * logistic(f[i]);
+      const double in = x[i] * logistic(x[i]) * (1 - lb) * logistic(-double{f[i]});
+      const double y = x[i] * factor * gain[c] * f[i] * logistic(f[i]);
+      CHECK_NEAR(a[i], gate, 1e-6 * gate);
+      CHECK_NEAR(b[i], in, 2e-6 * std::abs(in));
+      CHECK_NEAR(out[i], y, 2e-6 * std::abs(y));
+    }
+  }
 }
 
 template <class T, bool kAtEnd>
@@ -150,6 +179,15 @@ TEST(selective_scan_stays_inside_its_arrays) {
         check_selective_scan<true>({3, 0, 5}, channels, states, false);
         check_selective_scan<false>({4, 1}, channels, states, true);
       }
+  });
+}
+
+TEST(gates_stay_inside_their_arrays_and_are_right) {
+  on_each_isa([] {
+    for (const size_t channels : {1, 7, 8, 9, 16, 33, 70}) {
+      check_gates<true>(3, channels);
+      check_gates<false>(2, channels);
+    }
   });
 }
 

@@ -85,7 +85,7 @@ TEST(sparse_out_of_memory) {
   CsrFault fault;
 
   std::vector<double> x(3000, 1), y(3000), expected(3000);
-  CHECK(failures_of([&] { return spmv_transposed(view, x.data(), y.data(), fault, {}); }) > 0);
+  CHECK(failures_of([&] { return spmv_transposed(view, {}, x.data(), y.data(), fault, {}); }) > 0);
 
   std::vector<uint32_t> row(a.indices.size()), indptr(3001), indices(row.size());
   for (size_t i = 0; i < 3000; i++) std::fill(&row[a.indptr[i]], &row[a.indptr[i + 1]], static_cast<uint32_t>(i));
@@ -122,8 +122,8 @@ TEST(sparse_out_of_memory) {
     CHECK(failures_of([&] { return planned(fill); }) > 0);
     double total = 0, by_vectors = 0;
     for (const double v : c_values) total += v;
-    spmv(view, x.data(), y.data(), fault, {});
-    spmv(view, y.data(), expected.data(), fault, {});
+    spmv(view, {}, x.data(), y.data(), fault, {});
+    spmv(view, {}, y.data(), expected.data(), fault, {});
     for (const double v : expected) by_vectors += v;
     CHECK(total == by_vectors);
     options.mask = &all;

@@ -15,6 +15,7 @@
 #include "special/directions.h"
 #include "special/log_bessel_branches.h"
 #include "special/log_bessel_small.h"
+#include "special/tables.h"
 
 using namespace lapidary;
 
@@ -41,6 +42,17 @@ void points(double least, double most, double low_x, std::vector<Real>& v, std::
     const double angle = std::acos(std::min(low_x / r, 1.0)) * philox_uniform(6, 0, i);
     v[i] = static_cast<Real>(r * std::sin(angle));
     x[i] = static_cast<Real>(r * std::cos(angle));
+  }
+}
+
+// Arguments with x in a cell of tables.h and 0 ≤ v ≤ 24.
+void points_of_cell(int cell, std::vector<double>& v, std::vector<double>& x) {
+  constexpr size_t n = 2048;
+  v.resize(n), x.resize(n);
+  const double low = kKBorders[cell], high = kKBorders[cell + 1];
+  for (size_t i = 0; i < n; i++) {
+    v[i] = 24 * philox_uniform(7, 0, i);
+    x[i] = std::min(low + (high - low) * philox_uniform(8, 0, i), std::nextafter(high, 0));
   }
 }
 
@@ -91,8 +103,12 @@ TEST(bessel_lanes_agree_with_their_references) {
     for (const auto f : kSecond) {
       points(1.01, 512, 1, v, x);
       points(1.01, 96, 1, v32, x32);
-      compare(bessel_trapezoid_f64__portable, pick(bessel_trapezoid_f64_4__avx2, bessel_trapezoid_f64_8__avx512), f, 8,
-              v, x);
+      for (int cell = 0; cell < kKCellCount; cell++) {
+        points_of_cell(cell, v, x);
+        compare(bessel_recurred_f64__portable, pick(bessel_recurred_f64_4__avx2, bessel_recurred_f64_8__avx512), f,
+                cell, v, x);
+      }
+      points(1.01, 512, 1, v, x);
       compare(bessel_trapezoid_f32__portable, pick(bessel_trapezoid_f32_8__avx2, bessel_trapezoid_f32_16__avx512), f, 4,
               v32, x32);
       for (auto& a : x) a = std::min(a / 25, 1.0);
@@ -111,9 +127,12 @@ TEST(bessel_references_agree_with_other_methods_and_the_libm) {
   for (size_t i = 0; i < v.size(); i++) CHECK_NEAR(out[i], log_i_series(v[i], x[i]), 1e-13);
   bessel_series_f64__portable(BesselFunction::i_ratio, 40, v.data(), x.data(), out.data(), v.size());
   for (size_t i = 0; i < v.size(); i++) CHECK_NEAR(out[i], i_ratio_fraction(v[i], x[i]), 4e-15 * out[i]);
+  for (int cell = 0; cell < kKCellCount; cell++) {
+    points_of_cell(cell, v, x);
+    bessel_recurred_f64__portable(BesselFunction::log_k, cell, v.data(), x.data(), out.data(), v.size());
+    for (size_t i = 0; i < v.size(); i++) CHECK_NEAR(out[i], log_k_recurrence(v[i], x[i]), 1e-13);
+  }
   points(1.01, 512, 1, v, x);
-  bessel_trapezoid_f64__portable(BesselFunction::log_k, 8, v.data(), x.data(), out.data(), v.size());
-  for (size_t i = 0; i < v.size(); i++) CHECK_NEAR(out[i], log_k_recurrence(v[i], x[i]), 1e-13);
   for (auto& a : x) a = std::min(a / 25, 1.0);
   bessel_temme_f64__portable(BesselFunction::log_k, 10, v.data(), x.data(), out.data(), v.size());
   for (size_t i = 0; i < v.size(); i++) CHECK_NEAR(out[i], log_k_recurrence(v[i], x[i]), 2e-13);
