@@ -7,7 +7,7 @@ import { native } from './native.js';
 import { packedWeights, type PackedWeights } from './pack-weights.js';
 import { rounded, type QuantizedActivations } from './quantize-activations.js';
 
-export const packedKernels = ['auto', 'lut', 'lut8', 'ternary', 'bytes'] as const;
+export const packedKernels = ['auto', 'lut', 'lut8', 'ternary', 'bytes', 'bits'] as const;
 
 /** y = activation(x · wᵀ + bias) for packed weights. */
 export function packedLinear(
@@ -20,9 +20,9 @@ export function packedLinear(
   const w = packedWeights(at, 'w', given);
   const { rows, cols } = w;
   const asked = packedKernels[at.oneOf('options.kernel', opts.kernel ?? 'auto', packedKernels)]!;
-  const any = asked === 'auto' || asked === 'bytes';
-  const kernel = any ? w.kernel : asked;
-  const way = asked === 'auto' ? 0 : asked === 'bytes' ? 2 : 1; // PackedWay of native/gemm/packed_rows.h
+  // PackedWay of native/gemm/packed_rows.h, for any packed weights; else the lookups of their layout.
+  const way = { auto: 0, bytes: 2, bits: 3 }[asked as string];
+  const kernel = way === undefined ? (asked as 'lut' | 'lut8' | 'ternary') : w.kernel;
   if ((kernel === 'ternary') !== (w.kernel === 'ternary'))
     at.fail('ERR_OPTION', 'options.kernel', `a kernel of weights packed for '${w.kernel}'`, describe(asked));
   const input = isRounded(x) ? roundedPart(at, x) : at.dense('x', x, [Float32Array]);
@@ -49,7 +49,7 @@ export function packedLinear(
       head.epsilon,
       rows,
       cols,
-      way,
+      way ?? 1,
     );
   else
     native.lutLinear(
@@ -70,7 +70,7 @@ export function packedLinear(
       q.rows,
       w.factor,
       w.zero,
-      way,
+      way ?? 1,
     );
   return out;
 }

@@ -26,7 +26,7 @@ LutShape lut_shape(Args& args, int first) {
   return shape;
 }
 
-PackedWay packed_way(Args& args, int i) {
+PackedWay way_of(Args& args, int i) {
   if (args.size(i) >= kPackedWays) args.refuse(i, "ERR_RANGE", "a way");
   return static_cast<PackedWay>(args.size(i));
 }
@@ -61,8 +61,10 @@ void LutLinear(Args& args) {
   const auto q = args.in<int8_t>(0, values);
   const auto scales = args.in<float>(5, tokens);
   const auto operation = static_cast<TunedOperation>(static_cast<int>(TunedOperation::packed1) + w.shape.bits - 1);
-  const bool bytes = through_bytes(packed_way(args, 17), operation, tokens, rows, w.shape.cols);
-  args.done((bytes ? lut_bytes_linear : lut_linear)(tokens, q.data(), scales.data(), w, after, y, args.context()));
+  const PackedWay way = packed_way(way_of(args, 17), operation, tokens, rows, w.shape.cols);
+  args.done(way == PackedWay::lookups
+                ? lut_linear(tokens, q.data(), scales.data(), w, after, y, args.context())
+                : lut_codes_linear(way, tokens, q.data(), scales.data(), w, after, y, args.context()));
 }
 
 // (codes, packed, rows, cols)
@@ -84,10 +86,12 @@ void TernaryLinear(Args& args) {
   const Head<float> after = head<float>(args, rows);
   const auto q = args.in<int8_t>(0, args.product(tokens, cols));
   const auto y = args.out<float>(1, args.product(tokens, rows));
-  const bool bytes = through_bytes(packed_way(args, 12), TunedOperation::packed_ternary, tokens, rows, cols);
-  args.done((bytes ? ternary_bytes_linear : ternary_linear)(tokens, q.data(), token_scales.data(), rows, cols,
-                                                            packed.data(), scales.data(), after, y.data(),
-                                                            args.context()));
+  const PackedWay way = packed_way(way_of(args, 12), TunedOperation::packed_ternary, tokens, rows, cols);
+  args.done(way == PackedWay::lookups
+                ? ternary_linear(tokens, q.data(), token_scales.data(), rows, cols, packed.data(), scales.data(), after,
+                                 y.data(), args.context())
+                : ternary_codes_linear(way, tokens, q.data(), token_scales.data(), rows, cols, packed.data(),
+                                       scales.data(), after, y.data(), args.context()));
 }
 
 // (x, q, scales, gain, rows, cols, rms, epsilon, floor)

@@ -82,8 +82,8 @@ struct LutWeights {
 Status lut_linear(std::size_t tokens, const std::int8_t* q, const float* token_scales, const LutWeights& w,
                   const Head<float>& head, float* y, const Context& context);
 
-// The same bits through bytes; see packed_bytes.h.
-Status lut_bytes_linear(std::size_t tokens, const std::int8_t* q, const float* token_scales, const LutWeights& w,
+// The same bits through bytes or through planes of bits; see packed_bytes.h and packed_bits.h.
+Status lut_codes_linear(PackedWay way, std::size_t tokens, const std::int8_t* q, const float* token_scales, const LutWeights& w,
                         const Head<float>& head, float* y, const Context& context);
 
 // The same from f32 activations with int8 tables. A token with a NaN or an infinity gives NaN.

@@ -7,6 +7,7 @@
 #include "core/checked.h"
 #include "core/each_part.h"
 #include "gemm/lut.h"
+#include "gemm/packed_bits.h"
 #include "gemm/quantized.h"
 #include "gemm/ternary.h"
 
@@ -165,9 +166,9 @@ static_assert(kDepth % kLutRun == 0);
 
 }  // namespace
 
-bool through_bytes(PackedWay way, TunedOperation operation, size_t tokens, size_t rows, size_t cols) {
-  if (way != PackedWay::automatic) return way == PackedWay::bytes;
-  return tuned_route(operation, tokens, rows, cols) == Route::blocked;
+PackedWay packed_way(PackedWay way, TunedOperation operation, size_t tokens, size_t rows, size_t cols) {
+  if (way != PackedWay::automatic) return way;
+  return tuned_route(operation, tokens, rows, cols) == Route::blocked ? PackedWay::bytes : PackedWay::lookups;
 }
 
 Status packed_bytes(const PackedCodes& w, size_t tokens, const int8_t* q, const float* token_scales,
@@ -213,9 +214,10 @@ Status packed_bytes(const PackedCodes& w, size_t tokens, const int8_t* q, const 
   return normalised(Status::ok, tokens, w.rows, head, y, context);
 }
 
-Status lut_bytes_linear(size_t tokens, const int8_t* q, const float* token_scales, const LutWeights& w,
+Status lut_codes_linear(PackedWay way, size_t tokens, const int8_t* q, const float* token_scales, const LutWeights& w,
                         const Head<float>& head, float* y, const Context& context) {
   LutCodes codes;
+  codes.bits = w.shape.bits;
   codes.rows = w.shape.rows;
   codes.cols = w.shape.cols;
   codes.group = w.shape.group;
@@ -227,13 +229,14 @@ Status lut_bytes_linear(size_t tokens, const int8_t* q, const float* token_scale
   codes.shape = w.shape;
   codes.bytes = w.bytes;
   codes.kernel = kLut.pick().expand;
-  return packed_bytes(codes, tokens, q, token_scales, head, y, context);
+  return (way == PackedWay::bits ? packed_bits : packed_bytes)(codes, tokens, q, token_scales, head, y, context);
 }
 
-Status ternary_bytes_linear(size_t tokens, const int8_t* q, const float* token_scales, size_t rows, size_t cols,
-                            const uint8_t* bytes, const float* scales, const Head<float>& head, float* y,
+Status ternary_codes_linear(PackedWay way, size_t tokens, const int8_t* q, const float* token_scales, size_t rows,
+                            size_t cols, const uint8_t* bytes, const float* scales, const Head<float>& head, float* y,
                             const Context& context) {
   TernaryCodes codes;
+  codes.bits = 2;
   codes.rows = rows;
   codes.cols = codes.group = cols;
   codes.depth = kTernaryDepth;
@@ -242,7 +245,7 @@ Status ternary_bytes_linear(size_t tokens, const int8_t* q, const float* token_s
   codes.factor = codes.zero = 1;
   codes.bytes = bytes;
   codes.kernel = kTernary.pick().expand;
-  return packed_bytes(codes, tokens, q, token_scales, head, y, context);
+  return (way == PackedWay::bits ? packed_bits : packed_bytes)(codes, tokens, q, token_scales, head, y, context);
 }
 
 }  // namespace lapidary

@@ -24,7 +24,7 @@ struct PackedCodes {
   std::size_t rows, cols, group, depth;  // columns that are expanded at a time
   const float* scales;                   // [tile][group][32]
   const std::uint8_t* zeros;             // the same, or nullptr: `zero`
-  int factor, zero;
+  int bits, factor, zero;
 
   // Columns [first, first + count) of a group of a tile; first is a multiple of depth, count ≤ depth.
   virtual void expand(std::size_t tile, std::size_t group_index, std::size_t first, std::size_t count,
@@ -34,8 +34,8 @@ struct PackedCodes {
   ~PackedCodes() = default;
 };
 
-// Whether tokens go this way, by the table where `way` is automatic: it says lookups as dots, bytes as blocked.
-bool through_bytes(PackedWay way, TunedOperation operation, std::size_t tokens, std::size_t rows, std::size_t cols);
+// The way, by the table where it is automatic: that says lookups as dots, bytes as blocked.
+PackedWay packed_way(PackedWay way, TunedOperation operation, std::size_t tokens, std::size_t rows, std::size_t cols);
 
 // y ← activation(token_scales·(q·Wᵀ) + bias), tokens × rows; see lut_linear.
 Status packed_bytes(const PackedCodes& w, std::size_t tokens, const std::int8_t* q, const float* token_scales,

@@ -23,8 +23,9 @@ enum class PackedWay : std::uint8_t {
   automatic,  // lookups or bytes, by the table of tuning.h
   lookups,
   bytes,  // codes expanded to bytes, in panels that many tokens pass over
+  bits,   // planes of the codes against planes of the tokens
 };
-inline constexpr std::size_t kPackedWays = 3;
+inline constexpr std::size_t kPackedWays = 4;
 
 // Panels of codes as bytes, what PanelTile of quantized.h takes: `nr` rows side by side, four columns of each.
 struct CodePanels {

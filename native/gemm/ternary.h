@@ -51,8 +51,8 @@ Status ternary_linear(std::size_t tokens, const std::int8_t* q, const float* tok
                       std::size_t cols, const std::uint8_t* bytes, const float* scales, const Head<float>& head,
                       float* y, const Context& context);
 
-// The same bits through bytes; see packed_bytes.h.
-Status ternary_bytes_linear(std::size_t tokens, const std::int8_t* q, const float* token_scales, std::size_t rows,
+// The same bits through bytes or through planes of bits; see packed_bytes.h and packed_bits.h.
+Status ternary_codes_linear(PackedWay way, std::size_t tokens, const std::int8_t* q, const float* token_scales, std::size_t rows,
                             std::size_t cols, const std::uint8_t* bytes, const float* scales, const Head<float>& head,
                             float* y, const Context& context);
 

@@ -57,7 +57,7 @@ function exact(x: Float32Array, q: Quantized): Float32Array {
 }
 
 /** All that give the same bits. */
-const ways = (w: PackedWeights) => [w.kernel, 'bytes'] as const;
+const ways = (w: PackedWeights) => [w.kernel, 'bytes', 'bits'] as const;
 
 const threads = getThreads();
 afterAll(() => setThreads(threads));
@@ -107,8 +107,9 @@ describeEachIsa('packed weights', (isa) => {
     const w = packWeights(quantize(matrix(33, cols, 5), { format: 'int4', groupSize: 'row' }));
     const foreign = { ...w, zeros: new Uint8Array(64).fill(255), scales: new Float32Array(64).fill(1) };
     const x = { rows: 7, cols, data: new Int8Array(7 * cols).fill(-128), scales: new Float32Array(7).fill(1) };
-    const [lut, bytes] = ways(foreign).map((kernel) => product(x, foreign, { kernel }).data);
+    const [lut, bytes, bits] = ways(foreign).map((kernel) => product(x, foreign, { kernel }).data);
     expect(bytes).toEqual(lut);
+    expect(bits).toEqual(lut);
     expect(Math.min(...bytes!)).toBeGreaterThan(2 ** 24); // more than an f32 holds exactly
   });
 
@@ -201,8 +202,10 @@ describeEachIsa('packed weights', (isa) => {
         ['int3', 'lut'],
         ['int3', 'lut8'],
         ['int3', 'bytes'],
+        ['int3', 'bits'],
         ['ternary', 'ternary'],
         ['ternary', 'bytes'],
+        ['ternary', 'bits'],
       ] as const) {
         const w = packWeights(quantize(matrix(33, 70, 1), { format, groupSize: 'row' }));
         const x = matrix(3, 70, 2);
@@ -231,6 +234,8 @@ test('random shapes: portable and widest, any threads, the same bits', () => {
           [16, 'lut8'],
           [48, 'bytes'],
           ['row', 'bytes'],
+          [48, 'bits'],
+          ['row', 'bits'],
           ['row', 'auto'],
         ] as const) {
           const w = packWeights(quantize(matrix(rows, cols, 4), { format, groupSize }));
@@ -309,6 +314,7 @@ describe('bad arguments', () => {
       () => linear(x, w),
       () => linear(x, w, { kernel: 'lut8' }),
       () => linear(x, w, { kernel: 'bytes' }),
+      () => linear(x, w, { kernel: 'bits' }),
       () => linear(x, t),
       () => packWeights(q),
     ]) {
