@@ -83,8 +83,8 @@ Status lut_linear(std::size_t tokens, const std::int8_t* q, const float* token_s
                   const Head<float>& head, float* y, const Context& context);
 
 // The same bits through bytes or through planes of bits; see packed_bytes.h and packed_bits.h.
-Status lut_codes_linear(PackedWay way, std::size_t tokens, const std::int8_t* q, const float* token_scales, const LutWeights& w,
-                        const Head<float>& head, float* y, const Context& context);
+Status lut_codes_linear(PackedWay way, std::size_t tokens, const std::int8_t* q, const float* token_scales,
+                        const LutWeights& w, const Head<float>& head, float* y, const Context& context);
 
 // The same from f32 activations with int8 tables. A token with a NaN or an infinity gives NaN.
 Status lut8_linear(std::size_t tokens, const float* x, const LutWeights& w, const Head<float>& head, float* y,

@@ -112,8 +112,8 @@ Status packed_bits(const PackedCodes& w, size_t tokens, const int8_t* q, const f
           return Status::ok;
         });
         if (status != Status::ok) return status;
-        status = bit_gemm(left.operand(BitEncoding::twos), right.operand(BitEncoding::natural), width, whole, rows,
-                          context);
+        status =
+            bit_gemm(left.operand(BitEncoding::twos), right.operand(BitEncoding::natural), width, whole, rows, context);
         if (status != Status::ok) return status;
         for (size_t t = 0; t < count; t++)
           for (size_t r = 0; r < rows; r++) {

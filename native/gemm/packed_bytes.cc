@@ -91,8 +91,7 @@ struct BytesProduct {
         for (size_t row = 0; row < rows; row += nr) {
           for (size_t j = 0; j < nr; j++) {
             shift[j] = static_cast<float>(w.factor);
-            shift[nr + j] =
-                static_cast<float>(w.zeros != nullptr ? w.zeros[in_order + row + j] : w.zero) / shift[j];
+            shift[nr + j] = static_cast<float>(w.zeros != nullptr ? w.zeros[in_order + row + j] : w.zero) / shift[j];
           }
           for (size_t u = 1; u < t.units; u++) std::copy_n(shift, 2 * nr, shift + 2 * nr * u);
           t.w = panels + row * kDepth;

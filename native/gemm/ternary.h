@@ -52,9 +52,9 @@ Status ternary_linear(std::size_t tokens, const std::int8_t* q, const float* tok
                       float* y, const Context& context);
 
 // The same bits through bytes or through planes of bits; see packed_bytes.h and packed_bits.h.
-Status ternary_codes_linear(PackedWay way, std::size_t tokens, const std::int8_t* q, const float* token_scales, std::size_t rows,
-                            std::size_t cols, const std::uint8_t* bytes, const float* scales, const Head<float>& head,
-                            float* y, const Context& context);
+Status ternary_codes_linear(PackedWay way, std::size_t tokens, const std::int8_t* q, const float* token_scales,
+                            std::size_t rows, std::size_t cols, const std::uint8_t* bytes, const float* scales,
+                            const Head<float>& head, float* y, const Context& context);
 
 // The signs of index 9·t0 + 3·t1 + t2.
 inline constexpr std::int8_t kTrits[3][16] = {{0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0},
