@@ -79,6 +79,8 @@
       "native/gemm/nm_avx2.cc",
       "native/gemm/nm_avx512.cc",
       "native/gemm/nm_portable.cc",
+      "native/gemm/packed_bits.cc",
+      "native/gemm/packed_bytes.cc",
       "native/gemm/packed_rows.cc",
       "native/gemm/quantize_activations.cc",
       "native/gemm/quantized.cc",

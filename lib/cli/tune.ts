@@ -50,6 +50,19 @@ function product(kind: Kind, layout: 'straight' | 'transposed' | 'narrow'): Oper
   };
 }
 
+/** few tokens against packed weights of across × k: dots are lookups. */
+const packed =
+  (format: 'bipolar1' | 'int2' | 'int3' | 'int4' | 'ternary'): Operation['make'] =>
+  (gemm, few, across, k) => {
+    const bits = format === 'ternary' ? 2 : Number(format.at(-1));
+    const codes = new Uint8Array(across * Math.ceil((k * bits) / 8));
+    const scales = ones(new Float32Array(across));
+    const w = gemm.packWeights({ layout: 1, format, rows: across, cols: k, groupSize: k, bits, codes, scales });
+    const x = gemm.quantizeActivations(matrix(few, k, (n) => new Float32Array(n)));
+    const out = matrix(few, across, (n) => new Float32Array(n));
+    return () => gemm.linear(x, w, { out });
+  };
+
 /** One line for each operation; a test compares the names with those of the native table. */
 export const operations: Record<string, Operation> = {
   f32: { ways: ['flat'], make: product('f32', 'straight') },
@@ -64,6 +77,11 @@ export const operations: Record<string, Operation> = {
   int8: { ways: ['flat'], make: product('int8', 'straight') },
   'int8 transposed': { ways: ['dots', 'flat'], make: product('int8', 'transposed') },
   'int8 narrow': { ways: ['dots'], make: product('int8', 'narrow') },
+  packed1: { ways: ['dots'], make: packed('bipolar1') },
+  packed2: { ways: ['dots'], make: packed('int2') },
+  packed3: { ways: ['dots'], make: packed('int3') },
+  packed4: { ways: ['dots'], make: packed('int4') },
+  'packed ternary': { ways: ['dots'], make: packed('ternary') },
 };
 
 /** One side of each class of kTunedSides. */

@@ -22,8 +22,8 @@ export interface LinearOptions<A extends Real | Int32Array = Float64Array> {
   /**
    * forces a way to the product, which is otherwise chosen by the shape: 'dot' (rows of `x` against rows of `w` where they
    * lie), 'flat' (`w` is read once, through panels that stay in the caches), 'blocked' (both are packed). For PackedWeights:
-   * 'lut' (exact sums of activations in 8 bits), 'lut8' (tables of f32 activations rounded to 8 bits), 'ternary'. Default
-   * 'auto'
+   * 'lut' (exact sums of activations in 8 bits), 'lut8' (tables of f32 activations rounded to 8 bits), 'ternary', and for all
+   * of them, with the same bits as 'lut', 'bytes' (for many tokens) and 'bits' (planes). Default 'auto'
    */
   kernel?: (typeof kernels)[number] | (typeof packedKernels)[number];
   /**

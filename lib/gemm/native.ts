@@ -246,6 +246,7 @@ interface GemmPackedNative {
       tokens: number,
       factor: number,
       zero: number,
+      way: number,
     ]
   ): void;
   ternaryPack(codes: Uint8Array, packed: Uint8Array, rows: number, cols: number): void;
@@ -256,7 +257,7 @@ interface GemmPackedNative {
     scales: Float32Array,
     tokens: number,
     tokenScales: Float32Array,
-    ...rest: [...After, rows: number, cols: number]
+    ...rest: [...After, rows: number, cols: number, way: number]
   ): void;
   quantizeActivations(
     x: Float32Array,

@@ -76,8 +76,9 @@ function codesOf(at: Where, format: QuantFormat): Pick<PackedWeights, 'bits' | '
 /**
  * Weights of 1 to 4 bits rearranged for products by lookups (`linear(x, packed)`): pack once, multiply often.
  *
- * `lut` takes bits/8 bytes a weight and is the fastest way to one to about a hundred tokens for 1 and 2 bits; `ternary` takes
- * 0.209 bytes. docs/lowbit.md has the measured crossovers. Codes, scales and zero points are those of `q`: nothing is rounded.
+ * `lut` takes bits/8 bytes a weight, `ternary` 0.209. `linear` uses lookups for few tokens and, for 3 and 4 bits, bytes for
+ * more than about 16; docs/lowbit.md has the measured crossovers. With 4 bits there is little to gain over the codes in place.
+ * Codes, scales and zero points are those of `q`: nothing is rounded.
  * O(rows · cols) time.
  *
  * @param q int4, int3, int2, ternary or bipolar1 to bipolar4, without permutation and low-rank part, at most 262,144 columns

@@ -8,7 +8,7 @@ import { packedWeights, type PackedWeights } from './pack-weights.js';
 import { rounded, type QuantizedActivations } from './quantize-activations.js';
 import { overlap } from './sparse-linear.js';
 
-export const packedKernels = ['auto', 'lut', 'lut8', 'ternary'] as const;
+export const packedKernels = ['auto', 'lut', 'lut8', 'ternary', 'bytes', 'bits'] as const;
 
 /** y = activation(x · wᵀ + bias) for packed weights. */
 export function packedLinear(
@@ -21,7 +21,9 @@ export function packedLinear(
   const w = packedWeights(at, 'w', given);
   const { rows, cols } = w;
   const asked = packedKernels[at.oneOf('options.kernel', opts.kernel ?? 'auto', packedKernels)]!;
-  const kernel = asked === 'auto' ? w.kernel : asked;
+  // PackedWay of native/gemm/packed_rows.h, for any packed weights; else the lookups of their layout.
+  const way = { auto: 0, bytes: 2, bits: 3 }[asked as string];
+  const kernel = way === undefined ? (asked as 'lut' | 'lut8' | 'ternary') : w.kernel;
   if ((kernel === 'ternary') !== (w.kernel === 'ternary'))
     at.fail('ERR_OPTION', 'options.kernel', `a kernel of weights packed for '${w.kernel}'`, describe(asked));
   const input = isRounded(x) ? roundedPart(at, x) : at.dense('x', x, [Float32Array]);
@@ -51,6 +53,7 @@ export function packedLinear(
       head.epsilon,
       rows,
       cols,
+      way ?? 1,
     );
   else
     native.lutLinear(
@@ -71,6 +74,7 @@ export function packedLinear(
       q.rows,
       w.factor,
       w.zero,
+      way ?? 1,
     );
   return out;
 }

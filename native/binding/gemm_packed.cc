@@ -3,6 +3,7 @@
 #include "binding/head.h"
 #include "core/checked.h"
 #include "gemm/lut.h"
+#include "gemm/packed_bytes.h"
 #include "gemm/quantize_activations.h"
 #include "gemm/ternary.h"
 #include "quant/bit_stream.h"
@@ -25,6 +26,11 @@ LutShape lut_shape(Args& args, int first) {
   return shape;
 }
 
+PackedWay way_of(Args& args, int i) {
+  if (args.size(i) >= kPackedWays) args.refuse(i, "ERR_RANGE", "a way");
+  return static_cast<PackedWay>(args.size(i));
+}
+
 // (codes, packed, rows, cols, group, bits)
 void LutPack(Args& args) {
   const LutShape shape = lut_shape(args, 2);
@@ -34,7 +40,7 @@ void LutPack(Args& args) {
 }
 
 // (x, y, packed, scales, zeros, tokenScales, bias, activation, coefficients, epsilon, rows, cols, group, bits, tokens,
-// factor, zero): exact with bytes x and their scales, int8 tables with f32 x.
+// factor, zero, way): exact with bytes x and their scales, int8 tables with f32 x.
 void LutLinear(Args& args) {
   LutWeights w{};
   w.shape = lut_shape(args, 10);
@@ -55,7 +61,11 @@ void LutLinear(Args& args) {
     return args.done(lut8_linear(tokens, args.in<float>(0, values).data(), w, after, y, args.context()));
   const auto q = args.in<int8_t>(0, values);
   const auto scales = args.in<float>(5, tokens);
-  args.done(lut_linear(tokens, q.data(), scales.data(), w, after, y, args.context()));
+  const auto operation = static_cast<TunedOperation>(static_cast<int>(TunedOperation::packed1) + w.shape.bits - 1);
+  const PackedWay way = packed_way(way_of(args, 17), operation, tokens, rows, w.shape.cols);
+  args.done(way == PackedWay::lookups
+                ? lut_linear(tokens, q.data(), scales.data(), w, after, y, args.context())
+                : lut_codes_linear(way, tokens, q.data(), scales.data(), w, after, y, args.context()));
 }
 
 // (codes, packed, rows, cols)
@@ -68,7 +78,7 @@ void TernaryPack(Args& args) {
   args.done(status);
 }
 
-// (q, y, packed, scales, tokens, tokenScales, bias, activation, coefficients, epsilon, rows, cols)
+// (q, y, packed, scales, tokens, tokenScales, bias, activation, coefficients, epsilon, rows, cols, way)
 void TernaryLinear(Args& args) {
   const size_t tokens = args.size(4), rows = args.size(10), cols = columns(args, 11);
   const auto packed = args.in<uint8_t>(2, args.product(ternary_tiles(rows), ternary_blocks(cols) * kTernaryBytes));
@@ -77,8 +87,12 @@ void TernaryLinear(Args& args) {
   const Head<float> after = head<float>(args, rows);
   const auto q = args.in<int8_t>(0, args.product(tokens, cols));
   const auto y = args.out<float>(1, args.product(tokens, rows));
-  args.done(ternary_linear(tokens, q.data(), token_scales.data(), rows, cols, packed.data(), scales.data(), after,
-                           y.data(), args.context()));
+  const PackedWay way = packed_way(way_of(args, 12), TunedOperation::packed_ternary, tokens, rows, cols);
+  args.done(way == PackedWay::lookups
+                ? ternary_linear(tokens, q.data(), token_scales.data(), rows, cols, packed.data(), scales.data(), after,
+                                 y.data(), args.context())
+                : ternary_codes_linear(way, tokens, q.data(), token_scales.data(), rows, cols, packed.data(),
+                                       scales.data(), after, y.data(), args.context()));
 }
 
 // (x, q, scales, gain, rows, cols, rms, epsilon, floor)

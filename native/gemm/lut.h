@@ -82,6 +82,10 @@ struct LutWeights {
 Status lut_linear(std::size_t tokens, const std::int8_t* q, const float* token_scales, const LutWeights& w,
                   const Head<float>& head, float* y, const Context& context);
 
+// The same bits through bytes or through planes of bits; see packed_bytes.h and packed_bits.h.
+Status lut_codes_linear(PackedWay way, std::size_t tokens, const std::int8_t* q, const float* token_scales,
+                        const LutWeights& w, const Head<float>& head, float* y, const Context& context);
+
 // The same from f32 activations with int8 tables. A token with a NaN or an infinity gives NaN.
 Status lut8_linear(std::size_t tokens, const float* x, const LutWeights& w, const Head<float>& head, float* y,
                    const Context& context);
@@ -112,21 +116,27 @@ struct LutTile {
 };
 using LutRun = void (*)(const LutTile&);
 
+// The codes of a run of a tile to bytes: `pairs` pairs of quads of each plane.
+using LutExpand = void (*)(const std::uint8_t* codes, std::size_t pairs, int bits, const CodePanels& to);
+
 struct LutKernels {
   LutRun exact, int8;
+  LutExpand expand;
 };
 
 void lut_exact_32__portable(const LutTile&);
 void lut_int8_32__portable(const LutTile&);
+void lut_expand__portable(const std::uint8_t* codes, std::size_t pairs, int bits, const CodePanels& to);
 #if LAPIDARY_X86
 void lut_exact_32__avx2(const LutTile&);
 void lut_int8_32__avx2(const LutTile&);
+void lut_expand__avx2(const std::uint8_t* codes, std::size_t pairs, int bits, const CodePanels& to);
 #endif
 
 inline constexpr KernelTable<LutKernels, 1 + 1 * LAPIDARY_X86> kLut = {{
-    {Isa::portable, {lut_exact_32__portable, lut_int8_32__portable}},
+    {Isa::portable, {lut_exact_32__portable, lut_int8_32__portable, lut_expand__portable}},
 #if LAPIDARY_X86
-    {Isa::avx2, {lut_exact_32__avx2, lut_int8_32__avx2}},
+    {Isa::avx2, {lut_exact_32__avx2, lut_int8_32__avx2, lut_expand__avx2}},
 #endif
 }};
 

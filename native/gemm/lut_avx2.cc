@@ -258,7 +258,34 @@ void int8_rows(const LutTile& t) {
   if (n < t.tokens) int8_tokens<kBits, 1>(t, n);
 }
 
+// Bit i of each plane goes to bit `plane` of column i.
+template <int kBits>
+void expand(const uint8_t* codes, size_t pairs, const CodePanels& to) {
+  for (size_t j = 0; j < pairs; j++, codes += kPackedRows) {
+    V plane[kBits], column[8];
+#pragma GCC unroll 4
+    for (int p = 0; p < kBits; p++) plane[p] = load(codes + static_cast<size_t>(p) * pairs * kPackedRows);
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++) {
+      column[i] = _mm256_setzero_si256();
+#pragma GCC unroll 4
+      for (int p = 0; p < kBits; p++) {
+        const V moved = i > p ? _mm256_srli_epi16(plane[p], i - p) : _mm256_slli_epi16(plane[p], p - i);
+        const V bit = _mm256_and_si256(moved, _mm256_set1_epi8(static_cast<char>(1 << p)));
+        column[i] = _mm256_or_si256(column[i], bit);
+      }
+    }
+    put_step(to, 2 * j, column[0], column[1], column[2], column[3]);
+    put_step(to, 2 * j + 1, column[4], column[5], column[6], column[7]);
+  }
+}
+
 }  // namespace
+
+void lut_expand__avx2(const uint8_t* codes, size_t pairs, int bits, const CodePanels& to) {
+  constexpr void (*kOf[])(const uint8_t*, size_t, const CodePanels&) = {expand<1>, expand<2>, expand<3>, expand<4>};
+  kOf[bits - 1](codes, pairs, to);
+}
 
 void lut_exact_32__avx2(const LutTile& t) {
   constexpr LutRun kOf[] = {exact_rows<1>, exact_rows<2>, exact_rows<3>, exact_rows<4>};

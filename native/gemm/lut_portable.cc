@@ -63,6 +63,17 @@ void lut_exact_32__portable(const LutTile& t) {
     }
 }
 
+void lut_expand__portable(const uint8_t* codes, size_t pairs, int bits, const CodePanels& to) {
+  for (size_t r = 0; r < kPackedRows; r++)
+    for (size_t j = 0; j < 8 * pairs; j++) {
+      int code = 0;
+      for (int plane = 0; plane < bits; plane++)
+        code |= (codes[(static_cast<size_t>(plane) * pairs + j / 8) * kPackedRows + packed_byte(r)] >> j % 8 & 1)
+                << plane;
+      to.at(r, j / 4)[j % 4] = static_cast<uint8_t>(code);
+    }
+}
+
 void lut_int8_32__portable(const LutTile& t) {
   const size_t planes = static_cast<size_t>(t.bits);
   for (size_t token = 0; token < t.tokens; token++)

@@ -18,6 +18,24 @@ inline constexpr std::size_t kPackedColumns = std::size_t{1} << 18;
 // The byte of a register that belongs to row r of a tile: bytes widened to words, the even ones first, are in order.
 constexpr std::size_t packed_byte(std::size_t r) { return r < 16 ? 2 * r : 2 * r - 31; }
 
+// How packed weights meet tokens. All but rounded tables are exact, and give the same bits.
+enum class PackedWay : std::uint8_t {
+  automatic,  // lookups or bytes, by the table of tuning.h
+  lookups,
+  bytes,  // codes expanded to bytes, in panels that many tokens pass over
+  bits,   // planes of the codes against planes of the tokens
+};
+inline constexpr std::size_t kPackedWays = 4;
+
+// Panels of codes as bytes, what PanelTile of quantized.h takes: `nr` rows side by side, four columns of each.
+struct CodePanels {
+  std::uint8_t* to;
+  std::size_t nr, panel;  // 8, 16 or 32; bytes from panel to panel
+  std::uint8_t* at(std::size_t row, std::size_t step) const {
+    return to + row / nr * panel + (step * nr + row % nr) * 4;
+  }
+};
+
 // The part of a product that is its own.
 struct PackedProduct {
   std::size_t tokens, rows, tile_bytes, table_bytes;  // bytes of codes of a tile, of the tables of a token

@@ -12,11 +12,6 @@ namespace {
 
 constexpr int kSums = 14;  // of three activations, one of each pair of opposite ones
 
-// The signs of index 9·t0 + 3·t1 + t2.
-constexpr int8_t kTrits[3][16] = {{0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0},
-                                  {0, 0, 1, 1, 1, -1, -1, -1, 0, 0, 0, 1, 1, 1, 0, 0},
-                                  {0, 1, -1, 0, 1, -1, 0, 1, -1, 0, 1, -1, 0, 1, 0, 0}};
-
 // ⌊(sum + 14) / 28⌋ by a 16-bit multiplication.
 constexpr int high_digit(int sum) { return ((sum + kTernaryBase / 2) * 2341) >> 16; }
 
@@ -98,7 +93,7 @@ Status ternary_linear(size_t tokens, const int8_t* q, const float* token_scales,
   p.rows = rows;
   p.tile_bytes = ternary_blocks(cols) * kTernaryBytes;
   p.table_bytes = ternary_blocks(cols) * kTernaryTables;
-  p.kernel = kTernary.pick();
+  p.kernel = kTernary.pick().run;
   p.q = q;
   p.token_scales = token_scales;
   p.cols = cols;

@@ -51,6 +51,16 @@ Status ternary_linear(std::size_t tokens, const std::int8_t* q, const float* tok
                       std::size_t cols, const std::uint8_t* bytes, const float* scales, const Head<float>& head,
                       float* y, const Context& context);
 
+// The same bits through bytes or through planes of bits; see packed_bytes.h and packed_bits.h.
+Status ternary_codes_linear(PackedWay way, std::size_t tokens, const std::int8_t* q, const float* token_scales,
+                            std::size_t rows, std::size_t cols, const std::uint8_t* bytes, const float* scales,
+                            const Head<float>& head, float* y, const Context& context);
+
+// The signs of index 9·t0 + 3·t1 + t2.
+inline constexpr std::int8_t kTrits[3][16] = {{0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0},
+                                              {0, 0, 1, 1, 1, -1, -1, -1, 0, 0, 0, 1, 1, 1, 0, 0},
+                                              {0, 1, -1, 0, 1, -1, 0, 1, -1, 0, 1, -1, 0, 1, 0, 0}};
+
 // out[token·32 + r] ← scales[r]·(Σ t·q).
 struct TernaryTile {
   const std::uint8_t* codes;
@@ -61,15 +71,25 @@ struct TernaryTile {
 };
 using TernaryRun = void (*)(const TernaryTile&);
 
+// Blocks of a tile to bytes 0, 1 and 2 for −1, 0 and 1.
+using TernaryExpand = void (*)(const std::uint8_t* codes, std::size_t blocks, const CodePanels& to);
+
+struct TernaryKernels {
+  TernaryRun run;
+  TernaryExpand expand;
+};
+
 void ternary_32__portable(const TernaryTile&);
+void ternary_expand__portable(const std::uint8_t* codes, std::size_t blocks, const CodePanels& to);
 #if LAPIDARY_X86
 void ternary_32__avx2(const TernaryTile&);
+void ternary_expand__avx2(const std::uint8_t* codes, std::size_t blocks, const CodePanels& to);
 #endif
 
-inline constexpr KernelTable<TernaryRun, 1 + 1 * LAPIDARY_X86> kTernary = {{
-    {Isa::portable, ternary_32__portable},
+inline constexpr KernelTable<TernaryKernels, 1 + 1 * LAPIDARY_X86> kTernary = {{
+    {Isa::portable, {ternary_32__portable, ternary_expand__portable}},
 #if LAPIDARY_X86
-    {Isa::avx2, ternary_32__avx2},
+    {Isa::avx2, {ternary_32__avx2, ternary_expand__avx2}},
 #endif
 }};
 

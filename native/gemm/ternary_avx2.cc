@@ -83,6 +83,32 @@ void tile(const TernaryTile& t, size_t token) {
 
 }  // namespace
 
+void ternary_expand__avx2(const uint8_t* codes, size_t blocks, const CodePanels& to) {
+  const V nibble = _mm256_set1_epi8(15), one = _mm256_set1_epi8(1);
+  V trits[3];
+  for (int i = 0; i < 3; i++) trits[i] = table(reinterpret_cast<const uint8_t*>(kTrits[i]));
+  for (size_t b = 0; b < blocks; b++, codes += kTernaryBytes) {
+    const V signs = load(codes + 4 * kPackedRows);
+#pragma GCC unroll 2
+    for (int half = 0; half < 2; half++) {
+      V column[12];
+#pragma GCC unroll 4
+      for (int k = 0; k < 4; k++) {
+        const V both = load(codes + (2 * half + k / 2) * static_cast<int>(kPackedRows));
+        const V index = _mm256_and_si256(k % 2 == 0 ? both : _mm256_srli_epi16(both, 4), nibble);
+        const V sign = _mm256_or_si256(_mm256_slli_epi16(signs, 4 * half + k), one);
+#pragma GCC unroll 3
+        for (int i = 0; i < 3; i++)
+          column[3 * k + i] = _mm256_add_epi8(one, _mm256_sign_epi8(_mm256_shuffle_epi8(trits[i], index), sign));
+      }
+      const size_t step = 6 * b + 3 * static_cast<size_t>(half);
+#pragma GCC unroll 3
+      for (size_t s = 0; s < 3; s++)
+        put_step(to, step + s, column[4 * s], column[4 * s + 1], column[4 * s + 2], column[4 * s + 3]);
+    }
+  }
+}
+
 void ternary_32__avx2(const TernaryTile& t) {
   size_t n = 0;
   for (; n + 2 <= t.tokens; n += 2) tile<2>(t, n);

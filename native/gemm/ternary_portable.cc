@@ -20,4 +20,17 @@ void ternary_32__portable(const TernaryTile& t) {
     }
 }
 
+void ternary_expand__portable(const std::uint8_t* codes, std::size_t blocks, const CodePanels& to) {
+  for (std::size_t b = 0; b < blocks; b++, codes += kTernaryBytes)
+    for (std::size_t r = 0; r < kPackedRows; r++) {
+      const std::uint8_t* row = codes + packed_byte(r);
+      for (std::size_t i = 0; i < kTernaryBlock; i++) {
+        const std::size_t k = i / 3, column = b * kTernaryBlock + i;
+        const int t = kTrits[i % 3][row[k / 2 * kPackedRows] >> (4 * (k % 2)) & 15];
+        const bool minus = (row[4 * kPackedRows] << k & 0x80) != 0;
+        to.at(r, column / 4)[column % 4] = static_cast<std::uint8_t>(1 + (minus ? -t : t));
+      }
+    }
+}
+
 }  // namespace lapidary

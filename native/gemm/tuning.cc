@@ -9,8 +9,9 @@
 namespace lapidary {
 
 const char* const kTunedNames[kTunedOperations] = {
-    "f32",  "f32 transposed",  "f32 narrow",  "f64",  "f64 transposed",  "f64 narrow",
-    "half", "half transposed", "half narrow", "int8", "int8 transposed", "int8 narrow",
+    "f32",     "f32 transposed",  "f32 narrow",  "f64",     "f64 transposed",  "f64 narrow",
+    "half",    "half transposed", "half narrow", "int8",    "int8 transposed", "int8 narrow",
+    "packed1", "packed2",         "packed3",     "packed4", "packed ternary",
 };
 
 namespace {
@@ -51,6 +52,11 @@ constexpr Table kDefaults = {{
     all(0, 16),
     deep_dots(16),
     all(16, 16),
+    all(kAnyCount, 0),
+    all(kAnyCount, 0),
+    all(16, 16),
+    all(12, 12),
+    all(kAnyCount, 0),
 }};
 
 constexpr KernelTable<const Table*, 1> kTuning = {{{Isa::portable, &kDefaults}}};

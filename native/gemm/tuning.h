@@ -40,8 +40,13 @@ enum class TunedOperation : std::uint8_t {
   int8,
   int8_transposed,
   int8_narrow,  // no flat
+  packed1,      // packed weights of 1 to 4 bits and ternary ones: dots are lookups, blocked is bytes; no flat
+  packed2,
+  packed3,
+  packed4,
+  packed_ternary,
 };
-inline constexpr std::size_t kTunedOperations = 12;
+inline constexpr std::size_t kTunedOperations = 17;
 extern const char* const kTunedNames[kTunedOperations];
 
 // Classes of across and of k: below 512, below 2048, larger. Cells are numbered class of across · 3 + class of k.

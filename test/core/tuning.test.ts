@@ -150,7 +150,7 @@ describe('a file', () => {
   test('is loaded when the package is, also in a worker, and a bad one changes nothing', () => {
     const folder = mkdtempSync(join(tmpdir(), 'lapidary-tune-'));
     const [good, bad] = [join(folder, 'good.json'), join(folder, 'bad.json')];
-    writeFileSync(good, file({ 'int8 narrow': { dots: nine(77), flat: nine(0) } }));
+    writeFileSync(good, file({ [names.at(-1)!]: { dots: nine(77), flat: nine(0) } }));
     writeFileSync(bad, 'x');
     const program = `
       import { isMainThread, Worker } from 'node:worker_threads';

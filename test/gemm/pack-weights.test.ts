@@ -56,6 +56,9 @@ function exact(x: Float32Array, q: Quantized): Float32Array {
   return y;
 }
 
+/** All that give the same bits. */
+const ways = (w: PackedWeights) => [w.kernel, 'bytes', 'bits'] as const;
+
 const threads = getThreads();
 afterAll(() => setThreads(threads));
 
@@ -77,9 +80,10 @@ describeEachIsa('packed weights', (isa) => {
         const q = quantize(matrix(rows, cols, cols), { format, groupSize });
         for (const tokens of [1, 2, 3]) {
           const x = matrix(tokens, cols, 100 + tokens);
-          const got = product(x, packWeights(q, { kernel: 'lut' })).data;
-          expect(got, `${rows}×${cols} groups of ${groupSize}`).toEqual(exact(x.data, q));
-          if (format === 'ternary' && groupSize === 'row') expect(product(x, packWeights(q)).data).toEqual(got);
+          const want = exact(x.data, q);
+          for (const w of [packWeights(q, { kernel: 'lut' }), packWeights(q)])
+            for (const kernel of ways(w))
+              expect(product(x, w, { kernel }).data, `${rows}×${cols} groups of ${groupSize} ${kernel}`).toEqual(want);
         }
       }
   });
@@ -88,12 +92,25 @@ describeEachIsa('packed weights', (isa) => {
     for (const format of ['int4', 'int3', 'int2'] as const) {
       const q = quantize(matrix(35, 100, 3), { format, groupSize: 32, symmetric: false });
       const x = matrix(3, 100, 4);
-      expect(product(x, packWeights(q)).data).toEqual(exact(x.data, q));
+      const w = packWeights(q);
+      for (const kernel of ways(w)) expect(product(x, w, { kernel }).data).toEqual(exact(x.data, q));
     }
     const row = quantize(matrix(33, 70, 5), { format: 'int3', groupSize: 'row' });
     const odd: Quantized = { ...row, groupSize: 20, scales: Float32Array.from(uniform(33 * 4, 6, 0, 1)) };
     const x = matrix(2, 70, 7);
-    expect(product(x, packWeights(odd)).data).toEqual(exact(x.data, odd));
+    const w = packWeights(odd);
+    for (const kernel of ways(w)) expect(product(x, w, { kernel }).data).toEqual(exact(x.data, odd));
+  });
+
+  test('zero points beyond the codes, which foreign weights may have: exact in runs of a long group too', () => {
+    const cols = 1300;
+    const w = packWeights(quantize(matrix(33, cols, 5), { format: 'int4', groupSize: 'row' }));
+    const foreign = { ...w, zeros: new Uint8Array(64).fill(255), scales: new Float32Array(64).fill(1) };
+    const x = { rows: 7, cols, data: new Int8Array(7 * cols).fill(-128), scales: new Float32Array(7).fill(1) };
+    const [lut, bytes, bits] = ways(foreign).map((kernel) => product(x, foreign, { kernel }).data);
+    expect(bytes).toEqual(lut);
+    expect(bits).toEqual(lut);
+    expect(Math.min(...bytes!)).toBeGreaterThan(2 ** 24); // more than an f32 holds exactly
   });
 
   test('no sum overflows: constant activations of 127 and −128, all weights at an end, any depth', () => {
@@ -107,8 +124,9 @@ describeEachIsa('packed weights', (isa) => {
         for (const value of [127, -128]) {
           const x = { rows: 1, cols, data: new Int8Array(cols).fill(value), scales: Float32Array.of(1) };
           const want = f(whole(full, 0, 0) * value * cols);
-          expect(product(x, packWeights(full)).data[0], `${format} ${cols} ${value}`).toBe(want);
-          expect(product(x, packWeights(full, { kernel: 'lut' })).data[0]).toBe(want);
+          for (const w of [packWeights(full), packWeights(full, { kernel: 'lut' })])
+            for (const kernel of ways(w))
+              expect(product(x, w, { kernel }).data[0], `${format} ${cols} ${value} ${kernel}`).toBe(want);
         }
       }
     }
@@ -171,7 +189,8 @@ describeEachIsa('packed weights', (isa) => {
     expect(whole).not.toEqual(product(x, w).data);
     for (const format of ['int2', 'ternary'] as const) {
       const empty = packWeights(quantize(matrix(3, 0, 1), { format, groupSize: 'row' }));
-      expect(product(matrix(2, 0, 1), empty).data).toEqual(new Float32Array(6));
+      for (const kernel of ways(empty))
+        expect(product(matrix(2, 0, 1), empty, { kernel }).data).toEqual(new Float32Array(6));
       expect(product(matrix(2, 5, 1), packWeights(quantize(matrix(0, 5, 1), { format }))).data.length).toBe(0);
       expect(product(matrix(0, 5, 1), packWeights(quantize(matrix(9, 5, 1), { format }))).data.length).toBe(0);
     }
@@ -182,7 +201,11 @@ describeEachIsa('packed weights', (isa) => {
       for (const [format, kernel] of [
         ['int3', 'lut'],
         ['int3', 'lut8'],
+        ['int3', 'bytes'],
+        ['int3', 'bits'],
         ['ternary', 'ternary'],
+        ['ternary', 'bytes'],
+        ['ternary', 'bits'],
       ] as const) {
         const w = packWeights(quantize(matrix(33, 70, 1), { format, groupSize: 'row' }));
         const x = matrix(3, 70, 2);
@@ -209,6 +232,10 @@ test('random shapes: portable and widest, any threads, the same bits', () => {
         for (const [groupSize, kernel] of [
           [32, 'lut'],
           [16, 'lut8'],
+          [48, 'bytes'],
+          ['row', 'bytes'],
+          [48, 'bits'],
+          ['row', 'bits'],
           ['row', 'auto'],
         ] as const) {
           const w = packWeights(quantize(matrix(rows, cols, 4), { format, groupSize }));
@@ -228,7 +255,9 @@ test('many parts and tokens: the same bits for any number of threads', () => {
   const [x, weights] = [matrix(5, 1100, 2), matrix(1200, 1100, 1)];
   for (const format of ['bipolar1', 'int4', 'ternary'] as const) {
     const w = packWeights(quantize(weights, { format, groupSize: 'row' }));
-    const results = [1, 2, 7].map((count) => (setThreads(count), linear(x, w).data));
+    const results = [1, 2, 7].flatMap((count) =>
+      ways(w).map((kernel) => (setThreads(count), linear(x, w, { kernel }).data)),
+    );
     for (const result of results) expect(result).toEqual(results[0]);
   }
 });
@@ -287,6 +316,8 @@ describe('bad arguments', () => {
     for (const work of [
       () => linear(x, w),
       () => linear(x, w, { kernel: 'lut8' }),
+      () => linear(x, w, { kernel: 'bytes' }),
+      () => linear(x, w, { kernel: 'bits' }),
       () => linear(x, t),
       () => packWeights(q),
     ]) {
