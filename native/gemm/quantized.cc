@@ -39,13 +39,12 @@ struct QuantizedProduct {
   const Context& context;
 };
 
-// C[tokens × count] at y, `first` its first column: multiplied by the rows' factors, then the epilogue.
+// C[tokens × count] at y, `first` its first column: multiplied by the factor, then the epilogue.
 void finish(const QuantizedProduct& g, const CodeRows& rows, size_t tokens, size_t first, size_t count, float* y) {
   const size_t ldy = g.w.layout.rows;
-  float factors[kPartRows];
-  for (size_t j = 0; j < count; j++) factors[j] = rows.factor(first + j);
+  const float factor = rows.factor();
   for (size_t t = 0; t < tokens; t++)
-    for (size_t j = 0; j < count; j++) y[t * ldy + first + j] *= factors[j];
+    for (size_t j = 0; j < count; j++) y[t * ldy + first + j] *= factor;
   g.epilogue.apply(y + first, ldy, tokens, count, first);
 }
 

@@ -63,7 +63,11 @@ struct Lanes {
     return _mm256_or_ps(_mm256_mul_ps(_mm256_castsi256_ps(bits), _mm256_set1_ps(0x1p120f)), _mm256_castsi256_ps(nan));
   }
   static Sum zero() { return _mm256_setzero_si256(); }
-  static Sum step(Sum sum, I w, I x) { return _mm256_add_epi16(sum, _mm256_maddubs_epi16(w, x)); }
+  static Sum step(Sum sum, I w, I x) {
+    sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(w, x));
+    __asm__ volatile("" : "+x"(sum));  // in this order: with all products first GCC runs out of registers
+    return sum;
+  }
   static I planes(I low, I high) { return _mm256_add_epi32(low, _mm256_slli_epi32(high, 4)); }
   static I broadcast(const std::int8_t* p) {
     int four;

@@ -24,7 +24,7 @@ struct Lanes {
   static I look_up(I table, I v) { return _mm512_shuffle_epi8(table, v); }
   static F32::V scales(const float* p, int) {
     const __m512i lanes = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
-    return _mm512_permutevar_ps(_mm512_broadcast_f32x4(_mm_loadu_ps(p)), lanes);
+    return _mm512_permutexvar_ps(lanes, _mm512_castps128_ps512(_mm_loadu_ps(p)));
   }
   static F32::V halves(const float* p, int) {
     const __m512i lanes = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
@@ -76,7 +76,7 @@ void expand(const std::uint8_t* codes, std::size_t count, const std::int8_t* tab
   const __m512i values = Lanes::table(table == nullptr ? kSame : table);
   for (std::size_t k = 0; k < count; k += 64) {
     const std::size_t left = count - k < 64 ? count - k : 64;
-    const __mmask32 held = left == 64 ? ~__mmask32{0} : (__mmask32{1} << (left + 1) / 2) - 1;
+    const auto held = static_cast<__mmask32>((std::uint64_t{1} << (left + 1) / 2) - 1);  // up to 32 of them
     const __mmask64 written = left == 64 ? ~__mmask64{0} : (__mmask64{1} << left) - 1;
     const __m512i wide = _mm512_cvtepu8_epi16(_mm256_maskz_loadu_epi8(held, codes + k / 2));
     // the low nibble in the even byte, the high one in the odd byte

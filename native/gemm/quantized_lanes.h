@@ -171,11 +171,7 @@ inline void panel_of(const PanelTile& p) {
         for (int t = 0; t < kRows; t++) {
           const typename L::I xv = L::broadcast(x + t * p.x_stride + 4 * s);
 #pragma GCC unroll 2
-          for (int v = 0; v < kVectors; v++) {
-            sum[t][v] = L::step(sum[t][v], wv[v], xv);
-            // In this order: with all products first GCC runs out of registers.
-            __asm__ volatile("" : "+x"(sum[t][v]));
-          }
+          for (int v = 0; v < kVectors; v++) sum[t][v] = L::step(sum[t][v], wv[v], xv);
         }
       }
 #pragma GCC unroll 8

@@ -99,7 +99,7 @@ CodeRows::Scales CodeRows::scales(const QuantizedKernels& kernels, size_t i, siz
   if (layout_.scheme == Scheme::nvfp4)
     kernels.small_floats(bytes, groups_, by_group);
   else if (layout_.scheme == Scheme::dgq)
-    codec.decode_integer(bytes, groups_, 1, 0, 1, by_group);
+    codec.decode_integer(bytes, groups_, 1, 0, parts_.row_scales[i], by_group);
   else if (bytes != nullptr)
     kernels.powers_of_two(bytes, groups_, by_group);
   float* zeros = parts_.zeros != nullptr ? by_group + groups_ + kRepeatSlack : nullptr;

@@ -48,8 +48,8 @@ class CodeRows {
   Scales scales(const QuantizedKernels& kernels, std::size_t i, std::size_t unit, int raised, bool products,
                 float* room) const;
   std::size_t room(std::size_t unit) const { return depth_ / unit + 2 * groups_ + 3 * kRepeatSlack; }
-  // What the sum of row i is multiplied with.
-  float factor(std::size_t i) const { return parts_.row_scales != nullptr ? parts_.row_scales[i] : factor_; }
+  // What the sums of all rows are multiplied with.
+  float factor() const { return factor_; }
 
  private:
   template <class T>
