@@ -1,6 +1,7 @@
 #include "gemm/quantized.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "core/arena.h"
@@ -167,6 +168,12 @@ void turn(const uint8_t* bytes, size_t pitch, size_t count, size_t nr, size_t st
     }
 }
 
+// True if the sums of a group that the dots take before they know the scale of the weights could overflow. Panels
+// multiply the two scales first.
+bool is_large(const float* x, size_t count) {
+  return kCodec.pick()->abs_max_bits(x, count) >= std::bit_cast<uint32_t>(0x1p96f);
+}
+
 // Panels of weights, expanded where all tokens pass over them.
 Status blocked_product(const QuantizedProduct& g, const CodeRows& rows, const QuantizedKernels& kernels) {
   const size_t n = g.w.layout.rows, depth = rows.depth(), cols = g.w.layout.cols, nr = kernels.nr;
@@ -328,7 +335,7 @@ Status quantized_linear(size_t tokens, StoredOperand x, const QuantizedWeights& 
     const CodeRows codes(w.layout, w.parts);
     const QuantizedKernels& kernels = kQuantized.pick()();
     const bool few = route == Route::dot || (route == Route::automatic && tokens <= kFewTokens);
-    status = few ? dot_product(g, codes, kernels) : blocked_product(g, codes, kernels);
+    status = few && !is_large(ordered, tokens * cols) ? dot_product(g, codes, kernels) : blocked_product(g, codes, kernels);
   }
   if (status == Status::ok && w.left != nullptr) {
     status = add_low_rank(plain, tokens, {rows, cols, w.rank, 1, w.right, w.left, 1}, y, context);
