@@ -12,6 +12,7 @@
 #include "gemm/quantized_rows.h"
 #include "gemm/quantized_tokens.h"
 #include "quant/bit_stream.h"
+#include "quant/codec.h"
 
 namespace lapidary {
 namespace {
