@@ -127,7 +127,8 @@ export function inputsOf(
   if (values.rows !== keys.rows) at.fail('ERR_SHAPE', 'v', `as many rows as k, ${keys.rows}`, `${values.rows}`);
   if (left.rows > most || keys.rows > most)
     at.fail('ERR_RANGE', 'q', 'fewer than 2^32 tokens', `${Math.max(left.rows, keys.rows)}`);
-  const scale = at.number('options.scale', givenScale ?? 1 / Math.sqrt(d));
+  const largest = Number.MAX_VALUE;
+  const scale = at.number('options.scale', givenScale ?? 1 / Math.sqrt(d), { min: -largest, max: largest });
   const { flat, longest } = segments(left.rows, keys.rows);
   const added = mask === undefined ? undefined : at.dense('options.mask', mask, [type]);
   if (added && (added.rows !== left.rows || added.cols !== longest)) {

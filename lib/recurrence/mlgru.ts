@@ -53,8 +53,10 @@ export function mlgru(forget: Dense<Float32Array>, input: Dense<Float32Array>, o
   shapedIf(at, 'options.state', opts.state, Float32Array, lengths.length, cols);
   const out = at.outDense('options.out', opts.out, Float32Array, rows, cols);
   const gates = fresh(at, Float32Array, rows, cols) as Dense<Float32Array>;
-  native.mlgruGates(data, inputs, bound, gates.data, out.data, rows, cols);
-  return linearScan(gates, out, { lengths, out, ...(opts.state && { state: opts.state }) });
+  // Not into `out` where there is a state: should the two overlap, the scan refuses them before anything is written.
+  const driven = opts.state ? (fresh(at, Float32Array, rows, cols) as Dense<Float32Array>) : out;
+  native.mlgruGates(data, inputs, bound, gates.data, driven.data, rows, cols);
+  return linearScan(gates, driven, { lengths, out, ...(opts.state && { state: opts.state }) });
 }
 
 /** Lower bounds of so many channels. */

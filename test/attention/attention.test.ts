@@ -247,6 +247,7 @@ describe('attention', () => {
     expect(run(of(2, 4), of(3, 4), of(3, 4), { casual: true } as never)).toBe('ERR_OPTION');
     const q = of(2, 4);
     expect(run(q, of(3, 4), of(3, 4), { out: q })).toBe('ERR_ALIAS');
+    expect(run(q, of(3, 4), of(3, 4), { scale: Infinity })).toBe('ERR_RANGE');
     const gone = of(3, 4);
     structuredClone(gone.data.buffer, { transfer: [gone.data.buffer as ArrayBuffer] });
     expect(run(q, gone, of(3, 4))).toBe('ERR_DETACHED');

@@ -120,6 +120,10 @@ describe('mlgru', () => {
     expect(() => mlgru(x, x, { state: matrix(2, 3, 1) })).toThrow(/state/);
     expect(() => mlgru(x, x, { lengths: Uint32Array.of(1) })).toThrow(/lengths/);
     expect(() => mlgru(x, x, { out: x })).toThrow(/memory|overlap|out/);
+    const out = dense(x.rows, x.cols, new Float32Array(x.data.length).fill(7));
+    const state = dense(1, x.cols, out.data.subarray(0, x.cols));
+    expect(() => mlgru(x, x, { out, state })).toThrow(expect.objectContaining({ code: 'ERR_ALIAS' }));
+    expect(out.data.every((value) => value === 7)).toBe(true);
   });
 });
 
