@@ -336,7 +336,8 @@ Status quantized_linear(size_t tokens, StoredOperand x, const QuantizedWeights& 
     const CodeRows codes(w.layout, w.parts);
     const QuantizedKernels& kernels = kQuantized.pick()();
     const bool few = route == Route::dot || (route == Route::automatic && tokens <= kFewTokens);
-    status = few && !is_large(ordered, tokens * cols) ? dot_product(g, codes, kernels) : blocked_product(g, codes, kernels);
+    status =
+        few && !is_large(ordered, tokens * cols) ? dot_product(g, codes, kernels) : blocked_product(g, codes, kernels);
   }
   if (status == Status::ok && w.left != nullptr) {
     status = add_low_rank(plain, tokens, {rows, cols, w.rank, 1, w.right, w.left, 1}, y, context);

@@ -221,7 +221,9 @@ describeEachIsa('linear with weights in few bits', (isa) => {
   test('tokens whose own sums overflow, where the product does not', () => {
     for (const format of ['int8', 'int4', 'int3', 'int2', 'ternary', 'bipolar1', 'fp4-e2m1'] as const) {
       const w = quantize(dense(3, 64, new Float32Array(192).fill(1e-10)), { format, groupSize: 'row' });
-      const want = dequantize(w).data.subarray(0, 64).reduce((sum, v) => sum + v * 2e38, 0);
+      const want = dequantize(w)
+        .data.subarray(0, 64)
+        .reduce((sum, v) => sum + v * 2e38, 0);
       for (const m of [1, 2, 16])
         for (const kernel of kernels) {
           const x = dense(m, 64, new Float32Array(64 * m).fill(2e38));
