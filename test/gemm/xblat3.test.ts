@@ -9,7 +9,7 @@ import { filesOf, root } from '../support/repository.js';
 
 const suite = '/usr/lib/x86_64-linux-gnu/blas';
 const objects = filesOf('build/CMakeFiles', /\.o$/).filter((path) =>
-  /kernels\.dir\/native\/(core|gemm)\/[^/]*$/.test(path),
+  /kernels\.dir\/native\/(core|quant|gemm)\/[^/]*$/.test(path),
 );
 const missing = !existsSync(join(suite, 'xblat3d'))
   ? `${suite}/xblat3d is not there (Debian package libblas-test)`
