@@ -161,10 +161,16 @@ inline void lmul_rows(const LmulTile& t) {
 
 template <class L, LmulPath kPath, bool kRound>
 void lmul_tile(const LmulTile& t) {
-  if (t.rows == 4) return lmul_rows<L, kPath, kRound, 4>(t);
-  if (t.rows == 3) return lmul_rows<L, kPath, kRound, 3>(t);
-  if (t.rows == 2) return lmul_rows<L, kPath, kRound, 2>(t);
-  lmul_rows<L, kPath, kRound, 1>(t);
+  if constexpr (L::kLanes == 1) {  // without registers to fill, several rows at once are only more code: half a megabyte
+    LmulTile row = t;
+    row.rows = 1;
+    for (size_t r = 0; r < t.rows; r++, row.a += t.a_row, row.c += t.ldc) lmul_rows<L, kPath, kRound, 1>(row);
+  } else {
+    if (t.rows == 4) return lmul_rows<L, kPath, kRound, 4>(t);
+    if (t.rows == 3) return lmul_rows<L, kPath, kRound, 3>(t);
+    if (t.rows == 2) return lmul_rows<L, kPath, kRound, 2>(t);
+    lmul_rows<L, kPath, kRound, 1>(t);
+  }
 }
 
 template <class L>

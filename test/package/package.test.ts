@@ -222,5 +222,5 @@ test('the published binary asks for no newer system than README says', () => {
     expect(number(newest), `${library} ${newest} is above ${floor}`).toBeLessThanOrEqual(number(floor));
   }
   expect(readme).toContain(`glibc ${floors.GLIBC}`);
-  expect(statSync(join(root, binary)).size).toBeLessThan(4 << 20);
+  expect(statSync(join(root, binary)).size).toBeLessThan(6 << 20);
 });
