@@ -161,7 +161,8 @@ inline void lmul_rows(const LmulTile& t) {
 
 template <class L, LmulPath kPath, bool kRound>
 void lmul_tile(const LmulTile& t) {
-  if constexpr (L::kLanes == 1) {  // without registers to fill, several rows at once are only more code: half a megabyte
+  if constexpr (L::kLanes ==
+                1) {  // without registers to fill, several rows at once are only more code: half a megabyte
     LmulTile row = t;
     row.rows = 1;
     for (size_t r = 0; r < t.rows; r++, row.a += t.a_row, row.c += t.ldc) lmul_rows<L, kPath, kRound, 1>(row);
