@@ -32,6 +32,7 @@
       "native/core/arena.cc",
       "native/core/cpu.cc",
       "native/core/memory.cc",
+      "native/core/seat.cc",
       "native/core/thread_pool.cc",
       "native/gemm/activation.cc",
       "native/gemm/activation_avx2.cc",

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "core/cpu.h"
+#include "core/seat.h"
 
 namespace lapidary {
 namespace {
@@ -41,11 +42,13 @@ constexpr uintptr_t kBegun = 1;
 struct alignas(64) Worker {
   std::atomic<uintptr_t> job{0};
   std::atomic<uint32_t> signal{0};  // counts changes of `job`; what sleepers wait on
+  Seat seat;
 
   bool offer(Job* offered) {
     uintptr_t idle = 0;
     if (!job.compare_exchange_strong(idle, reinterpret_cast<uintptr_t>(offered), std::memory_order_acq_rel))
       return false;
+    seat.keep_off_my_cpu();
     signal.fetch_add(1, std::memory_order_release);
     signal.notify_one();
     return true;
@@ -74,9 +77,11 @@ struct alignas(64) Worker {
 
   void loop() {
     for (;;) {
+      seat.note();
       wait_until([this] { return job.load(std::memory_order_acquire) != 0; });
       uintptr_t offered = job.load(std::memory_order_acquire);
       if (offered == 0 || !job.compare_exchange_strong(offered, offered | kBegun, std::memory_order_acq_rel)) continue;
+      seat.release();
       reinterpret_cast<Job*>(offered)->work();
       job.store(0, std::memory_order_release);
       signal.fetch_add(1, std::memory_order_release);
