@@ -1,10 +1,10 @@
 // Keeps a thread of the pool off the CPU of its caller.
 //
-// Linux wakes a thread on the CPU where it slept, and looks for an idle one only among those that share a cache. Where it
-// knows of no caches, as in many virtual machines (Firecracker's among them), a worker that slept on the CPU where its
-// caller runs now is woken behind it: it gets no time before the call is over, and the other CPUs stay idle, call
-// after call. So the caller forbids such a worker its own CPU before it wakes it, and the worker lifts that once it runs.
-// Elsewhere than on Linux this does nothing.
+// Linux wakes a thread on the CPU where it slept, and looks for an idle one only among those that share a cache. Where
+// it knows of no caches, as in many virtual machines (Firecracker's among them), a worker that slept on the CPU where
+// its caller runs now is woken behind it: it gets no time before the call is over, and the other CPUs stay idle, call
+// after call. So the caller forbids such a worker its own CPU before it wakes it, and the worker lifts that once it
+// runs. Elsewhere than on Linux this does nothing.
 #pragma once
 
 #include <atomic>
