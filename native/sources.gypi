@@ -42,6 +42,7 @@
       "native/gemm/bits_avx2.cc",
       "native/gemm/bits_avx512.cc",
       "native/gemm/bits_avx512vpop.cc",
+      "native/gemm/bits_neon.cc",
       "native/gemm/bits_portable.cc",
       "native/gemm/flat.cc",
       "native/gemm/gemm.cc",

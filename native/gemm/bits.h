@@ -75,13 +75,19 @@ void bits_2x16__avx2(const BitTile&);
 void bits_2x32__avx512(const BitTile&);
 void bits_8x32__avx512vpop(const BitTile&);
 #endif
+#if LAPIDARY_ARM64
+void bits_4x8__neon(const BitTile&);
+#endif
 
-inline constexpr KernelTable<BitKernel, 1 + 3 * LAPIDARY_X86> kBits = {{
+inline constexpr KernelTable<BitKernel, 1 + 3 * LAPIDARY_X86 + LAPIDARY_ARM64> kBits = {{
     {Isa::portable, {4, 8, bits_4x8__portable}},
 #if LAPIDARY_X86
     {Isa::avx2, {2, 16, bits_2x16__avx2}},
     {Isa::avx512, {2, 32, bits_2x32__avx512}},
     {Isa::avx512vpop, {8, 32, bits_8x32__avx512vpop}},
+#endif
+#if LAPIDARY_ARM64
+    {Isa::neon, {4, 8, bits_4x8__neon}},
 #endif
 }};
 

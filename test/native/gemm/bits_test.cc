@@ -10,7 +10,7 @@ using namespace lapidary;
 
 namespace {
 
-constexpr Isa kIsas[] = {Isa::portable, Isa::avx2, Isa::avx512, Isa::avx512vpop};
+constexpr Isa kIsas[] = {Isa::portable, Isa::avx2, Isa::avx512, Isa::avx512vpop, Isa::neon};
 constexpr BitEncoding kEncodings[] = {BitEncoding::natural, BitEncoding::twos, BitEncoding::bipolar};
 
 int64_t value(uint32_t code, int bits, BitEncoding encoding) {
