@@ -1,5 +1,5 @@
-// Popcount of bytes (cnt). Counts stay in bytes for 31 words, then go to the 32-bit sums by two pairwise additions. NEON is
-// part of every arm64 processor, so the file needs no region of its own.
+// Popcount of bytes (cnt). Counts stay in bytes for 31 words, then go to the 32-bit sums by two pairwise additions.
+// NEON is part of every arm64 processor, so the file needs no region of its own.
 //
 // Bound: and, cnt, add for 128 bits, at most four of them a cycle: 8 registers of counts, 8 of sums, 2 of B, 1 of A.
 #include "gemm/bits.h"
