@@ -5,6 +5,7 @@
 #include "core/arena.h"
 #include "core/checked.h"
 #include "core/each_part.h"
+#include "core/thread_pool.h"
 #include "gemm/blocked.h"
 #include "gemm/pack.h"
 #include "gemm/tuning.h"
@@ -28,8 +29,10 @@ constexpr size_t kDotRows = 6;
 constexpr size_t kDotDepth = 4096;
 // Columns and steps of the panels of a flat product: 128 KiB, read as stretches of 1 KiB.
 constexpr size_t kFlatColumns = 1024, kFlatSteps = 32;
-// Rows of bytes that a product on sums reads side by side: the most that WordSums takes.
-constexpr size_t kSumRows = 16;
+// Columns of a part of a product on sums: whole rows of B where they are not too long, since every page is looked up
+// and read ahead from its start again for each part. But enough parts for the threads: sums of integers are the same
+// however they are cut.
+constexpr size_t kLeastSumWidth = 512, kMostSumWidth = 4096;
 
 struct IntegerProduct {
   IntegerKind kind;
@@ -48,6 +51,14 @@ int32_t combine(int32_t alpha, int32_t sum, int32_t beta, int32_t before) {
   const uint32_t scaled = static_cast<uint32_t>(alpha) * static_cast<uint32_t>(sum);
   return static_cast<int32_t>(beta == 0 ? scaled
                                         : scaled + static_cast<uint32_t>(beta) * static_cast<uint32_t>(before));
+}
+
+// A row of C, or some of it.
+void write_row(const IntegerProduct& g, const int32_t* sums, size_t count, int32_t* c) {
+  if (g.alpha == 1 && g.beta == 0)
+    std::copy_n(sums, count, c);
+  else
+    for (size_t j = 0; j < count; j++) c[j] = combine(g.alpha, sums[j], g.beta, c[j]);
 }
 
 // Rows of bytes with k contiguous, each column of B or transposed A one row, to panels of steps. Through a square that
@@ -162,11 +173,16 @@ Status dot_product(const IntegerProduct& g, const IntegerKernels& kernels, bool 
       for (size_t p = 0; p < g.k; p += depth)
         dots(x + (p / depth * rows + top) * pitch, pitch, height, w.data + first * w.stride + p, w.stride, count,
              std::min(depth, g.k - p), sums, kDotColumns);
-      for (size_t i = 0; i < height; i++)
-        for (size_t j = 0; j < count; j++) {
-          int32_t& c = swapped ? g.c[(first + j) * g.ldc + top + i] : g.c[(top + i) * g.ldc + first + j];
-          c = combine(g.alpha, sums[i * kDotColumns + j], g.beta, c);
-        }
+      for (size_t i = 0; i < height; i++) {
+        const int32_t* row = sums + i * kDotColumns;
+        if (swapped)
+          for (size_t j = 0; j < count; j++) {
+            int32_t& c = g.c[(first + j) * g.ldc + top + i];
+            c = combine(g.alpha, row[j], g.beta, c);
+          }
+        else
+          write_row(g, row, count, g.c + (top + i) * g.ldc + first);
+      }
     }
     return Status::ok;
   });
@@ -219,33 +235,43 @@ Status flat_product(const IntegerProduct& g, const IntegerKernels& kernels, cons
   });
 }
 
-// Few rows of A against rows of B as they lie: a few lines of B at a time are widened, and serve all rows.
-Status sum_product(const IntegerProduct& g, const IntegerKernels& kernels, const Context& context) {
-  const size_t steps = ceil_div(g.k, values_of(kernels.form));
+// Few rows of A against rows of B as they lie: a few lines of B at a time are widened or interleaved, and serve all
+// rows.
+Status sum_product(const IntegerProduct& g, const IntegerKernels& kernels, const int32_t* term,
+                   const Context& context) {
+  const auto sums = kernels.sums[static_cast<size_t>(g.kind)];
+  const size_t depth = g.m <= kSumFew ? kernels.few_depth : kernels.depth;
+  const size_t values = values_of(kernels.form), steps = ceil_div(g.k, values);
+  // An odd number of cache lines: the rows fall into different sets of the cache.
+  const size_t pitch = (ceil_div(steps * sizeof(int32_t), kAlignment) | 1) * kAlignment / sizeof(int32_t);
   ArenaFrame shared;
   uint8_t* straight = shared.take<uint8_t>(g.a.transposed ? g.m * g.k : 0);
-  int32_t* a = shared.take<int32_t>(g.m * steps);
+  int32_t* a = shared.take<int32_t>(g.m * pitch);
   if (straight == nullptr || a == nullptr) return Status::out_of_memory;
   if (g.a.transposed) copy_rows(g.a, g.m, g.k, straight, g.k);
   kernels.pack_rows(g.a.transposed ? straight : g.a.data, g.a.transposed ? g.k : g.a.stride, g.m, g.k, 0,
-                    signed_a(g.kind), a, steps);
+                    signed_a(g.kind), a, pitch);
 
-  const size_t cols = std::clamp(ceil_div(g.n, 4 * kernels.nr) * kernels.nr, kernels.nr, kFlatColumns);
+  const size_t fair = ceil_div(ceil_div(g.n, thread_count()), kSumColumns) * kSumColumns;
+  const size_t cols = std::clamp(fair, kLeastSumWidth, kMostSumWidth);
   return each_part(ceil_div(g.n, cols), worth_threads(g.n, g.k), context, [&](size_t part) {
-    ArenaFrame scratch;
-    int32_t* y = scratch.take<int32_t>(g.m * cols);
-    if (y == nullptr) return Status::out_of_memory;
-    std::fill_n(y, g.m * cols, 0);
     const size_t first = part * cols, width = std::min(cols, g.n - first);
-    for (size_t p = 0; p < g.k; p += kSumRows) {
+    const size_t groups = ceil_div(width, kSumColumns), group = g.m * kSumColumns;
+    ArenaFrame scratch;
+    int32_t* y = scratch.take<int32_t>(groups * group);
+    if (y == nullptr) return Status::out_of_memory;
+    for (size_t q = 0; q < groups; q++)
+      for (size_t i = 0; i < g.m; i++)
+        std::fill_n(y + q * group + i * kSumColumns, kSumColumns, term == nullptr ? 0 : term[i]);
+    for (size_t p = 0; p < g.k; p += depth) {
       if (p % 1024 == 0 && context.cancelled()) return Status::aborted;
-      kernels.sums(a + p / values_of(kernels.form), steps, g.m, g.b.data + p * g.b.stride + first, g.b.stride,
-                   signed_b(g.kind), std::min(kSumRows, g.k - p), width, y, cols, p + kSumRows < g.k);
+      sums(a + p / values, pitch, g.m, g.b.data + p * g.b.stride + first, g.b.stride, term == nullptr ? 0 : 0x80,
+           std::min(depth, g.k - p), width, y, p + depth < g.k);
     }
     for (size_t i = 0; i < g.m; i++)
-      for (size_t j = 0; j < width; j++) {
-        int32_t& c = g.c[i * g.ldc + first + j];
-        c = combine(g.alpha, y[i * cols + j], g.beta, c);
+      for (size_t q = 0; q < groups; q++) {
+        const size_t j = q * kSumColumns;
+        write_row(g, y + q * group + i * kSumColumns, std::min(kSumColumns, width - j), g.c + i * g.ldc + first + j);
       }
     return Status::ok;
   });
@@ -271,13 +297,14 @@ Status integer_gemm(IntegerKind kind, size_t m, size_t n, size_t k, int32_t alph
     if (route == Route::dot && !dots) route = m <= kFewRows ? Route::flat : Route::blocked;
   }
   if (route == Route::dot) return dot_product(g, kernels, false, context);
-  if (route == Route::flat && !b.transposed && kernels.sums != nullptr) return sum_product(g, kernels, context);
 
   const bool raised = kind == IntegerKind::i8i8 && kernels.form == StepForm::bytes;
   ArenaFrame scratch;
   int32_t* term = scratch.take<int32_t>(raised ? m : 0);
   if (term == nullptr) return Status::out_of_memory;
   if (raised) raised_terms(a, m, k, term);
+  if (route == Route::flat && !b.transposed && kernels.depth > 0)
+    return sum_product(g, kernels, raised ? term : nullptr, context);
   const ByteA left{kernels, a, signed_a(kind), k};
   const ByteB right{kernels, b, signed_b(kind), static_cast<uint8_t>(raised ? 0x80 : 0), k};
   if (route == Route::flat) return flat_product(g, kernels, left, right, raised ? term : nullptr, context);

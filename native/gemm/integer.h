@@ -65,12 +65,15 @@ using PackByteRows = void (*)(const std::uint8_t* x, std::size_t stride, std::si
 using PackBytePanels = void (*)(const std::uint8_t* x, std::size_t stride, std::size_t k, std::size_t width,
                                 std::size_t panel, std::uint8_t flip, bool is_signed, std::int32_t* out);
 
-// y[i·ldy + j] += Σ_s a[i·a_pitch + s]·(b[2s·stride + j], b[(2s + 1)·stride + j]) for rows of steps of words and `k`
-// ≤ 16 rows of bytes, `width` of each, as they lie in memory; an odd last row has a zero beside it in a. Reads exactly
-// those values. `ahead`: the next k rows are asked for meanwhile.
-using WordSums = void (*)(const std::int32_t* a, std::size_t a_pitch, std::size_t rows, const std::uint8_t* b,
-                          std::size_t stride, bool is_signed, std::size_t k, std::size_t width, std::int32_t* y,
-                          std::size_t ldy, bool ahead);
+// Σ_p a[i,p]·b[p·stride + j] added to the sums y, for rows a of steps, packed by PackByteRows, and k ≤ 16 rows of
+// bytes, `width` of each, as they lie in memory; an odd last row has a zero beside it in a. Reads exactly those values
+// of b. y holds one group of kSumColumns columns after the other, the sums of all rows in each: rows a power of two
+// apart would push each other out of the cache. Within a row of a group their order is the kernel's own while `more`
+// rows of b are to follow; those next k may be asked for meanwhile. flip as above.
+using StraightSums = void (*)(const std::int32_t* a, std::size_t a_pitch, std::size_t rows, const std::uint8_t* b,
+                              std::size_t stride, std::uint8_t flip, std::size_t k, std::size_t width, std::int32_t* y,
+                              bool more);
+inline constexpr std::size_t kSumColumns = 64, kSumFew = 4;
 
 struct IntegerKernels {
   StepForm form;
@@ -81,7 +84,10 @@ struct IntegerKernels {
   PackByteRows pack_rows;
   PackBytePanels pack_panels;
   Blocks blocks = kDeepBlocks;
-  WordSums sums = nullptr;  // where few rows against a B that lies straight need no panels
+  // Where few rows against a B that lies straight need no panels: the sums, and rows of B that they take at a time for
+  // up to kSumFew rows of A and for more. 0: there are none.
+  StraightSums sums[kIntegerKinds] = {};
+  std::size_t few_depth = 0, depth = 0;
 };
 
 const IntegerKernels& integer_kernels__portable();

@@ -128,7 +128,7 @@ void pack_panels(const uint8_t* x, size_t stride, size_t k, size_t width, size_t
 
 // Columns that are widened together: a line of each row is read once, whole, since rows a power of two apart fall into
 // one set of the cache. 16 rows of them are 2 KiB of words.
-constexpr size_t kWovenColumns = 64, kWovenRows = 16;
+constexpr size_t kWovenColumns = kSumColumns, kWovenRows = 16;
 
 // k ≤ 16 rows of up to 64 columns as pairs of words, out[s·64 + j]; columns from the width on are not written.
 template <bool kSigned>
@@ -147,8 +147,7 @@ void weave(const uint8_t* b, size_t stride, size_t k, size_t width, int32_t* out
 }
 
 template <int kRows>
-void woven_sums(const int32_t* a, size_t a_pitch, const int32_t* woven, size_t steps, size_t width, int32_t* y,
-                size_t ldy) {
+void woven_sums(const int32_t* a, size_t a_pitch, const int32_t* woven, size_t steps, size_t width, int32_t* y) {
   for (size_t j = 0; j < width; j += 16) {
     const bool whole = width - j >= 16;
     const int count = whole ? 16 : static_cast<int>(width - j);
@@ -166,7 +165,7 @@ void woven_sums(const int32_t* a, size_t a_pitch, const int32_t* woven, size_t s
     }
 #pragma GCC unroll 4
     for (int i = 0; i < kRows; i++) {
-      int32_t* to = y + static_cast<size_t>(i) * ldy + j;
+      int32_t* to = y + static_cast<size_t>(i) * kWovenColumns + j;
       if (whole) {
         I16::store(to, I16::add(I16::load(to), sum[i][0]));
         I16::store(to + 8, I16::add(I16::load(to + 8), sum[i][1]));
@@ -180,30 +179,25 @@ void woven_sums(const int32_t* a, size_t a_pitch, const int32_t* woven, size_t s
 }
 
 template <bool kSigned>
-void word_sums_of(const int32_t* a, size_t a_pitch, size_t rows, const uint8_t* b, size_t stride, size_t k,
-                  size_t width, int32_t* y, size_t ldy, bool ahead) {
+void word_sums(const int32_t* a, size_t a_pitch, size_t rows, const uint8_t* b, size_t stride, uint8_t, size_t k,
+               size_t width, int32_t* y, bool more) {
   alignas(64) int32_t woven[kWovenColumns * kWovenRows / 2];
   const size_t steps = (k + 1) / 2;
-  for (size_t j = 0; j < width; j += kWovenColumns) {
+  for (size_t j = 0; j < width; j += kWovenColumns, y += rows * kWovenColumns) {
     const size_t count = width - j < kWovenColumns ? width - j : kWovenColumns;
     weave<kSigned>(b + j, stride, k, count, woven);
     // To the second-level cache: in the first they would push each other out.
-    for (size_t p = 0; ahead && p < k; p++)
+    for (size_t p = 0; more && p < k; p++)
       _mm_prefetch(reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(b) + (k + p) * stride + j),
                    _MM_HINT_T1);
     size_t i = 0;
-    for (; i + 4 <= rows; i += 4) woven_sums<4>(a + i * a_pitch, a_pitch, woven, steps, count, y + i * ldy + j, ldy);
+    for (; i + 4 <= rows; i += 4) woven_sums<4>(a + i * a_pitch, a_pitch, woven, steps, count, y + i * kWovenColumns);
     const int32_t* from = a + i * a_pitch;
-    int32_t* to = y + i * ldy + j;
-    if (rows - i == 3) woven_sums<3>(from, a_pitch, woven, steps, count, to, ldy);
-    if (rows - i == 2) woven_sums<2>(from, a_pitch, woven, steps, count, to, ldy);
-    if (rows - i == 1) woven_sums<1>(from, a_pitch, woven, steps, count, to, ldy);
+    int32_t* to = y + i * kWovenColumns;
+    if (rows - i == 3) woven_sums<3>(from, a_pitch, woven, steps, count, to);
+    if (rows - i == 2) woven_sums<2>(from, a_pitch, woven, steps, count, to);
+    if (rows - i == 1) woven_sums<1>(from, a_pitch, woven, steps, count, to);
   }
-}
-
-void word_sums(const int32_t* a, size_t a_pitch, size_t rows, const uint8_t* b, size_t stride, bool is_signed, size_t k,
-               size_t width, int32_t* y, size_t ldy, bool ahead) {
-  (is_signed ? word_sums_of<true> : word_sums_of<false>)(a, a_pitch, rows, b, stride, k, width, y, ldy, ahead);
 }
 
 constexpr IntegerKernels kKernels = {
@@ -216,7 +210,9 @@ constexpr IntegerKernels kKernels = {
     pack_rows,
     pack_panels,
     kNearBlocks,
-    word_sums,
+    {word_sums<true>, word_sums<true>, word_sums<false>},
+    kWovenRows,
+    kWovenRows,
 };
 
 }  // namespace

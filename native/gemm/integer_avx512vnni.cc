@@ -78,42 +78,151 @@ void pack_rows(const uint8_t* x, size_t stride, size_t count, size_t k, uint8_t 
   }
 }
 
-// Four rows of 32 columns become 32 steps.
+// Four rows of 64 columns, their bytes interleaved, are four vectors of steps. Unpacking works within 128 bits: lane l
+// of vector v gets the columns 16l + 4v to 16l + 4v + 3.
+inline void interleave(__m512i (&r)[4]) {
+  const __m512i a = _mm512_unpacklo_epi8(r[0], r[1]), b = _mm512_unpacklo_epi8(r[2], r[3]);
+  const __m512i c = _mm512_unpackhi_epi8(r[0], r[1]), d = _mm512_unpackhi_epi8(r[2], r[3]);
+  r[0] = _mm512_unpacklo_epi16(a, b);
+  r[1] = _mm512_unpackhi_epi16(a, b);
+  r[2] = _mm512_unpacklo_epi16(c, d);
+  r[3] = _mm512_unpackhi_epi16(c, d);
+}
+
+// The columns of x, or zeros where the row is not among the first k.
+inline __m512i load_row(const uint8_t* x, size_t stride, size_t row, size_t k, __mmask64 columns) {
+  return row < k ? _mm512_maskz_loadu_epi8(columns, x + row * stride) : _mm512_setzero_si512();
+}
+inline __mmask64 columns_of(size_t width) { return first64(static_cast<int>(width < 64 ? width : 64)); }
+
+// panel is nr = 32 or mr = 14. Fours of columns are put apart first, so that vector v gets the columns 16v to 16v + 15.
 void pack_panels(const uint8_t* x, size_t stride, size_t k, size_t width, size_t panel, uint8_t flip, bool,
                  int32_t* out) {
-  const __m256i flips = _mm256_set1_epi8(static_cast<char>(flip));
-  const size_t steps = (k + 3) / 4;
-  const __mmask32 all = panel >= 32 ? ~__mmask32{0} : (__mmask32{1} << panel) - 1;
-  const auto stored = [](size_t from, size_t panel_width) {
-    return static_cast<__mmask8>(panel_width >= from + 8 ? 0xff
-                                 : panel_width <= from   ? 0
-                                                         : (1u << (panel_width - from)) - 1);
+  const __m512i flips = _mm512_set1_epi8(static_cast<char>(flip));
+  const __m512i apart = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const auto to_steps = [&](__m512i(&r)[4]) {
+#pragma GCC unroll 4
+    for (int q = 0; q < 4; q++) r[q] = _mm512_permutexvar_epi32(apart, _mm512_xor_si512(r[q], flips));
+    interleave(r);
   };
-  const __mmask8 store0 = stored(0, panel), store1 = stored(8, panel), store2 = stored(16, panel),
-                 store3 = stored(24, panel);
-  for (size_t s = 0; s < steps; s++) {
-    const uint8_t* row = x + 4 * s * stride;
-    const size_t rows = k - 4 * s;
-    for (size_t j = 0; j < width; j += panel) {
-      const size_t w = width - j;
-      const __mmask32 columns = w >= panel ? all : (__mmask32{1} << w) - 1;
-      __m256i r[4];
-      for (size_t q = 4; q < 8; q++)  // the hardware does not read ahead over short stretches of many rows
-        _mm_prefetch(reinterpret_cast<const char*>(row + q * stride + j), _MM_HINT_T0);
-      for (size_t q = 0; q < 4; q++)
-        r[q] = q < rows ? _mm256_maskz_loadu_epi8(columns, row + q * stride + j) : _mm256_setzero_si256();
-      const __m256i a = _mm256_unpacklo_epi8(r[0], r[1]), b = _mm256_unpackhi_epi8(r[0], r[1]);
-      const __m256i c = _mm256_unpacklo_epi8(r[2], r[3]), d = _mm256_unpackhi_epi8(r[2], r[3]);
-      const __m256i e = _mm256_xor_si256(_mm256_unpacklo_epi16(a, c), flips);
-      const __m256i f = _mm256_xor_si256(_mm256_unpackhi_epi16(a, c), flips);
-      const __m256i g = _mm256_xor_si256(_mm256_unpacklo_epi16(b, d), flips);
-      const __m256i h = _mm256_xor_si256(_mm256_unpackhi_epi16(b, d), flips);
-      int32_t* to = out + j * steps + s * panel;
-      _mm256_mask_storeu_epi32(to, store0, _mm256_permute2x128_si256(e, f, 0x20));
-      _mm256_mask_storeu_epi32(to + 8, store1, _mm256_permute2x128_si256(g, h, 0x20));
-      _mm256_mask_storeu_epi32(to + 16, store2, _mm256_permute2x128_si256(e, f, 0x31));
-      _mm256_mask_storeu_epi32(to + 24, store3, _mm256_permute2x128_si256(g, h, 0x31));
+  const size_t pitch = (k + 3) / 4 * panel;
+  const __mmask16 low = static_cast<__mmask16>(panel < 16 ? (1u << panel) - 1 : 0xffff);
+  for (size_t p = 0; p < k; p += 4, x += 4 * stride, out += panel) {
+    int32_t* to = out;
+    size_t j = 0;
+    if (panel == 32 && k - p >= 4)
+      for (; j + 64 <= width; j += 64, to += 2 * pitch) {
+        __m512i r[4];
+#pragma GCC unroll 4
+        for (size_t q = 0; q < 4; q++) r[q] = _mm512_loadu_si512(x + q * stride + j);
+        to_steps(r);
+        _mm512_storeu_si512(to, r[0]);
+        _mm512_storeu_si512(to + 16, r[1]);
+        _mm512_storeu_si512(to + pitch, r[2]);
+        _mm512_storeu_si512(to + pitch + 16, r[3]);
+      }
+    for (; j < width; j += panel, to += pitch) {
+      __m512i r[4];
+      const __mmask64 columns = columns_of(width - j < panel ? width - j : panel);
+#pragma GCC unroll 4
+      for (size_t q = 0; q < 4; q++) r[q] = load_row(x + j, stride, q, k - p, columns);
+      to_steps(r);
+      _mm512_mask_storeu_epi32(to, low, r[0]);
+      if (panel == 32) _mm512_storeu_si512(to + 16, r[1]);
     }
+  }
+}
+
+// Few rows of A against B as it lies. A line of each of a few rows of B is read once and interleaved to steps, which
+// all rows of A meet; up to four of these take all vectors of steps, more of them two at a time, as registers go. 8
+// rows are as many as stay in their one set of the first-level cache where they lie a power of two apart; only with
+// more rows of A the reading and writing of their sums weighs more.
+constexpr size_t kFewDepth = 8, kDepth = 16;
+
+// k ≤ 16 rows of up to 64 columns as steps, out[s·64 + 16v + lane]; zero past the width and k.
+inline void weave(const uint8_t* b, size_t stride, size_t k, size_t width, __m512i flips, int32_t* out) {
+  const bool whole = width >= kSumColumns;
+  for (size_t p = 0; p < k; p += 4, out += kSumColumns) {
+    __m512i r[4];
+    if (whole && p + 4 <= k) {
+#pragma GCC unroll 4
+      for (size_t q = 0; q < 4; q++) r[q] = _mm512_loadu_si512(b + (p + q) * stride);
+    } else {
+#pragma GCC unroll 4
+      for (size_t q = 0; q < 4; q++) r[q] = load_row(b, stride, p + q, k, columns_of(width));
+    }
+#pragma GCC unroll 4
+    for (int q = 0; q < 4; q++) r[q] = _mm512_xor_si512(r[q], flips);
+    interleave(r);
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; v++) _mm512_store_si512(out + v * 16, r[v]);
+  }
+}
+
+template <bool kASigned, int kRows, int kVecs>
+inline void woven_sums(const int32_t* a, size_t a_pitch, const int32_t* woven, size_t steps, int32_t* y) {
+  using S = Bytes<kASigned>;
+  __m512i sum[kRows][kVecs];
+#pragma GCC unroll 8
+  for (int i = 0; i < kRows; i++)
+#pragma GCC unroll 4
+    for (int v = 0; v < kVecs; v++) sum[i][v] = S::load(y + i * 64 + v * 16);
+  for (size_t s = 0; s < steps; s++, a++, woven += kSumColumns) {
+    __m512i w[kVecs];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVecs; v++) w[v] = S::load(woven + v * 16);
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; i++) {
+      const __m512i x = S::broadcast(a + static_cast<size_t>(i) * a_pitch);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVecs; v++) sum[i][v] = S::step(x, w[v], sum[i][v]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < kRows; i++)
+#pragma GCC unroll 4
+    for (int v = 0; v < kVecs; v++) S::store(y + i * 64 + v * 16, sum[i][v]);
+}
+
+template <bool kASigned, int kRows>
+inline void sums_of_rows(const int32_t* a, size_t a_pitch, size_t rows, const int32_t* woven, size_t steps,
+                         int32_t* y) {
+  if constexpr (kRows > 1)
+    if (rows < kRows) return sums_of_rows<kASigned, kRows - 1>(a, a_pitch, rows, woven, steps, y);
+  if constexpr (kRows <= 4) {
+    woven_sums<kASigned, kRows, 4>(a, a_pitch, woven, steps, y);
+  } else {
+    woven_sums<kASigned, kRows, 2>(a, a_pitch, woven, steps, y);
+    woven_sums<kASigned, kRows, 2>(a, a_pitch, woven + 32, steps, y + 32);
+  }
+}
+
+// From interleave's order of the columns to their own: 4 × 4 lanes of 128 bits are turned.
+inline void order_sums(int32_t* y) {
+  const __m512i a = _mm512_loadu_si512(y), b = _mm512_loadu_si512(y + 16);
+  const __m512i c = _mm512_loadu_si512(y + 32), d = _mm512_loadu_si512(y + 48);
+  const __m512i ab = _mm512_shuffle_i32x4(a, b, 0x44), cd = _mm512_shuffle_i32x4(c, d, 0x44);
+  const __m512i ef = _mm512_shuffle_i32x4(a, b, 0xee), gh = _mm512_shuffle_i32x4(c, d, 0xee);
+  _mm512_storeu_si512(y, _mm512_shuffle_i32x4(ab, cd, 0x88));
+  _mm512_storeu_si512(y + 16, _mm512_shuffle_i32x4(ab, cd, 0xdd));
+  _mm512_storeu_si512(y + 32, _mm512_shuffle_i32x4(ef, gh, 0x88));
+  _mm512_storeu_si512(y + 48, _mm512_shuffle_i32x4(ef, gh, 0xdd));
+}
+
+template <bool kASigned>
+void byte_sums(const int32_t* a, size_t a_pitch, size_t rows, const uint8_t* b, size_t stride, uint8_t flip, size_t k,
+               size_t width, int32_t* y, bool more) {
+  const __m512i flips = _mm512_set1_epi8(static_cast<char>(flip));
+  const size_t steps = (k + 3) / 4;
+  alignas(64) int32_t woven[kSumColumns * kDepth / 4];
+  for (size_t j = 0; j < width; j += kSumColumns, y += rows * kSumColumns) {
+    weave(b + j, stride, k, width - j, flips, woven);
+    for (size_t i = 0, left = (rows + 7) / 8; left > 0; left--) {
+      const size_t count = (rows - i + left - 1) / left;  // nearly equal
+      sums_of_rows<kASigned, 8>(a + i * a_pitch, a_pitch, count, woven, steps, y + i * kSumColumns);
+      i += count;
+    }
+    for (size_t i = 0; !more && i < rows; i++) order_sums(y + i * kSumColumns);
   }
 }
 
@@ -126,6 +235,10 @@ constexpr IntegerKernels kKernels = {
     true,
     pack_rows,
     pack_panels,
+    kDeepBlocks,
+    {byte_sums<false>, byte_sums<true>, byte_sums<true>},
+    kFewDepth,
+    kDepth,
 };
 
 }  // namespace
