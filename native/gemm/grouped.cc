@@ -1,11 +1,13 @@
 #include "gemm/grouped.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include "core/arena.h"
 #include "core/checked.h"
 #include "core/each_part.h"
+#include "core/thread_pool.h"
 
 namespace lapidary {
 namespace {
@@ -13,50 +15,79 @@ namespace {
 // Kept weights in one part, which stay in the second-level cache for all rows of x, and from which on a second thread
 // saves more than it costs to wake.
 constexpr size_t kPartValues = size_t{1} << 15, kParallelValues = size_t{1} << 18;
+// Indices that are looked through in one part.
+constexpr size_t kPartIndices = size_t{1} << 15;
 
-bool well_formed(const GroupedView& w) {
+bool well_formed(const GroupedView& w, const GroupedKernels& kernels) {
   if (w.indptr[0] != 0 || w.indptr[w.rows] != w.count) return false;
   for (size_t i = 0; i < w.rows; i++)
     if (w.indptr[i] > w.indptr[i + 1]) return false;
+  if (w.count == 0) return true;
   const size_t groups = ceil_div(w.cols, w.size);
-  uint32_t largest = 0;
-  for (size_t g = 0; g < w.count; g++) largest = std::max(largest, w.index[g]);
-  return w.count == 0 || (largest < groups && groups < size_t{1} << 31);
+  std::atomic<bool> right{groups < size_t{1} << 31};
+  const auto check = [&](size_t part) {
+    const size_t first = part * kPartIndices, count = std::min(kPartIndices, w.count - first);
+    if (kernels.largest(w.index + first, count) >= groups) right.store(false, std::memory_order_relaxed);
+  };
+  const size_t parts = ceil_div(w.count, kPartIndices);
+  if (w.count * w.size < kParallelValues)
+    for (size_t part = 0; part < parts; part++) check(part);
+  else
+    parallel_for(parts, check);
+  return right;
+}
+
+// Each token of x with `pitch` values for each group of `size` columns, those that are none 0, and in each chunk of
+// them the columns in this order.
+void lay_out(const float* x, size_t tokens, const GroupedView& w, size_t pitch, const ChunkOrder& order, float* to) {
+  const size_t groups = ceil_div(w.cols, w.size);
+  std::fill(to, to + tokens * groups * pitch, 0.0f);
+  for (size_t t = 0; t < tokens; t++, x += w.cols)
+    for (size_t g = 0; g < groups; g++, to += pitch) {
+      const size_t first = g * w.size, width = std::min(w.size, w.cols - first);
+      if (&order == &kInOrder) {
+        std::memcpy(to, x + first, width * sizeof(float));
+        continue;
+      }
+      for (size_t c = 0; c < width; c += kCodeChunk)
+        for (size_t place = 0; place < kCodeChunk; place++)
+          if (c + order[place] < width) to[c + place] = x[first + c + order[place]];
+    }
 }
 
 }  // namespace
 
 Status grouped_linear(const float* x, size_t tokens, const GroupedView& w, float* y, const Context& context) {
-  if (!well_formed(w)) return Status::bad_structure;
+  const GroupedKernels kernels = kGrouped.pick();
+  if (!well_formed(w, kernels)) return Status::bad_structure;
   if (tokens == 0 || w.rows == 0) return Status::ok;
   std::fill(y, y + tokens * w.rows, 0.0f);
   if (w.count == 0) return Status::ok;
 
-  // The last group may reach past the last column: x is then copied with zeros behind each row.
-  const size_t stride = ceil_div(w.cols, w.size) * w.size;
+  // Codes take x in chunks; and of any values the last group may reach past the last column.
+  const bool coded = w.values == nullptr;
+  const size_t groups = ceil_div(w.cols, w.size), pitch = coded ? ceil_div(w.size, kCodeChunk) * kCodeChunk : w.size;
+  const bool in_place = !coded && groups * w.size == w.cols;
   const size_t each = std::max<size_t>(1, kPartValues / w.size), parts = ceil_div(w.count, each);
-  ArenaFrame scratch;
-  const auto x_length = checked_mul(tokens, stride == w.cols ? 0 : stride);
+  const auto stride = checked_mul(groups, pitch);
+  const auto x_length = stride ? checked_mul(tokens, in_place ? 0 : *stride) : stride;
   const auto head_length = checked_mul(tokens, parts);
-  float* padded = x_length ? scratch.take<float>(*x_length) : nullptr;
+  ArenaFrame scratch;
+  float* laid = x_length ? scratch.take<float>(*x_length) : nullptr;
   float* heads = head_length ? scratch.take<float>(*head_length) : nullptr;
-  if (padded == nullptr || heads == nullptr) return Status::out_of_memory;
-  if (stride != w.cols) {
-    for (size_t t = 0; t < tokens; t++) {
-      std::memcpy(padded + t * stride, x + t * w.cols, w.cols * sizeof(float));
-      std::fill(padded + t * stride + w.cols, padded + (t + 1) * stride, 0.0f);
-    }
-    x = padded;
+  if (laid == nullptr || heads == nullptr) return Status::out_of_memory;
+  if (!in_place) {
+    lay_out(x, tokens, w, pitch, w.nibbles != nullptr ? *kernels.nibble_order : kInOrder, laid);
+    x = laid;
   }
 
-  const GroupedKernels kernels = kGrouped.pick();
   const auto dot = [&](size_t first, size_t count, const float* row) {
     const uint32_t* index = w.index + first;
     if (w.codes != nullptr)
-      return kernels.dot_codes(w.codes + first * w.size, w.scales + first, index, count, w.size, row);
+      return kernels.dot_bytes({w.codes + first * w.size, nullptr, w.scales + first, index, count, w.size, row});
     if (w.nibbles != nullptr)
-      return kernels.dot_nibbles(w.nibbles + first * ceil_div(w.size, 2), w.zeros + first, w.scales + first, index,
-                                 count, w.size, row);
+      return kernels.dot_nibbles(
+          {w.nibbles + first * ceil_div(w.size, 2), w.zeros + first, w.scales + first, index, count, w.size, row});
     return w.size == 1 ? kernels.dot_singles(w.values + first, index, count, row)
                        : kernels.dot(w.values + first * w.size, index, count, w.size, row);
   };
@@ -70,7 +101,7 @@ Status grouped_linear(const float* x, size_t tokens, const GroupedView& w, float
     const size_t first = part * each, end = std::min(first + each, w.count), first_row = row_of(first);
     for (size_t t = 0; t < tokens; t++) {
       if (context.cancelled()) return Status::aborted;
-      const float* row = x + t * stride;
+      const float* row = x + t * *stride;
       heads[t * parts + part] = 0;
       size_t i = first_row;
       for (size_t g = first; g < end; i++) {

@@ -39,44 +39,67 @@ struct GroupedView {
 // enough to stay in the second-level cache for all rows of x.
 Status grouped_linear(const float* x, std::size_t tokens, const GroupedView& w, float* y, const Context& context);
 
-// Σ over `count` groups of value·x of a row; x may be read to the end of each group. Reads exactly the groups.
+// Codes are multiplied 16 columns at a time. x is copied for them: each group of it takes whole chunks, with zeros
+// behind its columns, and the columns of a chunk stand in the order that unpacking brings.
+inline constexpr std::size_t kCodeChunk = 16;
+using ChunkOrder = std::uint8_t[kCodeChunk];  // column of each place
+inline constexpr ChunkOrder kInOrder = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+// Words of 32 bits by turns from the lower and the upper half of 64.
+inline constexpr ChunkOrder kByTurns = {0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15};
+
+// Groups of one row, and all of a row of x.
+template <class Codes>
+struct GroupRun {
+  const Codes* codes;
+  const std::uint8_t* zeros;  // of 4-bit codes
+  const float* scales;
+  const std::uint32_t* index;
+  std::size_t count, size;
+  const float* x;
+};
+using ByteRun = GroupRun<std::int8_t>;
+using NibbleRun = GroupRun<std::uint8_t>;
+
+// Σ over the groups of value·x; x of dot may be read to the end of each group, that of dot_bytes and dot_nibbles is the
+// copy. Reads exactly the groups.
 struct GroupedKernels {
   float (*dot)(const float* values, const std::uint32_t* index, std::size_t count, std::size_t size, const float* x);
-  float (*dot_codes)(const std::int8_t* codes, const float* scales, const std::uint32_t* index, std::size_t count,
-                     std::size_t size, const float* x);
-  float (*dot_nibbles)(const std::uint8_t* nibbles, const std::uint8_t* zeros, const float* scales,
-                       const std::uint32_t* index, std::size_t count, std::size_t size, const float* x);
+  float (*dot_bytes)(const ByteRun&);
+  float (*dot_nibbles)(const NibbleRun&);
   float (*dot_singles)(const float* values, const std::uint32_t* index, std::size_t count, const float* x);
+  std::uint32_t (*largest)(const std::uint32_t* index, std::size_t count);
+  const ChunkOrder* nibble_order;
 };
 
 float grouped_dot_f32__portable(const float*, const std::uint32_t*, std::size_t, std::size_t, const float*);
-float grouped_dot_i8__portable(const std::int8_t*, const float*, const std::uint32_t*, std::size_t, std::size_t,
-                               const float*);
-float grouped_dot_i4__portable(const std::uint8_t*, const std::uint8_t*, const float*, const std::uint32_t*,
-                               std::size_t, std::size_t, const float*);
+float grouped_dot_i8__portable(const ByteRun&);
+float grouped_dot_i4__portable(const NibbleRun&);
 float grouped_single_f32__portable(const float*, const std::uint32_t*, std::size_t, const float*);
+std::uint32_t grouped_largest_u32__portable(const std::uint32_t*, std::size_t);
 #if LAPIDARY_X86
 float grouped_dot_f32_8__avx2(const float*, const std::uint32_t*, std::size_t, std::size_t, const float*);
-float grouped_dot_i8_8__avx2(const std::int8_t*, const float*, const std::uint32_t*, std::size_t, std::size_t,
-                             const float*);
-float grouped_dot_i4_16__avx2(const std::uint8_t*, const std::uint8_t*, const float*, const std::uint32_t*, std::size_t,
-                              std::size_t, const float*);
+float grouped_dot_i8_8__avx2(const ByteRun&);
+float grouped_dot_i4_8__avx2(const NibbleRun&);
 float grouped_single_f32_8__avx2(const float*, const std::uint32_t*, std::size_t, const float*);
+std::uint32_t grouped_largest_u32_8__avx2(const std::uint32_t*, std::size_t);
 float grouped_dot_f32_16__avx512(const float*, const std::uint32_t*, std::size_t, std::size_t, const float*);
-float grouped_dot_i8_16__avx512(const std::int8_t*, const float*, const std::uint32_t*, std::size_t, std::size_t,
-                                const float*);
-float grouped_dot_i4_16__avx512(const std::uint8_t*, const std::uint8_t*, const float*, const std::uint32_t*,
-                                std::size_t, std::size_t, const float*);
+float grouped_dot_i8_16__avx512(const ByteRun&);
+float grouped_dot_i4_16__avx512(const NibbleRun&);
 float grouped_single_f32_16__avx512(const float*, const std::uint32_t*, std::size_t, const float*);
+std::uint32_t grouped_largest_u32_16__avx512(const std::uint32_t*, std::size_t);
 #endif
 
 inline constexpr KernelTable<GroupedKernels, 1 + 2 * LAPIDARY_X86> kGrouped = {{
     {Isa::portable,
-     {grouped_dot_f32__portable, grouped_dot_i8__portable, grouped_dot_i4__portable, grouped_single_f32__portable}},
+     {grouped_dot_f32__portable, grouped_dot_i8__portable, grouped_dot_i4__portable, grouped_single_f32__portable,
+      grouped_largest_u32__portable, &kInOrder}},
 #if LAPIDARY_X86
-    {Isa::avx2, {grouped_dot_f32_8__avx2, grouped_dot_i8_8__avx2, grouped_dot_i4_16__avx2, grouped_single_f32_8__avx2}},
+    {Isa::avx2,
+     {grouped_dot_f32_8__avx2, grouped_dot_i8_8__avx2, grouped_dot_i4_8__avx2, grouped_single_f32_8__avx2,
+      grouped_largest_u32_8__avx2, &kInOrder}},
     {Isa::avx512,
-     {grouped_dot_f32_16__avx512, grouped_dot_i8_16__avx512, grouped_dot_i4_16__avx512, grouped_single_f32_16__avx512}},
+     {grouped_dot_f32_16__avx512, grouped_dot_i8_16__avx512, grouped_dot_i4_16__avx512, grouped_single_f32_16__avx512,
+      grouped_largest_u32_16__avx512, &kByTurns}},
 #endif
 }};
 

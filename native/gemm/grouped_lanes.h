@@ -1,15 +1,9 @@
-// The text of the kernels of grouped weights, written once over F32 of core/*_lanes.h and Bytes, Nibbles and Gather of
-// the file: Bytes::load(p) widens kLanes codes, Bytes::load(n, p) the first n of them; Nibbles::add(sums, p, zero, x)
-// adds the products of 16 codes less zero, two in a byte, to two sums; Gather::load(x, index) looks up kLanes.
-
-template <class S>
-inline float lanes_sum(typename S::V v) {
-  float lanes[S::kLanes];
-  S::store(lanes, v);
-  for (int half = S::kLanes / 2; half > 0; half /= 2)
-    for (int l = 0; l < half; l++) lanes[l] += lanes[l + half];
-  return lanes[0];
-}
+// The text of the kernels of grouped weights, written once over F32 of core/*_lanes.h and what the file says of itself:
+//
+//   Bytes, Nibbles     load(p, zero, v): a chunk of codes (grouped.h) as kCodeVecs vectors; kBytes, its bytes. Nibbles
+//                      subtracts *zero, and its zeros(p, n, out) makes floats of n zero points, 0 < n ≤ 16
+//   Gather             load(x, index): looks up kLanes
+//   total(v)           the sum of the lanes
 
 // sum + the products of one group; `rest` masks its last vector.
 template <class S>
@@ -31,45 +25,86 @@ inline float grouped_dot(const float* values, const std::uint32_t* index, std::s
     odd = add_group<S>(odd, values + size, x + index[g + 1] * size, size, whole, rest);
   }
   if (g < count) even = add_group<S>(even, values, x + index[g] * size, size, whole, rest);
-  return lanes_sum<S>(S::add(even, odd));
+  return total(S::add(even, odd));
 }
 
 template <class S>
-inline float grouped_dot_codes(const std::int8_t* codes, const float* scales, const std::uint32_t* index,
-                               std::size_t count, std::size_t size, const float* x) {
-  typename S::V sum = S::zero();
-  const std::size_t whole = size / S::kLanes * S::kLanes, left = size - whole;
-  const typename S::Mask rest = S::mask(static_cast<int>(left));
-  for (std::size_t g = 0; g < count; g++, codes += size) {
-    const float* at = x + index[g] * size;
-    typename S::V group = S::zero();
-    std::size_t k = 0;
-    for (; k < whole; k += S::kLanes) group = S::fma(Bytes::load(codes + k), S::load(at + k), group);
-    if (k < size) group = S::fma(Bytes::load(static_cast<int>(left), codes + k), S::load(rest, at + k), group);
-    sum = S::fma(S::broadcast(scales + g), group, sum);
-  }
-  return lanes_sum<S>(sum);
-}
+inline constexpr int kCodeVecs = static_cast<int>(kCodeChunk) / S::kLanes;
 
-template <class S>
-inline float grouped_dot_nibbles(const std::uint8_t* nibbles, const std::uint8_t* zeros, const float* scales,
-                                 const std::uint32_t* index, std::size_t count, std::size_t size, const float* x) {
-  typename S::V even = S::zero(), odd = S::zero();
-  const std::size_t bytes = (size + 1) / 2, whole = size / 16 * 16;
-  float rest = 0;
-  for (std::size_t g = 0; g < count; g++, nibbles += bytes) {
-    const float* at = x + index[g] * size;
-    typename S::V group[2] = {S::zero(), S::zero()};
-    for (std::size_t k = 0; k < whole; k += 16) Nibbles::add(group, nibbles + k / 2, zeros[g] & 15, at + k);
-    const typename S::V scale = S::broadcast(scales + g);
-    even = S::fma(scale, group[0], even);
-    odd = S::fma(scale, group[1], odd);
-    for (std::size_t k = whole; k < size; k++) {
-      const int code = (k % 2 == 0 ? nibbles[k / 2] & 15 : nibbles[k / 2] >> 4) - (zeros[g] & 15);
-      rest += scales[g] * (static_cast<float>(code) * at[k]);
+// sums + scale·(codes − zero)·x of one group of whole chunks, the last of which is read from `last`.
+template <class S, class Codes, bool kOne>
+inline void add_codes(typename S::V* sums, const std::uint8_t* codes, const std::uint8_t* last, const float* zero,
+                      const float* scale, const float* x, std::size_t chunks) {
+  using V = typename S::V;
+  constexpr int kVecs = kCodeVecs<S>;
+  V group[kVecs], code[kVecs];
+  if constexpr (!kOne) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kVecs; v++) group[v] = S::zero();
+    for (std::size_t c = 1; c < chunks; c++, codes += Codes::kBytes, x += kCodeChunk) {
+      Codes::load(codes, zero, code);
+#pragma GCC unroll 2
+      for (int v = 0; v < kVecs; v++) group[v] = S::fma(code[v], S::load(x + v * S::kLanes), group[v]);
     }
   }
-  return lanes_sum<S>(S::add(even, odd)) + rest;
+  Codes::load(last, zero, code);
+  const V by = S::broadcast(scale);
+#pragma GCC unroll 2
+  for (int v = 0; v < kVecs; v++) {
+    const V xv = S::load(x + v * S::kLanes);
+    group[v] = kOne ? S::mul(code[v], xv) : S::fma(code[v], xv, group[v]);
+    sums[v] = S::fma(by, group[v], sums[v]);
+  }
+}
+
+// kOne: groups of one chunk, the usual size. Four sums, so that none waits for the one before; zero points become
+// floats a block of groups at a time. The last chunk of a group may be read into the next one, where x has zeros, but
+// not past the last group.
+template <class S, class Codes, bool kOne, class Run>
+inline float dot_codes(const Run& r) {
+  constexpr int kVecs = kCodeVecs<S>, kSide = 4 / kVecs;
+  constexpr std::size_t kPerByte = kCodeChunk / Codes::kBytes, kBlock = 16;
+  const auto* codes = reinterpret_cast<const std::uint8_t*>(r.codes);
+  const std::size_t bytes = kOne ? Codes::kBytes : (r.size + kPerByte - 1) / kPerByte;
+  const std::size_t chunks = kOne ? 1 : (r.size + kCodeChunk - 1) / kCodeChunk, before = (chunks - 1) * Codes::kBytes;
+  typename S::V sums[kSide][kVecs];
+#pragma GCC unroll 4
+  for (int s = 0; s < kSide; s++)
+#pragma GCC unroll 2
+    for (int v = 0; v < kVecs; v++) sums[s][v] = S::zero();
+  const std::uint8_t* const end = codes + r.count * bytes;
+  for (std::size_t first = 0; first < r.count; first += kBlock) {
+    const std::size_t count = r.count - first < kBlock ? r.count - first : kBlock;
+    float zeros[kBlock];
+    if constexpr (kPerByte == 2) Codes::zeros(r.zeros + first, static_cast<int>(count), zeros);
+    const auto add = [&](std::size_t g, typename S::V* to) {
+      const std::uint8_t* group = codes + (first + g) * bytes;
+      const std::uint8_t* last = group + before;
+      std::uint8_t copy[Codes::kBytes] = {};
+      if (!kOne && static_cast<std::size_t>(end - last) < Codes::kBytes) {
+        for (std::size_t i = 0; i < bytes - before; i++) copy[i] = last[i];
+        last = copy;
+      }
+      add_codes<S, Codes, kOne>(to, group, last, zeros + g, r.scales + first + g,
+                                r.x + r.index[first + g] * chunks * kCodeChunk, chunks);
+    };
+    std::size_t g = 0;
+    for (; g + kSide <= count; g += kSide)
+#pragma GCC unroll 4
+      for (int s = 0; s < kSide; s++) add(g + s, sums[s]);
+    for (; g < count; g++) add(g, sums[0]);
+  }
+  typename S::V sum = S::zero();
+#pragma GCC unroll 4
+  for (int s = 0; s < kSide; s++)
+#pragma GCC unroll 2
+    for (int v = 0; v < kVecs; v++) sum = S::add(sum, sums[s][v]);
+  return total(sum);
+}
+
+template <class S, class Codes, class Run>
+inline float dot_coded(const Run& r) {
+  return r.size == kCodeChunk ? dot_codes<S, Codes, true>(r) : dot_codes<S, Codes, false>(r);
 }
 
 template <class S>
@@ -82,5 +117,11 @@ inline float grouped_singles(const float* values, const std::uint32_t* index, st
   }
   float rest = 0;
   for (; g < count; g++) rest += values[g] * x[index[g]];
-  return lanes_sum<S>(S::add(sum[0], sum[1])) + rest;
+  return total(S::add(sum[0], sum[1])) + rest;
+}
+
+inline std::uint32_t largest(const std::uint32_t* index, std::size_t count) {
+  std::uint32_t most = 0;
+  for (std::size_t g = 0; g < count; g++) most = most < index[g] ? index[g] : most;
+  return most;
 }

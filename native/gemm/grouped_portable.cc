@@ -12,27 +12,29 @@ float grouped_dot_f32__portable(const float* values, const uint32_t* index, size
   return sum;
 }
 
-float grouped_dot_i8__portable(const int8_t* codes, const float* scales, const uint32_t* index, size_t count,
-                               size_t size, const float* x) {
+float grouped_dot_i8__portable(const ByteRun& r) {
+  const size_t pitch = (r.size + kCodeChunk - 1) / kCodeChunk * kCodeChunk;
+  const int8_t* codes = r.codes;
   float sum = 0;
-  for (size_t g = 0; g < count; g++, codes += size) {
+  for (size_t g = 0; g < r.count; g++, codes += r.size) {
     float group = 0;
-    for (size_t k = 0; k < size; k++) group += static_cast<float>(codes[k]) * x[index[g] * size + k];
-    sum += scales[g] * group;
+    for (size_t k = 0; k < r.size; k++) group += static_cast<float>(codes[k]) * r.x[r.index[g] * pitch + k];
+    sum += r.scales[g] * group;
   }
   return sum;
 }
 
-float grouped_dot_i4__portable(const uint8_t* nibbles, const uint8_t* zeros, const float* scales, const uint32_t* index,
-                               size_t count, size_t size, const float* x) {
+float grouped_dot_i4__portable(const NibbleRun& r) {
+  const size_t pitch = (r.size + kCodeChunk - 1) / kCodeChunk * kCodeChunk;
+  const uint8_t* codes = r.codes;
   float sum = 0;
-  for (size_t g = 0; g < count; g++, nibbles += (size + 1) / 2) {
+  for (size_t g = 0; g < r.count; g++, codes += (r.size + 1) / 2) {
     float group = 0;
-    for (size_t k = 0; k < size; k++) {
-      const int code = (nibbles[k / 2] >> (k % 2 * 4) & 15) - (zeros[g] & 15);
-      group += static_cast<float>(code) * x[index[g] * size + k];
+    for (size_t k = 0; k < r.size; k++) {
+      const int code = (codes[k / 2] >> (k % 2 * 4) & 15) - (r.zeros[g] & 15);
+      group += static_cast<float>(code) * r.x[r.index[g] * pitch + k];
     }
-    sum += scales[g] * group;
+    sum += r.scales[g] * group;
   }
   return sum;
 }
@@ -41,6 +43,12 @@ float grouped_single_f32__portable(const float* values, const uint32_t* index, s
   float sum = 0;
   for (size_t g = 0; g < count; g++) sum += values[g] * x[index[g]];
   return sum;
+}
+
+uint32_t grouped_largest_u32__portable(const uint32_t* index, size_t count) {
+  uint32_t most = 0;
+  for (size_t g = 0; g < count; g++) most = most < index[g] ? index[g] : most;
+  return most;
 }
 
 }  // namespace lapidary
