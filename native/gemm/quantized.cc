@@ -50,23 +50,27 @@ void finish(const QuantizedProduct& g, const CodeRows& rows, size_t tokens, size
   g.epilogue.apply(y + first, ldy, tokens, count, first);
 }
 
-CodeForm form_of(const CodeRows& rows) {
-  if (rows.bits() == 4 && !rows.moved()) return rows.table() != nullptr ? CodeForm::looked_up : CodeForm::nibbles;
-  return rows.bits() == 8 ? CodeForm::wide_bytes : CodeForm::bytes;
+CodeForm form_of(const CodeRows& rows, const QuantizedKernels& kernels) {
+  if (rows.bits() == 8) return CodeForm::wide_bytes;
+  if (rows.moved()) return CodeForm::bytes;
+  if (rows.bits() == 4) return rows.table() != nullptr ? CodeForm::looked_up : CodeForm::nibbles;
+  return kernels.dots[static_cast<size_t>(CodeForm::packed)][kSpans - 1] != nullptr ? CodeForm::packed
+                                                                                    : CodeForm::bytes;
 }
 
-// Rows of codes, read once where they lie (4 and 8 bits) or through a row of bytes, against all tokens.
+// Rows of codes, read once where they lie or, where groups move apart, through rows of bytes, against all tokens.
 Status dot_product(const QuantizedProduct& g, const CodeRows& rows, const QuantizedKernels& kernels) {
   const size_t n = g.w.layout.rows, depth = rows.depth(), cols = g.w.layout.cols;
-  const CodeForm form = form_of(rows);
+  const CodeForm form = form_of(rows, kernels);
   const bool nibbles = form < CodeForm::bytes;
-  const bool in_place = nibbles || (rows.bits() == 8 && !rows.moved());
-  // Columns of a chunk; a scale may belong to all of it, to a lane or to half of one.
+  const bool in_place = form != CodeForm::bytes && !rows.moved();
+  // Columns of a chunk; a scale may belong to all of it, to two lanes, to one or to half of one.
   const size_t chunk = nibbles ? 128 : 64;
   const Span span = rows.pitch() % chunk == 0         ? Span::chunk
+                    : rows.pitch() % (chunk / 2) == 0 ? Span::two_lanes
                     : rows.pitch() % (chunk / 4) == 0 ? Span::lane
                                                       : Span::half_lane;
-  const size_t unit = span == Span::chunk ? chunk : span == Span::lane ? chunk / 4 : chunk / 8;
+  const size_t unit = chunk / units_of(span);
   const TokenForm token_form = nibbles ? TokenForm::nibbles : TokenForm::bytes;
   const size_t most = std::min(g.tokens, kTokens), a_count = scale_count(token_form, rows, unit);
   // An odd number of cache lines: tokens fall into different sets of the cache.
@@ -84,7 +88,11 @@ Status dot_product(const QuantizedProduct& g, const CodeRows& rows, const Quanti
 
   const auto dots = kernels.dots[static_cast<size_t>(form)][static_cast<size_t>(span)];
   const int raised = form == CodeForm::wide_bytes ? kernels.raised : 0;
-  const size_t each = std::clamp<size_t>(kPartBytes / rows.row_bytes(), 1, kPartRows);
+  const size_t each = ceil_div(std::clamp<size_t>(kPartBytes / rows.row_bytes(), 1, kPartRows), kDotRows) * kDotRows;
+  const size_t chunks = depth / chunk;
+  // Bytes of a row that the dots take for its own.
+  const size_t reach = (chunks - 1) * (form == CodeForm::packed ? 8 * rows.bits() : kCodeChunk) + kCodeChunk;
+  const size_t row_pitch = in_place ? ceil_div(reach, kAlignment) * kAlignment : depth, room_pitch = rows.room(unit);
   const bool parallel = n >= ceil_div(kParallelBytes, rows.row_bytes() * std::min<size_t>(g.tokens, 16));
   for (size_t base = 0; base < g.tokens; base += kTokens) {
     const size_t tokens = std::min(kTokens, g.tokens - base);
@@ -93,46 +101,60 @@ Status dot_product(const QuantizedProduct& g, const CodeRows& rows, const Quanti
     float* y = g.y + base * n;
     status = each_part(ceil_div(n, each), parallel, g.context, [&](size_t part) {
       ArenaFrame scratch;
-      float* room = scratch.take<float>(rows.room(unit));
-      uint8_t* row = scratch.take<uint8_t>(in_place ? kCodeChunk : depth);
+      float* room = scratch.take<float>(kDotRows * room_pitch);
+      uint8_t* copies = scratch.take<uint8_t>(kDotRows * row_pitch);
       uint8_t* unpacked = scratch.take<uint8_t>(in_place ? 0 : cols);
-      if (room == nullptr || row == nullptr || unpacked == nullptr) return Status::out_of_memory;
+      if (room == nullptr || copies == nullptr || unpacked == nullptr) return Status::out_of_memory;
       const size_t first = part * each, end = std::min(first + each, n);
       CodeDots d{};
+      d.chunks = chunks;
+      d.bits = rows.bits();
       d.table = rows.table();
       d.groups = rows.groups();
       d.x_stride = x.x_stride;
       d.a_stride = x.a_stride;
       d.aq_stride = x.sums_stride;
-      for (size_t i = first; i < end; i++) {
+      d.sums_stride = n;
+      for (size_t i = first; i < end; i += kDotRows) {
         if (g.context.cancelled()) return Status::aborted;
-        if (in_place) {
+        d.rows = std::min(kDotRows, end - i);
+        // What is read after a row's end meets zeros of the tokens; but after the last one there is nothing to read.
+        const size_t bytes = rows.row_bytes();
+        if (in_place && (n - i - d.rows) * bytes + bytes >= reach) {
           d.codes = rows.codes(i);
-          d.chunks = rows.row_bytes() / kCodeChunk;
-          d.tail = nullptr;
-          if (const size_t left = rows.row_bytes() % kCodeChunk; left > 0) {
-            std::memcpy(row, d.codes + d.chunks * kCodeChunk, left);
-            std::memset(row + left, 0, kCodeChunk - left);
-            d.tail = row;
-          }
+          d.codes_stride = bytes;
         } else {
-          rows.expand(kernels, i, 0, depth, unpacked, row);
-          d.codes = row;
-          d.chunks = depth / kCodeChunk;
+          for (size_t r = 0; r < d.rows; r++) {
+            uint8_t* const copy = copies + r * row_pitch;
+            if (!in_place) {
+              rows.expand(kernels, i + r, 0, depth, unpacked, copy);
+            } else {
+              std::memcpy(copy, rows.codes(i + r), bytes);
+              std::memset(copy + bytes, 0, row_pitch - bytes);
+            }
+          }
+          d.codes = copies;
+          d.codes_stride = row_pitch;
         }
-        const CodeRows::Scales s = rows.scales(kernels, i, unit, raised, true, room);
-        d.scales = s.scales;
-        d.shifts = s.zeros;
-        d.zero = s.zero;
+        for (size_t r = 0; r < d.rows; r++) {
+          // Where they lie for all rows, or for none.
+          const CodeRows::Scales s = rows.scales(kernels, i + r, unit, raised, true, room + r * room_pitch);
+          if (r == 0) {
+            d.scales = s.scales;
+            d.shifts = s.zeros;
+            d.zero = s.zero;
+          } else if (r == 1) {
+            d.scales_stride = static_cast<size_t>(s.scales - d.scales);
+            d.shifts_stride = static_cast<size_t>(s.zeros - d.shifts);
+          }
+        }
         for (size_t t = 0; t < tokens; t += kernels.tokens) {
-          float sums[16];
           d.tokens = std::min(kernels.tokens, tokens - t);
           d.x = x.x + t * x.x_stride;
           d.a = x.a + t * x.a_stride;
           d.aq = x.sums + t * x.sums_stride;
-          d.sums = sums;
+          d.sums = y + t * n + i;
           dots(d);
-          for (size_t s_t = 0; s_t < d.tokens; s_t++) y[(t + s_t) * n + i] = sums[s_t];
         }
       }
       finish(g, rows, tokens, first, end - first, y);

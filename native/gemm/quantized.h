@@ -58,21 +58,24 @@ Status quantized_linear(std::size_t tokens, StoredOperand x, const QuantizedWeig
 // -------------------------------------------------------------------------------------------------------------
 
 inline constexpr std::size_t kTokenBlock = 32;  // columns of a token that share a scale
-inline constexpr std::size_t kCodeChunk = 64;   // bytes of codes that the dots take at a time: 4 lanes of 16
+inline constexpr std::size_t kCodeChunk = 64;   // bytes that the dots take at a time: 4 lanes of 16
+inline constexpr std::size_t kDotRows = 4;      // rows in one call of the dots: enough that they share loads of tokens
 inline constexpr std::size_t kRepeatSlack = 16;
 inline constexpr std::size_t kDepthStep = 128;  // the columns that kernels see are a multiple of this
 
-// Dots of one row of codes with a few rounded tokens. A lane is 16 bytes of codes, so 32 columns in nibbles and 16 in
-// bytes. sums[t] = Σ_units scales·(a·Σ c·q) − zero·Σ_groups shifts·(a·Σ q).
+// Dots of a few rows of codes with a few rounded tokens. A lane is 16 bytes of codes, so 32 columns in nibbles and 16
+// in bytes. sums[t·sums_stride + r] = Σ_units scales·(a·Σ c·q) − zero·Σ_groups shifts·(a·Σ q).
 struct CodeDots {
-  const std::uint8_t* codes;  // `chunks` chunks where they lie, then, unless it is nullptr, the one at `tail`
-  std::size_t chunks;
-  const std::uint8_t* tail;
+  const std::uint8_t* codes;  // of each row `chunks` chunks; kCodeChunk bytes are read where the last one begins
+  std::size_t codes_stride, chunks;
+  int bits;                  // of packed codes
   const std::int8_t* table;  // what the codes stand for, for the kernels that look them up: 16 bytes from 0 to 127
-  const float* scales;       // of the units: a chunk, its lanes or their halves
-  const float* shifts;       // of the groups
+  const float* scales;       // of the units: a chunk, pairs of its lanes, its lanes or their halves
+  std::size_t scales_stride;
+  const float* shifts;  // of the groups
+  std::size_t shifts_stride;
   float zero;
-  std::size_t groups;
+  std::size_t groups, rows;
   const std::int8_t* x;  // tokens, x_stride apart. Nibbles: of each 128 columns first the even ones, then the odd ones
   std::size_t x_stride;
   const float* a;  // their scales, 4 in a lane, for 4 bytes of codes each
@@ -81,6 +84,7 @@ struct CodeDots {
   std::size_t aq_stride;
   std::size_t tokens;  // 1 … QuantizedKernels::tokens
   float* sums;
+  std::size_t sums_stride;
 };
 
 // A panel of nr rows of weights, expanded to bytes, against up to mr tokens:
@@ -107,15 +111,19 @@ enum class CodeForm : std::uint8_t {
   looked_up,   // nibbles that stand for the bytes of a table
   bytes,       // below 128
   wide_bytes,  // Σ (c − raised)·q
+  packed,      // a stream of 1 to 7 bits (quant/bit_stream.h), a chunk the 64 codes of 8·bits bytes
 };
-inline constexpr std::size_t kCodeForms = 4;
+inline constexpr std::size_t kCodeForms = 5;
 
 // The part of a chunk that a scale belongs to.
-enum class Span : std::uint8_t { half_lane, lane, chunk };
-inline constexpr std::size_t kSpans = 3;
+enum class Span : std::uint8_t { half_lane, lane, two_lanes, chunk };
+inline constexpr std::size_t kSpans = 4;
+constexpr std::size_t units_of(Span span) {  // in a chunk
+  return span == Span::half_lane ? 8 : span == Span::lane ? 4 : span == Span::two_lanes ? 2 : 1;
+}
 
 struct QuantizedKernels {
-  void (*dots[kCodeForms][kSpans])(const CodeDots&);  // no half lanes of bytes
+  void (*dots[kCodeForms][kSpans])(const CodeDots&);  // half lanes of nibbles only; nullptr: packed codes are expanded
   std::size_t tokens;                                 // of a call
   int raised;                                         // of wide_bytes
 

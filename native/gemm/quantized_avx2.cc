@@ -12,17 +12,22 @@
 #if LAPIDARY_X86
 #include <immintrin.h>
 
+#include "quant/stream_table.h"
+
 LAPIDARY_BEGIN_AVX2
 namespace lapidary {
 namespace {
 
 #include "core/avx2_lanes.h"
+#include "quant/stream_lanes_avx2.h"
 
 struct Lanes {
   using I = __m256i;
   using Sum = __m256i;  // of i16
   static constexpr int kVectors = 2, kTokens = 8, kRows = 6, kRowVectors = 2;
+  static constexpr int rows_of(int) { return 1; }  // 16 registers hold no more
   static I load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+  static I unpack(const StreamLanes& stream, const std::uint8_t* p) { return stream.unpack(p); }
   static I table(const std::int8_t* p) {
     return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   }
@@ -34,6 +39,7 @@ struct Lanes {
     const __m256i first = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1), second = _mm256_setr_epi32(2, 2, 2, 2, 3, 3, 3, 3);
     return _mm256_permutevar_ps(four(p), v == 0 ? first : second);
   }
+  static F32::V pairs(const float* p, int v) { return F32::broadcast(p + v); }
   static F32::V halves(const float* p, int v) {
     return _mm256_permutevar_ps(four(p + 4 * v), _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3));
   }
@@ -56,11 +62,8 @@ struct Lanes {
   // Exponent and mantissa where an f32 has its own are 2^−120 of the value, subnormals included.
   static F32::V small_floats(const std::uint8_t* p) {
     const __m256i c = _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
-    const __m256i magnitude = _mm256_and_si256(c, _mm256_set1_epi32(0x7f));
-    const __m256i sign = _mm256_and_si256(c, _mm256_set1_epi32(static_cast<int>(0x80000000)));
-    const __m256i bits = _mm256_or_si256(_mm256_slli_epi32(magnitude, 20), sign);
-    const __m256i nan = _mm256_cmpeq_epi32(magnitude, _mm256_set1_epi32(0x7f));
-    return _mm256_or_ps(_mm256_mul_ps(_mm256_castsi256_ps(bits), _mm256_set1_ps(0x1p120f)), _mm256_castsi256_ps(nan));
+    const __m256i bits = _mm256_and_si256(_mm256_slli_epi32(c, 20), _mm256_set1_epi32(static_cast<int>(0x87f00000)));
+    return _mm256_mul_ps(_mm256_castsi256_ps(bits), _mm256_set1_ps(0x1p120f));
   }
   static Sum zero() { return _mm256_setzero_si256(); }
   static Sum step(Sum sum, I w, I x) {

@@ -5,17 +5,22 @@
 #if LAPIDARY_X86
 #include <immintrin.h>
 
+#include "quant/stream_table.h"
+
 LAPIDARY_BEGIN_AVX512VNNI
 namespace lapidary {
 namespace {
 
 #include "core/avx512_lanes.h"
+#include "quant/stream_lanes_avx512.h"
 
 struct Lanes {
   using I = __m512i;
   using Sum = __m512i;
-  static constexpr int kVectors = 1, kTokens = 8, kRows = 8, kRowVectors = 2;
+  static constexpr int kVectors = 1, kTokens = 4, kRows = 8, kRowVectors = 2;
+  static constexpr int rows_of(int tokens) { return tokens <= 2 ? 4 : 2; }
   static I load(const void* p) { return _mm512_loadu_si512(p); }
+  static I unpack(const StreamLanes& stream, const void* p) { return stream.unpack(load(p)); }
   static I table(const std::int8_t* p) {
     return _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   }
@@ -25,6 +30,11 @@ struct Lanes {
   static F32::V scales(const float* p, int) {
     const __m512i lanes = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
     return _mm512_permutexvar_ps(lanes, _mm512_castps128_ps512(_mm_loadu_ps(p)));
+  }
+  static F32::V pairs(const float* p, int) {
+    const __m512i lanes = _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
+    const __m128i two = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+    return _mm512_permutexvar_ps(lanes, _mm512_castps128_ps512(_mm_castsi128_ps(two)));
   }
   static F32::V halves(const float* p, int) {
     const __m512i lanes = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
@@ -44,12 +54,8 @@ struct Lanes {
   // Exponent and mantissa where an f32 has its own are 2^−120 of the value, subnormals included.
   static F32::V small_floats(const std::uint8_t* p) {
     const __m512i c = _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-    const __m512i magnitude = _mm512_and_si512(c, _mm512_set1_epi32(0x7f));
-    const __m512i sign = _mm512_and_si512(c, _mm512_set1_epi32(static_cast<int>(0x80000000)));
-    const __m512i bits = _mm512_or_si512(_mm512_slli_epi32(magnitude, 20), sign);
-    const __mmask16 nan = _mm512_cmpeq_epi32_mask(magnitude, _mm512_set1_epi32(0x7f));
-    const __m512 value = _mm512_mul_ps(_mm512_castsi512_ps(bits), _mm512_set1_ps(0x1p120f));
-    return _mm512_castsi512_ps(_mm512_mask_set1_epi32(_mm512_castps_si512(value), nan, -1));
+    const __m512i bits = _mm512_and_si512(_mm512_slli_epi32(c, 20), _mm512_set1_epi32(static_cast<int>(0x87f00000)));
+    return _mm512_mul_ps(_mm512_castsi512_ps(bits), _mm512_set1_ps(0x1p120f));
   }
   static Sum zero() { return _mm512_setzero_si512(); }
   static Sum step(Sum sum, I w, I x) { return _mm512_dpbusd_epi32(sum, w, x); }

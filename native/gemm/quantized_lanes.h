@@ -1,22 +1,21 @@
 // The text of the kernels of quantized.h, written once over lanes of this shape, included inside an instruction set's
-// region and unnamed namespace after F32 of core/*_lanes.h:
+// region and unnamed namespace after F32 of core/*_lanes.h and StreamLanes of quant/stream_lanes_*.h:
 //
 //   struct Lanes {
 //     using I = <bytes or i32>;
 //     static constexpr int kVectors;             // of a chunk of 64 bytes
+//     kTokens, rows_of(tokens)                   // of the dots that share registers
 //     static constexpr int kRows, kRowVectors;   // of a panel's tile
 //     load(p), table(p), low(v), high(v), look_up(table, v)
 //     F32::V scales(p, v)   // the scales of the lanes of vector v of a chunk at p, each over its lane
-//     F32::V halves(p, v)   // the same of half lanes
-//     F32::V powers(p), small_floats(p)   // 2^(s − 127) of bytes, NaN of 255; E4M3
+//     F32::V pairs(p, v), halves(p, v)   // the same of pairs of lanes and of half lanes
+//     unpack(StreamLanes, p)   // a vector of codes out of a stream; reads 64 bytes less those of the vectors before
+//     F32::V powers(p), small_floats(p)   // 2^(s − 127) of bytes, NaN of 255; E4M3 but for NaN
 //     nibbles(lo, x0, hi, x1), bytes(w, x), wide_bytes(w, x)  // sums of products of 4 (8) neighbours, as F32::V
 //     Sum: zero(), step(sum, w, x), whole(sum) → i32, planes(low, high) → low + 16·high, floats(i32)
 //     broadcast(p)   // 4 bytes
 //     sum(F32::V)    // over the lanes, as a tree
 //   };
-
-// Bytes of codes ahead of those in use that are asked for.
-inline constexpr std::size_t kAhead = 4096;
 
 // Σ over the groups of shifts·aq, in four sums that do not wait for each other.
 template <class L>
@@ -39,76 +38,112 @@ inline float shift_of(const float* shifts, const float* aq, std::size_t groups) 
   return L::sum(F32::add(F32::add(sums[0], sums[1]), F32::add(sums[2], sums[3])));
 }
 
-template <class L, CodeForm kForm, Span kSpan, int kTokens>
-inline void code_dots_of(const CodeDots& d) {
+template <class L, CodeForm kForm, Span kSpan, int kRows, int kTokens>
+inline void code_dots_of(const CodeDots& d, std::size_t row) {
   constexpr bool kNibbles = kForm == CodeForm::nibbles || kForm == CodeForm::looked_up;
-  constexpr std::size_t kBytes = kCodeChunk / L::kVectors;
-  constexpr std::size_t kUnits = kSpan == Span::half_lane ? 8 : kSpan == Span::lane ? 4 : 1;
-  // Two sums a token, where there are registers, so that additions do not wait for each other.
-  constexpr int kSums = kTokens <= 4 ? 2 : 1;
-  F32::V sums[kTokens][kSums];
+  constexpr bool kPacked = kForm == CodeForm::packed;
+  constexpr std::size_t kUnits = units_of(kSpan);
+  // Two sums of a lone token, so that additions do not wait for each other.
+  constexpr int kSums = kTokens == 1 ? 2 : 1;
+  F32::V sums[kRows][kTokens][kSums];
 #pragma GCC unroll 8
-  for (int t = 0; t < kTokens; t++)
+  for (int r = 0; r < kRows; r++)
+#pragma GCC unroll 8
+    for (int t = 0; t < kTokens; t++)
 #pragma GCC unroll 2
-    for (int s = 0; s < kSums; s++) sums[t][s] = F32::zero();
+      for (int s = 0; s < kSums; s++) sums[r][t][s] = F32::zero();
   typename L::I table;
   if constexpr (kForm == CodeForm::looked_up) table = L::table(d.table);
+  const StreamLanes stream(kPacked ? d.bits : 1);
+  // Bytes of a chunk, and of the codes in one of its vectors.
+  const std::size_t step = kPacked ? 8 * static_cast<std::size_t>(d.bits) : kCodeChunk, part = step / L::kVectors;
+  const std::uint8_t* const codes = d.codes + row * d.codes_stride;
+  const float* const scales = d.scales + row * d.scales_stride;
 
-  const auto chunk = [&](const std::uint8_t* codes, std::size_t index) __attribute__((always_inline)) {
-    const std::int8_t* x = d.x + index * kCodeChunk * (kNibbles ? 2 : 1);
-    const float* a = d.a + index * (kCodeChunk / 4);
-    const float* scales = d.scales + index * kUnits;
+  const auto chunk = [&](std::size_t c, int parity) __attribute__((always_inline)) {
+    const std::int8_t* x = d.x + c * kCodeChunk * (kNibbles ? 2 : 1);
+    const float* a = d.a + c * (kCodeChunk / 4);
 #pragma GCC unroll 2
     for (int v = 0; v < L::kVectors; v++) {
-      const typename L::I w = L::load(codes + v * kBytes);
-      const F32::V scale = kSpan == Span::chunk       ? F32::broadcast(scales)
-                           : kSpan == Span::half_lane ? L::halves(scales, v)
-                                                      : L::scales(scales, v);
-      typename L::I low = w, high = w;
-      if constexpr (kNibbles) {
-        low = L::low(w);
-        high = L::high(w);
-      }
-      if constexpr (kForm == CodeForm::looked_up) {
-        low = L::look_up(table, low);
-        high = L::look_up(table, high);
+      constexpr std::size_t kBytes = kCodeChunk / L::kVectors;
+      typename L::I low[kRows], high[kRows];
+      F32::V scale[kRows];
+#pragma GCC unroll 8
+      for (std::size_t r = 0; r < kRows; r++) {
+        const std::uint8_t* from = codes + r * d.codes_stride + c * step + static_cast<std::size_t>(v) * part;
+        typename L::I w;
+        if constexpr (kPacked)
+          w = L::unpack(stream, from);
+        else
+          w = L::load(from);
+        low[r] = high[r] = w;
+        if constexpr (kNibbles) {
+          low[r] = L::low(w);
+          high[r] = L::high(w);
+        }
+        if constexpr (kForm == CodeForm::looked_up) {
+          low[r] = L::look_up(table, low[r]);
+          high[r] = L::look_up(table, high[r]);
+        }
+        const float* s = scales + r * d.scales_stride + c * kUnits;
+        if constexpr (kSpan == Span::chunk)
+          scale[r] = F32::broadcast(s);
+        else if constexpr (kSpan == Span::two_lanes)
+          scale[r] = L::pairs(s, v);
+        else if constexpr (kSpan == Span::half_lane)
+          scale[r] = L::halves(s, v);
+        else
+          scale[r] = L::scales(s, v);
       }
 #pragma GCC unroll 8
-      for (int t = 0; t < kTokens; t++) {
-        const std::int8_t* xt = x + t * d.x_stride + v * kBytes;
-        F32::V whole;
-        if constexpr (kNibbles)
-          whole = L::nibbles(low, L::load(xt), high, L::load(xt + kCodeChunk));
-        else if constexpr (kForm == CodeForm::bytes)
-          whole = L::bytes(w, L::load(xt));
-        else
-          whole = L::wide_bytes(w, L::load(xt));
-        F32::V& sum = sums[t][v % kSums];
-        sum = F32::fma(whole, F32::mul(scale, F32::load(a + t * d.a_stride + v * (kBytes / 4))), sum);
+      for (std::size_t t = 0; t < kTokens; t++) {
+        const std::int8_t* xt = x + t * d.x_stride + static_cast<std::size_t>(v) * kBytes;
+        const F32::V at = F32::load(a + t * d.a_stride + static_cast<std::size_t>(v) * (kBytes / 4));
+#pragma GCC unroll 8
+        for (int r = 0; r < kRows; r++) {
+          F32::V whole;
+          if constexpr (kNibbles)
+            whole = L::nibbles(low[r], L::load(xt), high[r], L::load(xt + kCodeChunk));
+          else if constexpr (kForm == CodeForm::wide_bytes)
+            whole = L::wide_bytes(low[r], L::load(xt));
+          else
+            whole = L::bytes(low[r], L::load(xt));
+          F32::V& sum = sums[r][t][(parity + v) % kSums];
+          sum = F32::fma(whole, F32::mul(scale[r], at), sum);
+        }
       }
     }
   };
-  for (std::size_t c = 0; c < d.chunks; c++) {
-    // The hardware does not read ahead over the end of a page; what is asked for past the matrix is not read.
-    __builtin_prefetch(d.codes + c * kCodeChunk + kAhead);
-    if (c % 4 == 0) __builtin_prefetch(d.scales + c * kUnits + kAhead / kCodeChunk * kUnits);
-    chunk(d.codes + c * kCodeChunk, c);
-  }
-  if (d.tail != nullptr) chunk(d.tail, d.chunks);
+  std::size_t c = 0;
+  if constexpr (kSums == 2 && L::kVectors == 1)
+    for (; c + 2 <= d.chunks; c += 2) {
+      chunk(c, 0);
+      chunk(c + 1, 1);
+    }
+  for (; c < d.chunks; c++) chunk(c, 0);
 
 #pragma GCC unroll 8
-  for (int t = 0; t < kTokens; t++) {
-    const F32::V all = kSums == 2 ? F32::add(sums[t][0], sums[t][kSums - 1]) : sums[t][0];
-    d.sums[t] = L::sum(all) - d.zero * shift_of<L>(d.shifts, d.aq + t * d.aq_stride, d.groups);
-  }
+  for (std::size_t t = 0; t < kTokens; t++)
+#pragma GCC unroll 8
+    for (std::size_t r = 0; r < kRows; r++) {
+      const F32::V all = kSums == 2 ? F32::add(sums[r][t][0], sums[r][t][kSums - 1]) : sums[r][t][0];
+      const float* shifts = d.shifts + (row + r) * d.shifts_stride;
+      d.sums[t * d.sums_stride + row + r] =
+          L::sum(all) - d.zero * shift_of<L>(shifts, d.aq + t * d.aq_stride, d.groups);
+    }
 }
 
 template <class L, CodeForm kForm, Span kSpan, int kTokens>
 inline void code_dots_up_to(const CodeDots& d) {
-  if (d.tokens == kTokens)
-    code_dots_of<L, kForm, kSpan, kTokens>(d);
-  else if constexpr (kTokens > 1)
+  if (d.tokens == kTokens) {
+    constexpr int kRows = L::rows_of(kTokens);
+    std::size_t row = 0;
+    for (; row + kRows <= d.rows; row += kRows) code_dots_of<L, kForm, kSpan, kRows, kTokens>(d, row);
+    if constexpr (kRows > 1)
+      for (; row < d.rows; row++) code_dots_of<L, kForm, kSpan, 1, kTokens>(d, row);
+  } else if constexpr (kTokens > 1) {
     code_dots_up_to<L, kForm, kSpan, kTokens - 1>(d);
+  }
 }
 
 template <class L, CodeForm kForm, Span kSpan>
@@ -135,6 +170,14 @@ void powers_of_two(const std::uint8_t* from, std::size_t count, float* to) {
 template <class L>
 void small_floats(const std::uint8_t* from, std::size_t count, float* to) {
   decode_bytes<L::small_floats>(from, count, to);
+  std::uint8_t most = 0;
+  for (std::size_t i = 0; i < count; i++) {
+    const std::uint8_t magnitude = from[i] & 0x7f;
+    most = magnitude > most ? magnitude : most;
+  }
+  if (most == 0x7f)  // rare: NaN
+    for (std::size_t i = 0; i < count; i++)
+      if ((from[i] & 0x7f) == 0x7f) to[i] = __builtin_nanf("");
 }
 
 // Whole vectors, each over what is too much of the one before.
@@ -216,19 +259,23 @@ constexpr QuantizedKernels kernels_of(int raised, void (*tile)(const PanelTile&)
                                       std::size_t table_steps, decltype(QuantizedKernels::expand) expand) {
   using enum CodeForm;
   using enum Span;
-  return {{{code_dots<L, nibbles, half_lane>, code_dots<L, nibbles, lane>, code_dots<L, nibbles, chunk>},
-           {code_dots<L, looked_up, half_lane>, code_dots<L, looked_up, lane>, code_dots<L, looked_up, chunk>},
-           {nullptr, code_dots<L, bytes, lane>, code_dots<L, bytes, chunk>},
-           {nullptr, code_dots<L, wide_bytes, lane>, code_dots<L, wide_bytes, chunk>}},
-          L::kTokens,
-          raised,
-          L::kRows,
-          L::kRowVectors * F32::kLanes,
-          tile,
-          plane_bits,
-          table_steps,
-          expand,
-          powers_of_two<L>,
-          small_floats<L>,
-          repeat};
+  return {
+      {{code_dots<L, nibbles, half_lane>, code_dots<L, nibbles, lane>, code_dots<L, nibbles, two_lanes>,
+        code_dots<L, nibbles, chunk>},
+       {code_dots<L, looked_up, half_lane>, code_dots<L, looked_up, lane>, code_dots<L, looked_up, two_lanes>,
+        code_dots<L, looked_up, chunk>},
+       {nullptr, code_dots<L, bytes, lane>, code_dots<L, bytes, two_lanes>, code_dots<L, bytes, chunk>},
+       {nullptr, code_dots<L, wide_bytes, lane>, code_dots<L, wide_bytes, two_lanes>, code_dots<L, wide_bytes, chunk>},
+       {nullptr, code_dots<L, packed, lane>, code_dots<L, packed, two_lanes>, code_dots<L, packed, chunk>}},
+      L::kTokens,
+      raised,
+      L::kRows,
+      L::kRowVectors * F32::kLanes,
+      tile,
+      plane_bits,
+      table_steps,
+      expand,
+      powers_of_two<L>,
+      small_floats<L>,
+      repeat};
 }

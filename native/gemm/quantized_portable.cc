@@ -15,25 +15,27 @@ constexpr size_t kTokens = 4, kRows = 4, kColumns = 8;
 template <bool kNibbles, bool kTable, size_t kUnits>
 void code_dots(const CodeDots& d) {
   const auto look_up = [&](int c) { return kTable ? d.table[c] : c; };
-  const size_t all = d.chunks + (d.tail != nullptr);
-  for (size_t t = 0; t < d.tokens; t++) {
-    float sum = 0, shift = 0;
-    for (size_t chunk = 0; chunk < all; chunk++) {
-      const uint8_t* codes = chunk < d.chunks ? d.codes + chunk * kCodeChunk : d.tail;
-      const int8_t* x = d.x + t * d.x_stride + chunk * kCodeChunk * (kNibbles ? 2 : 1);
-      for (size_t i = 0; i < kCodeChunk; i += 4) {
-        int32_t whole = 0;
-        for (size_t b = i; b < i + 4; b++)
-          whole +=
-              kNibbles ? look_up(codes[b] & 15) * x[b] + look_up(codes[b] >> 4) * x[kCodeChunk + b] : codes[b] * x[b];
-        const float scale = d.scales[chunk * kUnits + i * kUnits / kCodeChunk];
-        const float a = d.a[t * d.a_stride + (chunk * kCodeChunk + i) / 4];
-        sum += static_cast<float>(whole) * (scale * a);
+  for (size_t r = 0; r < d.rows; r++)
+    for (size_t t = 0; t < d.tokens; t++) {
+      const float* scales = d.scales + r * d.scales_stride;
+      const float* shifts = d.shifts + r * d.shifts_stride;
+      float sum = 0, shift = 0;
+      for (size_t chunk = 0; chunk < d.chunks; chunk++) {
+        const uint8_t* codes = d.codes + r * d.codes_stride + chunk * kCodeChunk;
+        const int8_t* x = d.x + t * d.x_stride + chunk * kCodeChunk * (kNibbles ? 2 : 1);
+        for (size_t i = 0; i < kCodeChunk; i += 4) {
+          int32_t whole = 0;
+          for (size_t b = i; b < i + 4; b++)
+            whole +=
+                kNibbles ? look_up(codes[b] & 15) * x[b] + look_up(codes[b] >> 4) * x[kCodeChunk + b] : codes[b] * x[b];
+          const float scale = scales[chunk * kUnits + i * kUnits / kCodeChunk];
+          const float a = d.a[t * d.a_stride + (chunk * kCodeChunk + i) / 4];
+          sum += static_cast<float>(whole) * (scale * a);
+        }
       }
+      for (size_t g = 0; g < d.groups; g++) shift += shifts[g] * d.aq[t * d.aq_stride + g];
+      d.sums[t * d.sums_stride + r] = sum - d.zero * shift;
     }
-    for (size_t g = 0; g < d.groups; g++) shift += d.shifts[g] * d.aq[t * d.aq_stride + g];
-    d.sums[t] = sum - d.zero * shift;
-  }
 }
 
 void panel_4x8__portable(const PanelTile& p) {
@@ -72,10 +74,11 @@ void repeat(const float* from, size_t count, size_t each, float* to) {
 }
 
 constexpr QuantizedKernels kKernels = {
-    {{code_dots<true, false, 8>, code_dots<true, false, 4>, code_dots<true, false, 1>},
-     {code_dots<true, true, 8>, code_dots<true, true, 4>, code_dots<true, true, 1>},
-     {nullptr, code_dots<false, false, 4>, code_dots<false, false, 1>},
-     {nullptr, code_dots<false, false, 4>, code_dots<false, false, 1>}},
+    {{code_dots<true, false, 8>, code_dots<true, false, 4>, code_dots<true, false, 2>, code_dots<true, false, 1>},
+     {code_dots<true, true, 8>, code_dots<true, true, 4>, code_dots<true, true, 2>, code_dots<true, true, 1>},
+     {nullptr, code_dots<false, false, 4>, code_dots<false, false, 2>, code_dots<false, false, 1>},
+     {nullptr, code_dots<false, false, 4>, code_dots<false, false, 2>, code_dots<false, false, 1>},
+     {}},
     kTokens,
     0,
     kRows,
