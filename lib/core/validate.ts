@@ -2,6 +2,7 @@
  * Validation, in one place and with one shape of message. A public function starts with `const at = where('name')` and
  * checks each argument once; below the public boundary values are trusted.
  */
+import { Buffer, constants } from 'node:buffer';
 import { LapidaryError, type ErrorCode } from './errors.js';
 import { arrayTypeName } from './kind.js';
 import { asDense } from './lookalikes.js';
@@ -191,8 +192,23 @@ export class Where {
 
   /** A new typed array; where the engine refuses its size, a LapidaryError says so. */
   allocate<A extends NumericArray>(type: ArrayType<A>, length: number): A {
+    return this.made(type, length, () => new type(length));
+  }
+
+  /**
+   * An array for a result that a kernel writes in full, or else throws: what stands in it before is whatever was in that
+   * memory. Clearing a large one costs a pass, and worse, touches it in small pages before the kernel can ask for huge
+   * ones.
+   */
+  allocateUncleared<A extends NumericArray>(type: ArrayType<A>, length: number): A {
+    const bytes = length * type.BYTES_PER_ELEMENT;
+    if (bytes > constants.MAX_LENGTH) return this.allocate(type, length);
+    return this.made(type, length, () => new type(Buffer.allocUnsafeSlow(bytes).buffer, 0, length));
+  }
+
+  private made<A extends NumericArray>(type: ArrayType<A>, length: number, make: () => A): A {
     try {
-      return new type(length);
+      return make();
     } catch {
       const bytes = length * type.BYTES_PER_ELEMENT;
       return this.fail(

@@ -17,8 +17,8 @@ export function counted<A extends Numbers>(
   const indptr = at.allocate(Uint32Array, rows + 1);
   const nnz = call(indptr, undefined, undefined);
   if (nnz >= 2 ** 32) at.fail('ERR_RANGE', undefined, 'a result of at most 2^32 - 1 entries', String(nnz));
-  const indices = at.allocate(Uint32Array, nnz);
-  const values = at.allocate(type, nnz);
+  const indices = at.allocateUncleared(Uint32Array, nnz);
+  const values = at.allocateUncleared(type, nnz);
   call(indptr, indices, values);
   return { rows, cols, indptr, indices, values };
 }

@@ -119,7 +119,8 @@ export function count<A extends SpgemmValues>(
   };
   const allocate = (): [Uint32Array, A] => {
     checkSize();
-    result = { indices: at.allocate(Uint32Array, counts[0]!), values: at.allocate(typeOf(a.values), counts[0]!) };
+    const [type, nnz] = [typeOf(a.values), counts[0]!];
+    result = { indices: at.allocateUncleared(Uint32Array, nnz), values: at.allocateUncleared(type, nnz) };
     return [result.indices, result.values];
   };
   const { codes, sorted } = filling ?? { codes: [0, 0], sorted: true };

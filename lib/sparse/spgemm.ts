@@ -115,8 +115,8 @@ function fill<A extends SpgemmValues>(
   sorted: boolean,
 ): Product<A> {
   const { rows, cols, indptr, stats } = plan;
-  const indices = at.allocate(Uint32Array, indptr[rows]!);
-  const values = at.allocate(typeOf(a.values), indptr[rows]!);
+  const indices = at.allocateUncleared(Uint32Array, indptr[rows]!);
+  const values = at.allocateUncleared(typeOf(a.values), indptr[rows]!);
   native.spgemmFill(...operands(a, b, plan, codes), sorted, indptr, indices, values);
   return { rows, cols, indptr: indptr.slice(), indices, values, stats };
 }

@@ -68,6 +68,7 @@ struct Arena {
     const std::size_t size = std::max(bytes, std::min(grown, kArenaKeepBytes));
     char* data = static_cast<char*>(allocate(size));
     if (data == nullptr) return nullptr;
+    expect_full_write(data, size);  // what is used of it is; a page of 4 KiB costs up to a tenth of one of 2 MiB
     blocks[count] = {data, size};
     current = count++;
     used = bytes;

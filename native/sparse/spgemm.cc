@@ -176,8 +176,6 @@ class Writer {
     return (part.bound == 0 || wide_.init(scratch, part)) && slice_.init(scratch, part.entries);
   }
 
-  void begin_window() { placed_row_ = kNone; }
-
   // Writes row i, or a slice of it, with `count` entries; false if it has not so many.
   bool fill(const Product& product, const CsrView<T>& a, const CsrView<T>& b, const Window& window, size_t i,
             uint32_t* indices, T* values, size_t count) {
@@ -201,12 +199,10 @@ class Writer {
                         product.options.sorted, indices, values, count);
     if (mask.given && !mask.complement) return fill_allowed(row, semiring, base, words, mask, indices, values, count);
     const bool may_repeat = !mask.given && !window.slice;
-    if (may_repeat && repeats(product, i)) return fill_by_place(row, semiring, work, indices, values, count);
-
     prefetch_for_write(indices, count);
     prefetch_for_write(values, count);
     dense_.mark(row, blocks, base, words, mask);
-    const bool head = may_repeat && i + 1 < window.last && products <= kMostPlaces &&
+    const bool head = may_repeat && i + 1 < product.a.rows && products <= kMostPlaces &&
                       product.plan.work[i + 1].repeat != static_cast<uint64_t>(Repeat::no);
     if (!head && !mask.given && (count >= 8 * words || products >= 4 * count)) {
       ready_sums();
@@ -222,10 +218,12 @@ class Writer {
       const size_t found = drain_(dense_.bits(), nullptr, words, columns_);
       for (size_t e = 0; e < found; e++) indices[e] = base + columns_[e];
       placed_row_ = i;
-      by_block_ =
-          rows_.add_by_block != nullptr && semiring.is_plus_times() && blocks_.build(row, places_, products, count);
-      add_placed(row, semiring, values, count);
-      previous_ = indices;
+      placed_count_ = count;
+      by_block_ = semiring.is_plus_times() && blocks_.build(row, rows_.blocks, places_, products, count);
+      if (by_block_)
+        rows_.add_by_block(blocks_.run(row, 1, false), count, values);
+      else
+        rows_.add_by_place(row, semiring, places_, count, nothing_, placed_, values);
       return true;
     }
     std::fill_n(values, count, nothing_);
@@ -265,35 +263,44 @@ class Writer {
     return n == count;
   }
 
-  // Row i is the one after the row whose places are known, and like it.
-  bool repeats(const Product& product, size_t i) const {
-    return placed_row_ != kNone && placed_row_ + 1 == i &&
-           product.plan.work[i].repeat != static_cast<uint64_t>(Repeat::no);
+  // Fills the rows from i on that repeat row i − 1, if its places are known: up to the row that is the result, or none
+  // if one of them is not as long as c says.
+  size_t fill_repeats(const Product& product, const CsrView<T>& a, const CsrView<T>& b, const Window& window, size_t i,
+                      const CsrPattern& c, uint32_t* indices, T* values) {
+    if (placed_row_ == kNone || placed_row_ + 1 != i || window.kind != Accumulator::dense || window.slice) return i;
+    const size_t count = placed_count_;
+    while (i < window.last && product.plan.work[i].repeat != static_cast<uint64_t>(Repeat::no)) {
+      const uint64_t kind = product.plan.work[i].repeat;
+      const size_t first = i;
+      bool as_counted = true;
+      do {
+        as_counted &= c.indptr[i + 1] - c.indptr[i] == count;
+        i++;
+      } while (i < window.last && product.plan.work[i].repeat == kind);
+      if (!as_counted) return kNone;
+      const size_t p = c.indptr[first];
+      const bool shifted = kind == static_cast<uint64_t>(Repeat::shifted);
+      kernels_.repeat_columns(indices + p - count, count, i - first, shifted, indices + p);
+      add_repeats(product, a, b, first, i, shifted, values + p);
+      placed_row_ = i - 1;
+    }
+    return i;
   }
 
- private:
   static constexpr size_t kNone = ~size_t{0};
+
+ private:
+  void add_repeats(const Product& product, const CsrView<T>& a, const CsrView<T>& b, size_t first, size_t last,
+                   bool shifted, T* values) {
+    const auto row = [&](size_t i) { return RowInput<T>{product.row(i), a.values + a.indptr[i], b.values}; };
+    if (by_block_) return rows_.add_by_block(blocks_.run(row(first), last - first, shifted), placed_count_, values);
+    for (size_t i = first; i < last; i++, values += placed_count_)
+      rows_.add_by_place(row(i), product.options.semiring, places_, placed_count_, nothing_, placed_, values);
+  }
 
   void ready_sums() {
     if (!sums_ready_) std::fill_n(sums_, width_, nothing_);
     sums_ready_ = true;
-  }
-
-  void add_placed(const RowInput<T>& row, Semiring semiring, T* values, size_t count) {
-    placed_count_ = count;
-    if (by_block_) return rows_.add_by_block(row, blocks_.steps(), count, values);
-    rows_.add_by_place(row, semiring, places_, count, nothing_, placed_, values);
-  }
-
-  bool fill_by_place(const RowInput<T>& row, Semiring semiring, const RowWork& work, uint32_t* indices, T* values,
-                     size_t count) {
-    if (count != placed_count_) return false;
-    const uint32_t step = work.repeat == static_cast<uint64_t>(Repeat::shifted);
-    for (size_t e = 0; e < count; e++) indices[e] = previous_[e] + step;
-    placed_row_++;
-    previous_ = indices;
-    add_placed(row, semiring, values, count);
-    return true;
   }
 
   const PatternKernels& kernels_ = pattern_kernels();
@@ -311,12 +318,11 @@ class Writer {
   bool sums_ready_ = false;
   // The last row whose places are known.
   uint32_t* places_ = nullptr;
-  PlaceBlocks blocks_;
+  PlaceBlocks<T> blocks_;
   bool by_block_ = false;
   T* placed_ = nullptr;
   size_t placed_row_ = kNone;
   size_t placed_count_ = 0;
-  const uint32_t* previous_ = nullptr;
 };
 
 // Runs all parts; the first status that is not ok is the result.
@@ -411,8 +417,8 @@ Status spgemm_fill(SpgemmPlan& plan, const CsrView<T>& a, const CsrView<T>& b, c
     for (size_t w = part.first; w < part.last; w++) {
       if (context.cancelled()) return Status::aborted;
       const Window& window = plan.windows[w];
-      writer.begin_window();
-      for (size_t i = window.first; i < window.last; i++) {
+      size_t i = writer.fill_repeats(product, a, b, window, window.first, c, indices, values);
+      while (i < window.last) {
         size_t p = c.indptr[i], count = c.indptr[i + 1] - p;
         if (window.slice) {
           const bool first = w == 0 || plan.windows[w - 1].first != i;
@@ -421,7 +427,9 @@ Status spgemm_fill(SpgemmPlan& plan, const CsrView<T>& a, const CsrView<T>& b, c
           count = window.count - begin;
         }
         if (!writer.fill(product, a, b, window, i, indices + p, values + p, count)) return Status::bad_structure;
+        i = writer.fill_repeats(product, a, b, window, i + 1, c, indices, values);
       }
+      if (i == Writer<T>::kNone) return Status::bad_structure;
     }
     return Status::ok;
   });

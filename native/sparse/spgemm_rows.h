@@ -48,20 +48,37 @@ struct BlockRows {
 
 inline constexpr size_t kRunSlack = 16;
 
-// The products of entry `entry` of a row of A that fall on a block of four places of C: lane l, if its bit is in
-// `lanes`, is that with entry offset + l of the row of B.
+// How rows of C are cut into blocks of 2^log_lanes neighbouring places, and what one step of a row of B is: its
+// products that fall on one block, with gaps between their places, or only a run of neighbours among them.
+struct BlockShape {
+  uint32_t log_lanes = 0;  // 0: there is no kernel for blocks
+  bool gaps = false;
+};
+
+// The products of entry `entry` of a row of A and some neighbouring entries of the row of B, the first of them
+// `offset`: they fall on the lanes of a block whose bits are set in `lanes`, that on lane l being number from[l] of
+// them. `front`: as many low bits as there are.
 struct BlockStep {
   uint32_t entry;
-  int32_t offset;
-  uint32_t lanes;
+  uint32_t offset;
+  uint16_t lanes;
+  uint16_t front;
+  uint8_t from[16];
 };
-// Steps up to ends[v] are those of block v. bases: scratch, a pointer for each entry of A.
-struct BlockSteps {
-  static constexpr uint32_t kLanes = 4;
+
+// Rows of C with one pattern, one after another; those of A have n entries each. Steps up to ends[v] are those of block
+// v. bases: for each entry of A the values of the row of B, for the first row; moves: how many values further it is for
+// the next. bases mean nothing afterwards.
+template <class T>
+struct BlockRun {
   const uint32_t* ends;
   const BlockStep* steps;
   size_t blocks;
-  const void** bases;
+  const T** bases;
+  const uint32_t* moves;
+  size_t n;
+  size_t rows;
+  const T* a;
 };
 
 struct PatternKernels {
@@ -76,6 +93,8 @@ struct PatternKernels {
   size_t (*rank)(const uint64_t* bits, size_t n, uint32_t* before);
   // places[p] = the place of the p-th product in the sorted row; all products are in the pattern.
   void (*places)(const RowPattern& row, uint32_t base, const uint64_t* bits, const uint32_t* before, uint32_t* places);
+  // Rows of C that repeat a pattern: columns[r·n + e] = head[e] + step·(r + 1) for `rows` rows of n entries.
+  void (*repeat_columns)(const uint32_t* head, size_t n, size_t rows, uint32_t step, uint32_t* columns);
 };
 
 template <class T>
@@ -94,20 +113,19 @@ struct RowKernels {
   // nnz + kRunSlack values.
   void (*add_by_place)(const RowInput<T>& row, Semiring semiring, const uint32_t* places, size_t nnz, T nothing,
                        T* sums, T* values);
-  // The same from the side of C, for plus-times: values[0 … nnz) in blocks. nullptr: there is none. Bound: some ten
-  // instructions a step, no store but that of the result.
-  void (*add_by_block)(const RowInput<T>& row, const BlockSteps& steps, size_t nnz, T* values);
+  // The same from the side of C, for plus-times and rows that repeat: writes rows · nnz values. nullptr: there is none.
+  // Four rows go together, so that a step is decoded and a mispredicted end of a block paid for once. Bound: some six
+  // instructions a row and step, no store but that of the result.
+  void (*add_by_block)(const BlockRun<T>& run, size_t nnz, T* values);
   // Writes the sums at the bits of n words, ascending, with their columns; sums and bits are as new afterwards.
   size_t (*take_dense)(uint64_t* bits, size_t n, uint32_t base, T* sums, T nothing, uint32_t* indices, T* values);
+  BlockShape blocks = {};
 };
 
 // For the instruction set in use.
 const PatternKernels& pattern_kernels();
 template <class T>
 const RowKernels<T>& row_kernels();
-
-void add_by_block_f64_x4__avx2(const RowInput<double>& row, const BlockSteps& steps, size_t nnz, double* values);
-void add_by_block_f32_x4__avx2(const RowInput<float>& row, const BlockSteps& steps, size_t nnz, float* values);
 
 #define LAPIDARY_DECLARE_ROW_KERNELS(isa)                 \
   extern const PatternKernels spgemm_pattern__##isa;      \

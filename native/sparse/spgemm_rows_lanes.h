@@ -293,6 +293,47 @@ void add_by_place_of(const RowInput<T>& row, Semiring s, const uint32_t* places,
   copy_values(nnz, sums, values);
 }
 
+[[maybe_unused]] void repeat_columns_of(const uint32_t* head, size_t n, size_t rows, uint32_t step, uint32_t* columns) {
+  for (size_t r = 0; r < rows; r++)
+    for (size_t e = 0; e < n; e++) *columns++ = head[e] + step * static_cast<uint32_t>(r + 1);
+}
+
+// S: a register of sums, as in add_blocks below.
+template <class S, size_t kRows>
+inline void add_block_rows(const BlockRun<typename S::T>& run, const typename S::T* a, size_t nnz,
+                           typename S::T* values) {
+  const BlockStep* step = run.steps;
+  for (size_t v = 0; v < run.blocks; v++) {
+    typename S::V sums[kRows];
+    for (size_t r = 0; r < kRows; r++) sums[r] = S::nothing();
+    for (const BlockStep* const end = run.steps + run.ends[v]; step < end; step++) {
+      const typename S::Step lanes(*step);
+      const typename S::T* b = run.bases[step->entry];
+      const size_t move = run.moves[step->entry];
+      for (size_t r = 0; r < kRows; r++, b += move) sums[r] = lanes.add(sums[r], b, a[r * run.n + step->entry]);
+    }
+    const size_t place = v * S::kLanes;
+    for (size_t r = 0; r < kRows; r++) S::store(values + r * nnz + place, sums[r], nnz - place);
+  }
+}
+
+// S has the type V of a register of sums, nothing(), a Step with add(sum, b, a), which adds a·b to the lanes of a step,
+// and a store of the first n lanes.
+template <class S>
+[[maybe_unused]] void add_blocks(const BlockRun<typename S::T>& run, size_t nnz, typename S::T* values) {
+  constexpr size_t kRows = 4;
+  const typename S::T* a = run.a;
+  size_t r = 0;
+  for (; r + kRows <= run.rows; r += kRows, a += kRows * run.n, values += kRows * nnz) {
+    add_block_rows<S, kRows>(run, a, nnz, values);
+    for (size_t e = 0; e < run.n; e++) run.bases[e] += kRows * run.moves[e];
+  }
+  for (; r < run.rows; r++, a += run.n, values += nnz) {
+    add_block_rows<S, 1>(run, a, nnz, values);
+    for (size_t e = 0; e < run.n; e++) run.bases[e] += run.moves[e];
+  }
+}
+
 template <class T>
 [[maybe_unused]] size_t take_sums(uint64_t* bits, size_t n, uint32_t base, T* sums, T nothing_yet, uint32_t* indices,
                                   T* values) {

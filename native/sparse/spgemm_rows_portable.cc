@@ -30,7 +30,7 @@ void copy_values(size_t n, const T* from, T* to) {
 }  // namespace
 
 const PatternKernels spgemm_pattern__portable = {
-    mark_bits, mark_bits_of_blocks, count_few_columns, count_bits_and_clear, rank_bits, find_places};
+    mark_bits, mark_bits_of_blocks, count_few_columns, count_bits_and_clear, rank_bits, find_places, repeat_columns_of};
 const RowKernels<double> spgemm_rows_f64__portable = {
     add_by_rank_of<double>, add_allowed_of<double>, add_dense_of<double>, add_by_place_of<double>, nullptr,
     take_sums<double>};
