@@ -240,7 +240,7 @@ Status flat_product(const IntegerProduct& g, const IntegerKernels& kernels, cons
 Status sum_product(const IntegerProduct& g, const IntegerKernels& kernels, const int32_t* term,
                    const Context& context) {
   const auto sums = kernels.sums[static_cast<size_t>(g.kind)];
-  const size_t depth = g.m <= kSumFew ? kernels.few_depth : kernels.depth;
+  const size_t depth = kernels.sum_depth;
   const size_t values = values_of(kernels.form), steps = ceil_div(g.k, values);
   // An odd number of cache lines: the rows fall into different sets of the cache.
   const size_t pitch = (ceil_div(steps * sizeof(int32_t), kAlignment) | 1) * kAlignment / sizeof(int32_t);
@@ -303,7 +303,7 @@ Status integer_gemm(IntegerKind kind, size_t m, size_t n, size_t k, int32_t alph
   int32_t* term = scratch.take<int32_t>(raised ? m : 0);
   if (term == nullptr) return Status::out_of_memory;
   if (raised) raised_terms(a, m, k, term);
-  if (route == Route::flat && !b.transposed && kernels.depth > 0)
+  if (route == Route::flat && !b.transposed && kernels.sum_depth > 0)
     return sum_product(g, kernels, raised ? term : nullptr, context);
   const ByteA left{kernels, a, signed_a(kind), k};
   const ByteB right{kernels, b, signed_b(kind), static_cast<uint8_t>(raised ? 0x80 : 0), k};

@@ -73,7 +73,7 @@ using PackBytePanels = void (*)(const std::uint8_t* x, std::size_t stride, std::
 using StraightSums = void (*)(const std::int32_t* a, std::size_t a_pitch, std::size_t rows, const std::uint8_t* b,
                               std::size_t stride, std::uint8_t flip, std::size_t k, std::size_t width, std::int32_t* y,
                               bool more);
-inline constexpr std::size_t kSumColumns = 64, kSumFew = 4;
+inline constexpr std::size_t kSumColumns = 64;
 
 struct IntegerKernels {
   StepForm form;
@@ -84,10 +84,10 @@ struct IntegerKernels {
   PackByteRows pack_rows;
   PackBytePanels pack_panels;
   Blocks blocks = kDeepBlocks;
-  // Where few rows against a B that lies straight need no panels: the sums, and rows of B that they take at a time for
-  // up to kSumFew rows of A and for more. 0: there are none.
+  // Where few rows against a B that lies straight need no panels: the sums, and the rows of B that they take at a time.
+  // 0: there are none.
   StraightSums sums[kIntegerKinds] = {};
-  std::size_t few_depth = 0, depth = 0;
+  std::size_t sum_depth = 0;
 };
 
 const IntegerKernels& integer_kernels__portable();

@@ -212,7 +212,6 @@ constexpr IntegerKernels kKernels = {
     kNearBlocks,
     {word_sums<true>, word_sums<true>, word_sums<false>},
     kWovenRows,
-    kWovenRows,
 };
 
 }  // namespace

@@ -133,68 +133,62 @@ void pack_panels(const uint8_t* x, size_t stride, size_t k, size_t width, size_t
   }
 }
 
-// Few rows of A against B as it lies. A line of each of a few rows of B is read once and interleaved to steps, which
-// all rows of A meet; up to four of these take all vectors of steps, more of them two at a time, as registers go. 8
-// rows are as many as stay in their one set of the first-level cache where they lie a power of two apart; only with
-// more rows of A the reading and writing of their sums weighs more.
-constexpr size_t kFewDepth = 8, kDepth = 16;
+// Few rows of A against B as it lies. A line of each of 16 rows of B is read once and interleaved to steps, which all
+// rows of A meet: with more rows of B at a time the lines that are read ahead would push each other out of the
+// first-level cache, where they lie a power of two apart; with fewer, the reading and writing of the sums weighs more.
+constexpr size_t kDepth = 16;
 
-// k ≤ 16 rows of up to 64 columns as steps, out[s·64 + 16v + lane]; zero past the width and k.
+// k ≤ 16 rows of up to 64 columns as steps, out[s·64 + 16v + lane]; zero past the width and k. All rows in one go where
+// they are whole: the loads of as many lines as possible are under way at once.
 inline void weave(const uint8_t* b, size_t stride, size_t k, size_t width, __m512i flips, int32_t* out) {
-  const bool whole = width >= kSumColumns;
-  for (size_t p = 0; p < k; p += 4, out += kSumColumns) {
-    __m512i r[4];
-    if (whole && p + 4 <= k) {
+  const auto step = [&](__m512i(&r)[4], size_t s) {
 #pragma GCC unroll 4
-      for (size_t q = 0; q < 4; q++) r[q] = _mm512_loadu_si512(b + (p + q) * stride);
-    } else {
-#pragma GCC unroll 4
-      for (size_t q = 0; q < 4; q++) r[q] = load_row(b, stride, p + q, k, columns_of(width));
-    }
-#pragma GCC unroll 4
-    for (int q = 0; q < 4; q++) r[q] = _mm512_xor_si512(r[q], flips);
+    for (int q = 0; q < 4; q++) r[q] = _mm512_xor_si512(flips, r[q]);
     interleave(r);
 #pragma GCC unroll 4
-    for (int v = 0; v < 4; v++) _mm512_store_si512(out + v * 16, r[v]);
-  }
-}
-
-template <bool kASigned, int kRows, int kVecs>
-inline void woven_sums(const int32_t* a, size_t a_pitch, const int32_t* woven, size_t steps, int32_t* y) {
-  using S = Bytes<kASigned>;
-  __m512i sum[kRows][kVecs];
-#pragma GCC unroll 8
-  for (int i = 0; i < kRows; i++)
+    for (int v = 0; v < 4; v++) _mm512_store_si512(out + s * kSumColumns + v * 16, r[v]);
+  };
+  if (k == kDepth && width >= kSumColumns) {
 #pragma GCC unroll 4
-    for (int v = 0; v < kVecs; v++) sum[i][v] = S::load(y + i * 64 + v * 16);
-  for (size_t s = 0; s < steps; s++, a++, woven += kSumColumns) {
-    __m512i w[kVecs];
+    for (size_t s = 0; s < kDepth / 4; s++) {
+      __m512i r[4];
 #pragma GCC unroll 4
-    for (int v = 0; v < kVecs; v++) w[v] = S::load(woven + v * 16);
-#pragma GCC unroll 8
-    for (int i = 0; i < kRows; i++) {
-      const __m512i x = S::broadcast(a + static_cast<size_t>(i) * a_pitch);
-#pragma GCC unroll 4
-      for (int v = 0; v < kVecs; v++) sum[i][v] = S::step(x, w[v], sum[i][v]);
+      for (size_t q = 0; q < 4; q++) r[q] = _mm512_loadu_si512(b + (4 * s + q) * stride);
+      step(r, s);
     }
+    return;
   }
-#pragma GCC unroll 8
-  for (int i = 0; i < kRows; i++)
+  for (size_t s = 0; 4 * s < k; s++) {
+    __m512i r[4];
 #pragma GCC unroll 4
-    for (int v = 0; v < kVecs; v++) S::store(y + i * 64 + v * 16, sum[i][v]);
+    for (size_t q = 0; q < 4; q++) r[q] = load_row(b, stride, 4 * s + q, k, columns_of(width));
+    step(r, s);
+  }
 }
 
 template <bool kASigned, int kRows>
-inline void sums_of_rows(const int32_t* a, size_t a_pitch, size_t rows, const int32_t* woven, size_t steps,
-                         int32_t* y) {
-  if constexpr (kRows > 1)
-    if (rows < kRows) return sums_of_rows<kASigned, kRows - 1>(a, a_pitch, rows, woven, steps, y);
-  if constexpr (kRows <= 4) {
-    woven_sums<kASigned, kRows, 4>(a, a_pitch, woven, steps, y);
-  } else {
-    woven_sums<kASigned, kRows, 2>(a, a_pitch, woven, steps, y);
-    woven_sums<kASigned, kRows, 2>(a, a_pitch, woven + 32, steps, y + 32);
+inline void woven_sums(const int32_t* a, size_t a_pitch, const int32_t* woven, size_t steps, int32_t* y) {
+  using S = Bytes<kASigned>;
+  __m512i sum[kRows][4];
+#pragma GCC unroll 4
+  for (int i = 0; i < kRows; i++)
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; v++) sum[i][v] = S::load(y + i * 64 + v * 16);
+  for (size_t s = 0; s < steps; s++, a++, woven += kSumColumns) {
+    __m512i w[4];
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; v++) w[v] = S::load(woven + v * 16);
+#pragma GCC unroll 4
+    for (int i = 0; i < kRows; i++) {
+      const __m512i x = S::broadcast(a + static_cast<size_t>(i) * a_pitch);
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; v++) sum[i][v] = S::step(x, w[v], sum[i][v]);
+    }
   }
+#pragma GCC unroll 4
+  for (int i = 0; i < kRows; i++)
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; v++) S::store(y + i * 64 + v * 16, sum[i][v]);
 }
 
 // From interleave's order of the columns to their own: 4 × 4 lanes of 128 bits are turned.
@@ -217,12 +211,14 @@ void byte_sums(const int32_t* a, size_t a_pitch, size_t rows, const uint8_t* b, 
   alignas(64) int32_t woven[kSumColumns * kDepth / 4];
   for (size_t j = 0; j < width; j += kSumColumns, y += rows * kSumColumns) {
     weave(b + j, stride, k, width - j, flips, woven);
-    for (size_t i = 0, left = (rows + 7) / 8; left > 0; left--) {
-      const size_t count = (rows - i + left - 1) / left;  // nearly equal
-      sums_of_rows<kASigned, 8>(a + i * a_pitch, a_pitch, count, woven, steps, y + i * kSumColumns);
-      i += count;
-    }
-    for (size_t i = 0; !more && i < rows; i++) order_sums(y + i * kSumColumns);
+    size_t i = 0;
+    for (; i + 4 <= rows; i += 4) woven_sums<kASigned, 4>(a + i * a_pitch, a_pitch, woven, steps, y + i * kSumColumns);
+    const int32_t* from = a + i * a_pitch;
+    int32_t* to = y + i * kSumColumns;
+    if (rows - i == 3) woven_sums<kASigned, 3>(from, a_pitch, woven, steps, to);
+    if (rows - i == 2) woven_sums<kASigned, 2>(from, a_pitch, woven, steps, to);
+    if (rows - i == 1) woven_sums<kASigned, 1>(from, a_pitch, woven, steps, to);
+    for (i = 0; !more && i < rows; i++) order_sums(y + i * kSumColumns);
   }
 }
 
@@ -237,7 +233,6 @@ constexpr IntegerKernels kKernels = {
     pack_panels,
     kDeepBlocks,
     {byte_sums<false>, byte_sums<true>, byte_sums<true>},
-    kFewDepth,
     kDepth,
 };
 
