@@ -1,5 +1,5 @@
 /** Products with sparse weights against our own dense ones: bound by reading what was kept. */
-import { dense, gemm, type Dense } from 'lapidary';
+import { dense, gemm, quant, type Dense } from 'lapidary';
 import { bytesOf, uniformF32 } from '../harness/data.js';
 import { plain } from '../harness/peers.js';
 import type { Bench, Row, Work } from '../harness/row.js';
@@ -32,6 +32,15 @@ function nm(side: number, tokens: number, n: number, m: number, dtype: 'f32' | '
   };
 }
 
+/** All the weights, as `quantize` groups them by itself, of random codes: what they hold does not matter. */
+function allCodes(side: number, format: 'int8' | 'int4'): quant.Quantized {
+  const bits = format === 'int8' ? 8 : 4;
+  const codes = new Uint8Array(bytes((side * side * bits) / 8, 4).buffer);
+  const groupSize = format === 'int8' ? side : 32;
+  const scales = new Float32Array((side * side) / groupSize).fill(0.01);
+  return { layout: 1, format, rows: side, cols: side, groupSize, bits, codes, scales };
+}
+
 function groups(side: number, tokens: number, storage: 'f32' | 'int8' | 'int4'): Row {
   return {
     shape: `${tokens}×${side}×${side} groups of 16, half kept`,
@@ -42,12 +51,22 @@ function groups(side: number, tokens: number, storage: 'f32' | 'int8' | 'int4'):
       const all = () => gemm.matmul(x, whole, { transposeB: true }) as Dense<never>;
       const moved = bytesOf(w.values, w.groups, ...(w.scales ? [w.scales] : []), ...(w.zeros ? [w.zeros] : []));
       const work = raced(() => gemm.sparseLinear(x, w), moved, all);
-      if (storage !== 'int4') return work;
-      // the same groups in bytes: other values, so only the time is compared
-      const int8 = gemm.groupPrune(whole, { density: 0.5, storage: 'int8' });
+      if (storage === 'f32') return work;
+      // other values, so only the time is compared
       const answer = gemm.sparseLinear(x, w).data;
-      const peer = plain('lapidary, int8 groups', () => gemm.sparseLinear(x, int8) as Dense<never>, () => answer); // prettier-ignore
-      return { ...work, peers: [...work.peers!, { ...peer, threads: 'same' as const }] };
+      const race = (name: string, run: () => unknown) => ({
+        ...plain(name, run as () => Dense<never>, () => answer),
+        threads: 'same' as const,
+      });
+      const full = allCodes(side, storage);
+      const peers = [
+        ...work.peers!,
+        race(`lapidary, dense ${storage}, x in bytes`, () => gemm.linear(x, full)),
+        race(`lapidary, dense ${storage}, x in f32`, () => gemm.linear(x, full, { activations: 'f32' })),
+      ];
+      if (storage === 'int8') return { ...work, peers };
+      const int8 = gemm.groupPrune(whole, { density: 0.5, storage: 'int8' });
+      return { ...work, peers: [...peers, race('lapidary, int8 groups', () => gemm.sparseLinear(x, int8))] };
     },
   };
 }

@@ -67,7 +67,7 @@ const packed =
 export const operations: Record<string, Operation> = {
   f32: { ways: ['flat'], make: product('f32', 'straight') },
   'f32 transposed': { ways: ['dots', 'flat'], make: product('f32', 'transposed') },
-  'f32 narrow': { ways: ['flat'], make: product('f32', 'narrow') },
+  'f32 narrow': { ways: ['dots', 'flat'], make: product('f32', 'narrow') },
   f64: { ways: ['flat'], make: product('f64', 'straight') },
   'f64 transposed': { ways: ['flat'], make: product('f64', 'transposed') },
   'f64 narrow': { ways: ['flat'], make: product('f64', 'narrow') },

@@ -18,12 +18,20 @@ constexpr size_t kParallelValues = size_t{1} << 19;
 constexpr size_t kPanelDepth = 512;
 // Bytes of a row of B that one part of a flat product works on.
 constexpr size_t kMostBytes = 4096, kLeastBytes = 1024;
-// The same, and rows of B, where B is copied on the way: 128 KiB, read as stretches of 2 KiB.
-constexpr size_t kCopiedBytes = 2048, kCopiedRows = 64;
+// Tiles ahead of the one at work whose rows of B are asked for: as far as memory is away.
+constexpr size_t kTilesAhead = 4;
+// The rows of B that a flat product reads side by side: between blocks of them the sums are read and written, but each
+// row is a stream of its own. From memory the hardware keeps a few streams only; and tiles one cache line wide find
+// nothing left of their rows in the first-level cache where these begin whole pages apart, in the same few sets. On
+// Zen 5 the best of 8 to 128.
+constexpr size_t kManyRows = 64, kFewRows = 16, kNearBytes = size_t{8} << 20, kPage = 4096;
 
-// The rows of B that a flat product reads side by side. Each is a stream of its own, which the hardware reads ahead for
-// a few only; but between blocks the rows of C are read and written. On Zen 4 the best of 16, 32 and 64.
-size_t rows_side_by_side(size_t m) { return m <= 8 ? 16 : 32; }
+template <class T>
+size_t rows_side_by_side(const Product<T>& g, size_t nr) {
+  const size_t row = g.n * sizeof(T);
+  const bool near = g.k <= kNearBytes / row, apart = row % kPage != 0 || nr * sizeof(T) > kAlignment;
+  return near && apart ? kManyRows : kFewRows;
+}
 
 // Values from row to row of a copied piece of A: an odd number of cache lines, so that they fall into different sets.
 template <class T>
@@ -35,28 +43,33 @@ size_t pitch_of(size_t depth) {
 
 template <class T>
 Status flat_product(const Product<T>& g, const MicroKernel<T>& kernel, const Context& context) {
-  const bool turned = g.b.transposed, copied = !turned && kernel.blocks.flat_copies;
-  const size_t depth = std::min(turned ? kPanelDepth : copied ? kCopiedRows : rows_side_by_side(g.m), g.k);
+  const bool turned = g.b.transposed;
+  const size_t depth = std::min(turned ? kPanelDepth : rows_side_by_side(g, kernel.nr), g.k);
   const size_t rows = ceil_div(g.m, ceil_div(g.m, kernel.mr));  // of a tile: all nearly equal
-  const size_t cols = std::clamp(ceil_div(g.n, 4 * kernel.nr) * kernel.nr, kLeastBytes / sizeof(T),
-                                 (copied ? kCopiedBytes : kMostBytes) / sizeof(T));
-  const size_t pitch = pitch_of<T>(depth);
+  const size_t cols =
+      std::clamp(ceil_div(g.n, 4 * kernel.nr) * kernel.nr, kLeastBytes / sizeof(T), kMostBytes / sizeof(T));
+  const size_t pitch = pitch_of<T>(depth), sums_pitch = pitch_of<T>(cols);
   const auto pack_b = pack::choose_panels<T>(kernel.nr, turned);
   const bool parallel = g.k >= ceil_div(kParallelValues, g.n);
 
   return each_part(ceil_div(g.n, cols), parallel, context, [&](size_t part) {
     ArenaFrame scratch;
     T* a = scratch.take<T>(g.a.transposed ? 0 : g.m * pitch);
-    T* b = scratch.take<T>(turned ? kernel.nr * depth : copied ? cols * depth : 0);
-    if (a == nullptr || b == nullptr) return Status::out_of_memory;
+    T* b = scratch.take<T>(turned ? kernel.nr * depth : 0);
+    // The sums stand in rows of their own until all of B is read: those of C and of B may fall into the same few sets
+    // of a cache and drive each other out.
+    T* sums = scratch.take<T>(g.m * sums_pitch);
+    if (a == nullptr || b == nullptr || sums == nullptr) return Status::out_of_memory;
     const size_t first = part * cols, width = std::min(cols, g.n - first);
+    T* c = g.c + first;
+    if (g.beta != 0)
+      for (size_t i = 0; i < g.m; i++) std::copy_n(c + i * g.ldc, width, sums + i * sums_pitch);
     GemmTile<T> t;
     t.a_row = g.a.transposed ? 1 : pitch;
     t.a_step = g.a.transposed ? g.a.stride : 1;
-    t.b_step = turned || copied ? kernel.nr : g.b.stride;
-    t.padded = turned || copied;
-    t.prefetch = turned || copied ? 0 : kernel.nr;
-    t.ldc = g.ldc;
+    t.b_step = turned ? kernel.nr : g.b.stride;
+    t.padded = turned;
+    t.ldc = sums_pitch;
     t.alpha = g.alpha;
     for (size_t p = 0; p < g.k; p += depth) {
       if (context.cancelled()) return Status::aborted;
@@ -65,32 +78,34 @@ Status flat_product(const Product<T>& g, const MicroKernel<T>& kernel, const Con
       if (!g.a.transposed) pack::rows(g.a.data + p, g.a.stride, g.m, t.k, a, pitch);
       const T* left = g.a.transposed ? g.a.data + p * g.a.stride : a;
       const T* right = g.b.data + (turned ? first * g.b.stride + p : p * g.b.stride + first);
-      if (copied) pack_b(right, g.b.stride, t.k, width, b);
       for (size_t j = 0; j < width; j += kernel.nr) {
         t.n = std::min(kernel.nr, width - j);
-        if (turned) pack_b(right + j * g.b.stride, g.b.stride, t.k, t.n, b);
-        t.b = turned ? b : copied ? b + j * t.k : right + j;
+        if (turned) {
+          pack_b(right + j * g.b.stride, g.b.stride, t.k, t.n, b);
+        } else {
+          // Behind the last columns come the first of the next block of rows.
+          const size_t ahead = kTilesAhead * kernel.nr;
+          t.prefetch = j + ahead < width ? ahead : ahead + depth * g.b.stride - width;
+        }
+        t.b = turned ? b : right + j;
         for (size_t i = 0; i < g.m; i += rows) {
           t.a = left + i * t.a_row;
-          t.c = g.c + i * g.ldc + first + j;
+          t.c = sums + i * sums_pitch + j;
           t.m = std::min(rows, g.m - i);
-          if (copied && t.k == depth) {
-            // A share of what the next piece reads: it comes from memory while this one is multiplied.
-            const size_t from = i * depth / g.m, to = (i + t.m) * depth / g.m;
-            for (size_t q = from; q < to; q++) pack::prefetch(right + j, (depth + q) * g.b.stride);
-          }
           kernel.run(t);
+          t.prefetch = 0;
         }
       }
     }
-    if (g.epilogue != nullptr) g.epilogue->apply(g.c + first, g.ldc, g.m, width, first);
+    for (size_t i = 0; i < g.m; i++) std::copy_n(sums + i * sums_pitch, width, c + i * g.ldc);
+    if (g.epilogue != nullptr) g.epilogue->apply(c, g.ldc, g.m, width, first);
     return Status::ok;
   });
 }
 
 template <class T>
 Status narrow_product(const Product<T>& g, const MicroKernel<T>& kernel, const Context& context) {
-  const size_t depth = std::min(kPanelDepth, g.k), pitch = pitch_of<T>(depth);
+  const size_t depth = ceil_div(g.k, ceil_div(g.k, kPanelDepth)), pitch = pitch_of<T>(depth);
   const bool copied = g.b.transposed;
   ArenaFrame shared;
   T* panels = shared.take<T>(copied ? ceil_div(g.n, kernel.nr) * kernel.nr * g.k : 0);

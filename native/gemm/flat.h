@@ -5,8 +5,8 @@
 //   flat    op(A) has few rows, B is large
 //   narrow  op(B) has few columns and stays in the second-level cache, A is large and not transposed
 //
-// Bound: the memory's read bandwidth. Bits: k is cut by constants of the micro-kernel and by m, so they do not depend
-// on the threads.
+// Bound: the memory's read bandwidth. Bits: k is cut by the shape and constants of the micro-kernel, so they do not
+// depend on the threads.
 //
 // Source: Hong et al., FlashDecoding++ (2023), section 4: a flat product is a kernel of its own between the product
 // with a vector and the blocked one.
@@ -21,8 +21,8 @@
 
 namespace lapidary {
 
-// Both take any product with k > 0; scratch of at most 256 KiB a thread, and in narrow_product a copy of a transposed
-// B.
+// Both take any product with k > 0. Scratch of a thread: about 4 KiB for each row of A in flat_product, up to 32 KiB in
+// narrow_product, and there once a copy of a transposed B.
 template <class T>
 Status flat_product(const Product<T>& g, const MicroKernel<T>& kernel, const Context& context);
 template <class T>

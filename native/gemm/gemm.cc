@@ -59,7 +59,7 @@ enum class Way {
   row_vector,     // m = 1: gemv with Bᵀ
   column_vector,  // n = 1: gemv with A
   direct,         // without packing: A and B lie in the caches, and it takes less than 0.2 ms in one thread
-  dots,           // f32, m small and B transposed: dots of rows, B is read once (half.h)
+  dots,           // f32, m small and B transposed, or n small: dots of rows, the large side is read once (half.h)
   flat,           // m small: B is read once (flat.h)
   narrow,         // n small: A is read once
   blocked,        // A and B are packed, and read from the packed copies many times
@@ -93,7 +93,11 @@ Way choose_way(const Product<T>& g, const MicroKernel<T>& kernel) {
     default:
       break;
   }
-  if (b_stays && !g.a.transposed && tuned_route(narrow<T>, g.n, g.m, g.k) != Route::blocked) return Way::narrow;
+  if (b_stays && !g.a.transposed) {
+    const Route route = tuned_route(narrow<T>, g.n, g.m, g.k);
+    if (route == Route::dot && std::is_same_v<T, float>) return Way::dots;
+    if (route != Route::blocked) return Way::narrow;
+  }
   return Way::blocked;
 }
 

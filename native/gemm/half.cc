@@ -145,7 +145,8 @@ Status dot_product(const HalfProduct& g, const HalfKernels& kernels, bool swappe
       for (size_t j = 0; j < count; j += 4)
         for (size_t p = 0; p < g.k; p += depth)
           dots(x + (p / depth * rows + top) * pitch, pitch, height, at(w, (first + j) * w.stride + p), w.stride,
-               std::min<size_t>(4, count - j), std::min(depth, g.k - p), sums + j, kDotColumns);
+               std::min<size_t>(4, count - j), std::min(depth, g.k - p), p + depth < g.k ? depth : 4 * w.stride - p,
+               sums + j, kDotColumns);
       float* c = swapped ? g.c + first * g.ldc + top : g.c + top * g.ldc + first;
       const size_t along = swapped ? 1 : g.ldc, across = swapped ? g.ldc : 1;
       for (size_t i = 0; i < height; i++)
@@ -238,7 +239,7 @@ Status half_gemm(size_t m, size_t n, size_t k, float alpha, StoredOperand a, Sto
   const MicroKernel<float> kernel = kGemm<float>.pick();
   switch (route) {
     case Route::dot:
-      return dot_product(g, kernels, false, context);
+      return dot_product(g, kernels, m > n || !b.transposed, context);
     case Route::flat:
       return flat_product(g, kernels, kernel, context);
     case Route::blocked:

@@ -37,7 +37,7 @@ struct StoredOperand {
 
 // C ← alpha·op(A)·op(B) + beta·C, then the epilogue, with op(A) m × k, op(B) k × n and C m × n. beta, alpha, scratch
 // and cancellation as in gemm.h, whose gemm runs where both sides are f32. Route::dot needs B
-// transposed.
+// transposed, or A straight and few columns.
 Status half_gemm(std::size_t m, std::size_t n, std::size_t k, float alpha, StoredOperand a, StoredOperand b, float beta,
                  float* c, std::size_t ldc, const Context& context, const Epilogue<float>* epilogue = nullptr,
                  Route route = Route::automatic);
@@ -46,9 +46,10 @@ Status half_gemm(std::size_t m, std::size_t n, std::size_t k, float alpha, Store
 
 struct HalfKernels {
   // y[i·ldy + j] += Σ_p x[i·x_stride + p]·w[j·w_stride + p], one kernel for each Storage of w. One vector accumulator
-  // an element, p ascending, then a fixed tree: an element's bits do not depend on its neighbours.
+  // an element, p ascending, then a fixed tree: an element's bits do not depend on its neighbours. `ahead` values from
+  // w on, wrapping round, stands what will be read next: it is asked for meanwhile.
   void (*dots[kStorages])(const float* x, std::size_t x_stride, std::size_t rows, const void* w, std::size_t w_stride,
-                          std::size_t cols, std::size_t k, float* y, std::size_t ldy);
+                          std::size_t cols, std::size_t k, std::size_t ahead, float* y, std::size_t ldy);
   // out[i] = x[i], n values. No kernel for f32: null.
   void (*widen[kStorages])(const void* x, std::size_t n, float* out);
   // As pack::panels, of panels `panel` columns wide. No kernel for f32: null.

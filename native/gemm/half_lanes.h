@@ -8,9 +8,16 @@
 // and kDotRows, the rows of x whose sums with four rows of w fit the registers, and sum4(a, b, c, d), the sums over the
 // lanes of four vectors.
 
+// What a tile asks for of the rows of w that are read next: `count` of them. From memory they come evenly so, not in a
+// burst when the first tile of x meets them.
+struct Ahead {
+  std::uintptr_t from;
+  std::size_t stride, count;  // in bytes
+};
+
 template <class S, int kRows, int kCols>
 inline void dots_tile(const float* x, std::size_t x_stride, const typename S::T* w, std::size_t w_stride, std::size_t k,
-                      float* y, std::size_t ldy) {
+                      Ahead ahead, float* y, std::size_t ldy) {
   F32::V sum[kRows][4];
 #pragma GCC unroll 6
   for (int i = 0; i < kRows; i++)
@@ -34,6 +41,9 @@ inline void dots_tile(const float* x, std::size_t x_stride, const typename S::T*
     F32::V wv[kCols];
 #pragma GCC unroll 4
     for (int j = 0; j < kCols; j++) wv[j] = S::load(w + j * w_stride + p);
+    std::uintptr_t next = ahead.from + p * sizeof(typename S::T);
+    for (std::size_t j = ahead.count; j > 0; j--, next += ahead.stride)
+      __builtin_prefetch(reinterpret_cast<const void*>(next), 0, 2);
 #pragma GCC unroll 6
     for (int i = 0; i < kRows; i++) {
       const F32::V xv = F32::load(x + i * x_stride + p);
@@ -55,31 +65,36 @@ inline void dots_tile(const float* x, std::size_t x_stride, const typename S::T*
 // The rest of the rows, below kRows of them.
 template <class S, int kRows, int kCols>
 inline void dots_rest(const float* x, std::size_t x_stride, std::size_t rows, const typename S::T* w,
-                      std::size_t w_stride, std::size_t k, float* y, std::size_t ldy) {
+                      std::size_t w_stride, std::size_t k, Ahead ahead, float* y, std::size_t ldy) {
   if (rows == kRows)
-    dots_tile<S, kRows, kCols>(x, x_stride, w, w_stride, k, y, ldy);
+    dots_tile<S, kRows, kCols>(x, x_stride, w, w_stride, k, ahead, y, ldy);
   else if constexpr (kRows > 1)
-    dots_rest<S, kRows - 1, kCols>(x, x_stride, rows, w, w_stride, k, y, ldy);
+    dots_rest<S, kRows - 1, kCols>(x, x_stride, rows, w, w_stride, k, ahead, y, ldy);
 }
 
 template <class S, int kCols>
 inline void dots_rows(const float* x, std::size_t x_stride, std::size_t rows, const typename S::T* w,
-                      std::size_t w_stride, std::size_t k, float* y, std::size_t ldy) {
-  const std::size_t tiles = (rows + kDotRows - 1) / kDotRows;
+                      std::size_t w_stride, std::size_t k, std::size_t ahead, float* y, std::size_t ldy) {
+  const std::size_t tiles = (rows + kDotRows - 1) / kDotRows, stride = w_stride * sizeof(typename S::T);
+  const std::uintptr_t next = reinterpret_cast<std::uintptr_t>(w) + ahead * sizeof(typename S::T);
+  std::size_t asked = 0;
   for (std::size_t i = 0, left = tiles; left > 0; left--) {
     const std::size_t count = (rows - i + left - 1) / left;  // nearly equal tiles
-    dots_rest<S, kDotRows, kCols>(x + i * x_stride, x_stride, count, w, w_stride, k, y + i * ldy, ldy);
+    const std::size_t share = (kCols - asked + left - 1) / left;
+    dots_rest<S, kDotRows, kCols>(x + i * x_stride, x_stride, count, w, w_stride, k,
+                                  {next + asked * stride, stride, share}, y + i * ldy, ldy);
     i += count;
+    asked += share;
   }
 }
 
 template <class S>
 void stored_dots(const float* x, std::size_t x_stride, std::size_t rows, const void* from, std::size_t w_stride,
-                 std::size_t cols, std::size_t k, float* y, std::size_t ldy) {
+                 std::size_t cols, std::size_t k, std::size_t ahead, float* y, std::size_t ldy) {
   const auto* w = static_cast<const typename S::T*>(from);
   std::size_t j = 0;
-  for (; j + 4 <= cols; j += 4) dots_rows<S, 4>(x, x_stride, rows, w + j * w_stride, w_stride, k, y + j, ldy);
-  for (; j < cols; j++) dots_rows<S, 1>(x, x_stride, rows, w + j * w_stride, w_stride, k, y + j, ldy);
+  for (; j + 4 <= cols; j += 4) dots_rows<S, 4>(x, x_stride, rows, w + j * w_stride, w_stride, k, ahead, y + j, ldy);
+  for (; j < cols; j++) dots_rows<S, 1>(x, x_stride, rows, w + j * w_stride, w_stride, k, ahead, y + j, ldy);
 }
 
 template <class S>

@@ -31,7 +31,7 @@ struct F16Value {
 // Eight partial sums: independent, so that the compiler may keep them in vectors.
 template <class S>
 void dots(const float* x, size_t x_stride, size_t rows, const void* from, size_t w_stride, size_t cols, size_t k,
-          float* y, size_t ldy) {
+          size_t, float* y, size_t ldy) {
   constexpr size_t kSums = 8;
   const auto* w = static_cast<const typename S::T*>(from);
   for (size_t j = 0; j < cols; j++, w += w_stride)

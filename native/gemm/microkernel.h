@@ -47,15 +47,12 @@ struct Blocks {
   // 0: a panel of A passes over columns of B that stay in the second-level cache. Else the bytes of A that stay there
   // instead, while one panel of B after the other passes over them, itself in the first-level cache.
   std::size_t tall_bytes;
-  // Whether flat.h copies pieces of a B that lies straight instead of reading its rows side by side, in place: rows of
-  // a power of two values fall into the same few sets of a cache, and the rows of a tile of AVX2 are short.
-  bool flat_copies;
 };
 // Panels of the 512-bit tiles fit no first-level cache at a depth that pays (1.5 KiB was up to 8 % slower on Zen 4).
-inline constexpr Blocks kDeepBlocks = {3072, 0, false};
+inline constexpr Blocks kDeepBlocks = {3072, 0};
 // 24 KiB of B beside 9 KiB of A that stream by, of 256 KiB in the second-level cache; panels of deep blocks, 48 KiB,
 // would come from the second-level cache each time.
-inline constexpr Blocks kNearBlocks = {1536, 262144, true};
+inline constexpr Blocks kNearBlocks = {1536, 262144};
 
 template <class T>
 struct MicroKernel {
@@ -89,7 +86,7 @@ template <>
 inline constexpr KernelTable<MicroKernel<double>, 1 + 2 * LAPIDARY_X86> kGemm<double> = {{
     {Isa::portable, {4, 4, gemm_f64_4x4__portable}},
 #if LAPIDARY_X86
-    {Isa::avx2, {6, 8, gemm_f64_6x8__avx2, Blocks{2048, 262144, true}}},
+    {Isa::avx2, {6, 8, gemm_f64_6x8__avx2, Blocks{2048, 262144}}},
     {Isa::avx512, {14, 16, gemm_f64_14x16__avx512}},
 #endif
 }};

@@ -30,11 +30,11 @@ namespace lapidary {
 enum class TunedOperation : std::uint8_t {
   f32,             // B straight: no dots
   f32_transposed,  // B transposed
-  f32_narrow,      // few columns, A straight: no dots
+  f32_narrow,      // few columns, A straight
   f64,
   f64_transposed,  // no dots
-  f64_narrow,
-  half,  // the large operand of 16-bit floats
+  f64_narrow,      // no dots
+  half,            // the large operand of 16-bit floats
   half_transposed,
   half_narrow,  // no flat
   int8,

@@ -168,9 +168,9 @@ TEST(gemv_kernels_stay_inside_and_are_right) {
 }
 
 TEST(gemm_reads_nothing_past_its_operands) {
-  constexpr size_t kShapes[][3] = {{1, 1, 1},      {1, 70, 5},      {70, 1, 5},    {2, 3, 900},    {15, 33, 17},
-                                   {29, 65, 8},    {43, 97, 1},     {14, 32, 64},  {57, 47, 800},  {2, 400, 700},
-                                   {9, 1100, 300}, {16, 300, 1030}, {700, 2, 600}, {500, 15, 1030}};
+  constexpr size_t kShapes[][3] = {{1, 1, 1},      {1, 70, 5},      {70, 1, 5},    {2, 3, 900},     {15, 33, 17},
+                                   {29, 65, 8},    {43, 97, 1},     {14, 32, 64},  {57, 47, 800},   {2, 400, 700},
+                                   {9, 1100, 300}, {16, 300, 1030}, {700, 2, 600}, {500, 15, 1030}, {41, 1024, 270}};
   each_isa([&] {
     for (const auto& [m, n, k] : kShapes)
       for (bool ta : {false, true})
@@ -185,7 +185,9 @@ TEST(gemm_reads_nothing_past_its_operands) {
 
 // The products that read their large operand in place: leading dimensions, threads, and values past the columns.
 TEST(gemm_flat_and_narrow_keep_leading_dimensions_and_bits) {
-  constexpr size_t kShapes[][3] = {{2, 1500, 800}, {8, 1100, 700}, {15, 1300, 600}, {1200, 8, 800}, {1100, 16, 700}};
+  // Rows of B that begin whole pages apart, that are many and far, and as many rows of A as are read in place.
+  constexpr size_t kShapes[][3] = {{2, 1500, 800},  {8, 1100, 700},   {15, 1300, 600}, {1200, 8, 800},
+                                   {1100, 16, 700}, {11, 1024, 1030}, {3, 2051, 1100}, {48, 600, 300}};
   each_isa([&] {
     for (const auto& [m, n, k] : kShapes)
       for (bool ta : {false, true})
