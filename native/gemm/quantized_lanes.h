@@ -17,6 +17,9 @@
 //     sum(F32::V)    // over the lanes, as a tree
 //   };
 
+// Bytes of codes ahead of those in use that are asked for at most.
+inline constexpr std::size_t kAhead = 8192;
+
 // Σ over the groups of shifts·aq, in four sums that do not wait for each other.
 template <class L>
 inline float shift_of(const float* shifts, const float* aq, std::size_t groups) {
@@ -59,6 +62,10 @@ inline void code_dots_of(const CodeDots& d, std::size_t row) {
   const std::size_t step = kPacked ? 8 * static_cast<std::size_t>(d.bits) : kCodeChunk, part = step / L::kVectors;
   const std::uint8_t* const codes = d.codes + row * d.codes_stride;
   const float* const scales = d.scales + row * d.scales_stride;
+  // The next rows are asked for where these are read, in long rows what follows: the hardware does not read ahead over
+  // the end of a page, and too late where much is computed between two loads. What lies past the matrix is not read.
+  const std::size_t next = kRows * d.codes_stride, ahead = next < kAhead ? next : kAhead;
+  const std::size_t scales_ahead = kRows * d.scales_stride;
 
   const auto chunk = [&](std::size_t c, int parity) __attribute__((always_inline)) {
     const std::int8_t* x = d.x + c * kCodeChunk * (kNibbles ? 2 : 1);
@@ -71,6 +78,7 @@ inline void code_dots_of(const CodeDots& d, std::size_t row) {
 #pragma GCC unroll 8
       for (std::size_t r = 0; r < kRows; r++) {
         const std::uint8_t* from = codes + r * d.codes_stride + c * step + static_cast<std::size_t>(v) * part;
+        __builtin_prefetch(from + ahead);
         typename L::I w;
         if constexpr (kPacked)
           w = L::unpack(stream, from);
@@ -86,6 +94,7 @@ inline void code_dots_of(const CodeDots& d, std::size_t row) {
           high[r] = L::look_up(table, high[r]);
         }
         const float* s = scales + r * d.scales_stride + c * kUnits;
+        if (v == 0 && c % (16 / kUnits) == 0) __builtin_prefetch(s + scales_ahead);
         if constexpr (kSpan == Span::chunk)
           scale[r] = F32::broadcast(s);
         else if constexpr (kSpan == Span::two_lanes)
