@@ -74,6 +74,7 @@
       "native/gemm/low_rank.cc",
       "native/gemm/lut.cc",
       "native/gemm/lut_avx2.cc",
+      "native/gemm/lut_avx512vpop.cc",
       "native/gemm/lut_portable.cc",
       "native/gemm/nm.cc",
       "native/gemm/nm_avx2.cc",

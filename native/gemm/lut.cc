@@ -116,6 +116,8 @@ struct LutProduct : PackedProduct {
     tokens = count;
     rows = s.rows;
     tile_bytes = s.tile_bytes();
+    together = kernel.tiles;
+    common.tile_bytes = tile_bytes;
     table_bytes = s.pairs() * pair_bytes;
     common.table_stride = table_bytes;
     common.groups = s.groups();
@@ -126,9 +128,10 @@ struct LutProduct : PackedProduct {
     common.sum_stride = common.groups;
     common.step_stride = s.steps();
   }
-  void at(LutTile& t, size_t tile, size_t count, const uint8_t* tables, float* out) const {
+  void at(LutTile& t, size_t tile, size_t tiles, size_t count, const uint8_t* tables, float* out) const {
     const size_t group = tile * common.groups * kPackedRows;
     t.codes = w.bytes + tile * tile_bytes;
+    t.tiles = tiles;
     t.scales = w.scales + group;
     t.zeros = w.zeros == nullptr ? nullptr : w.zeros + group;
     t.tables = tables;
@@ -160,12 +163,12 @@ struct ExactProduct final : LutProduct {
       less[t * common.groups + g] = w.factor * raised + (w.zeros == nullptr ? w.zero * sum : 0);
     });
   }
-  void run(size_t tile, size_t first, size_t count, const uint8_t* tables, float* out) const override {
+  void run(size_t tile, size_t tiles, size_t first, size_t count, const uint8_t* tables, float* out) const override {
     LutTile t = common;
-    at(t, tile, count, tables, out);
+    at(t, tile, tiles, count, tables, out);
     t.less = less + first * common.groups;
     t.sums = sums + first * common.groups;
-    kernel(t);
+    kernel.run(t);
   }
   float scale(size_t t) const override { return token_scales[t]; }
 };
@@ -181,15 +184,15 @@ struct Int8Product final : LutProduct {
     int8_tables(w.shape, x + t * w.shape.cols, tables, steps + t * each, totals + t * common.groups);
     for (size_t j = 0; j < each; j++) steps[t * each + j] *= static_cast<float>(w.factor);
   }
-  void run(size_t tile, size_t first, size_t count, const uint8_t* tables, float* out) const override {
+  void run(size_t tile, size_t tiles, size_t first, size_t count, const uint8_t* tables, float* out) const override {
     LutTile t = common;
-    at(t, tile, count, tables, out);
+    at(t, tile, tiles, count, tables, out);
     t.steps = steps + first * common.step_stride;
     t.totals = totals + first * common.groups;
     // Tables sum factor·(c − middle of the codes); the rest of factor·c − z is the same for all of a group.
     t.middle = static_cast<float>(w.factor) * 0.5f * static_cast<float>((1 << w.shape.bits) - 1) -
                (w.zeros == nullptr ? static_cast<float>(w.zero) : 0);
-    kernel(t);
+    kernel.run(t);
   }
   float scale(size_t) const override { return 1; }
 };

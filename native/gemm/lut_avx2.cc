@@ -288,12 +288,12 @@ void lut_expand__avx2(const uint8_t* codes, size_t pairs, int bits, const CodePa
 }
 
 void lut_exact_32__avx2(const LutTile& t) {
-  constexpr LutRun kOf[] = {exact_rows<1>, exact_rows<2>, exact_rows<3>, exact_rows<4>};
+  constexpr void (*kOf[])(const LutTile&) = {exact_rows<1>, exact_rows<2>, exact_rows<3>, exact_rows<4>};
   kOf[t.bits - 1](t);
 }
 
 void lut_int8_32__avx2(const LutTile& t) {
-  constexpr LutRun kOf[] = {int8_rows<1>, int8_rows<2>, int8_rows<3>, int8_rows<4>};
+  constexpr void (*kOf[])(const LutTile&) = {int8_rows<1>, int8_rows<2>, int8_rows<3>, int8_rows<4>};
   kOf[t.bits - 1](t);
 }
 

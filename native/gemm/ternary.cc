@@ -48,7 +48,7 @@ struct TernaryProduct final : PackedProduct {
   const float* scales;
 
   void make(size_t t, uint8_t* tables) const override { tables_of(q + t * cols, cols, tables); }
-  void run(size_t tile, size_t, size_t count, const uint8_t* tables, float* out) const override {
+  void run(size_t tile, size_t, size_t, size_t count, const uint8_t* tables, float* out) const override {
     kernel({bytes + tile * tile_bytes, tables, table_bytes, count, ternary_blocks(cols), scales + tile * kPackedRows,
             out});
   }
