@@ -93,6 +93,7 @@
       "native/gemm/sampled.cc",
       "native/gemm/ternary.cc",
       "native/gemm/ternary_avx2.cc",
+      "native/gemm/ternary_avx512vpop.cc",
       "native/gemm/ternary_portable.cc",
       "native/gemm/tuning.cc",
       "native/graph/degrees.cc",

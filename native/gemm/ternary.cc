@@ -48,9 +48,9 @@ struct TernaryProduct final : PackedProduct {
   const float* scales;
 
   void make(size_t t, uint8_t* tables) const override { tables_of(q + t * cols, cols, tables); }
-  void run(size_t tile, size_t, size_t, size_t count, const uint8_t* tables, float* out) const override {
-    kernel({bytes + tile * tile_bytes, tables, table_bytes, count, ternary_blocks(cols), scales + tile * kPackedRows,
-            out});
+  void run(size_t tile, size_t tiles, size_t, size_t count, const uint8_t* tables, float* out) const override {
+    kernel({bytes + tile * tile_bytes, tiles, tables, table_bytes, count, ternary_blocks(cols),
+            scales + tile * kPackedRows, out});
   }
   float scale(size_t t) const override { return token_scales[t]; }
 };
@@ -94,6 +94,7 @@ Status ternary_linear(size_t tokens, const int8_t* q, const float* token_scales,
   p.tile_bytes = ternary_blocks(cols) * kTernaryBytes;
   p.table_bytes = ternary_blocks(cols) * kTernaryTables;
   p.kernel = kTernary.pick().run;
+  p.together = kTernary.pick().tiles;
   p.q = q;
   p.token_scales = token_scales;
   p.cols = cols;

@@ -61,9 +61,10 @@ inline constexpr std::int8_t kTrits[3][16] = {{0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 
                                               {0, 0, 1, 1, 1, -1, -1, -1, 0, 0, 0, 1, 1, 1, 0, 0},
                                               {0, 1, -1, 0, 1, -1, 0, 1, -1, 0, 1, -1, 0, 1, 0, 0}};
 
-// out[token·32 + r] ← scales[r]·(Σ t·q).
+// out[(token·tiles + tile)·32 + r] ← scales[tile·32 + r]·(Σ t·q).
 struct TernaryTile {
   const std::uint8_t* codes;
+  std::size_t tiles;  // 1 ≤ tiles ≤ those of TernaryKernels
   const std::uint8_t* tables;
   std::size_t table_stride, tokens, blocks;
   const float* scales;
@@ -76,6 +77,7 @@ using TernaryExpand = void (*)(const std::uint8_t* codes, std::size_t blocks, co
 
 struct TernaryKernels {
   TernaryRun run;
+  std::size_t tiles;  // most of a call of run
   TernaryExpand expand;
 };
 
@@ -84,12 +86,14 @@ void ternary_expand__portable(const std::uint8_t* codes, std::size_t blocks, con
 #if LAPIDARY_X86
 void ternary_32__avx2(const TernaryTile&);
 void ternary_expand__avx2(const std::uint8_t* codes, std::size_t blocks, const CodePanels& to);
+void ternary_4x32__avx512vpop(const TernaryTile&);
 #endif
 
-inline constexpr KernelTable<TernaryKernels, 1 + 1 * LAPIDARY_X86> kTernary = {{
-    {Isa::portable, {ternary_32__portable, ternary_expand__portable}},
+inline constexpr KernelTable<TernaryKernels, 1 + 2 * LAPIDARY_X86> kTernary = {{
+    {Isa::portable, {ternary_32__portable, 1, ternary_expand__portable}},
 #if LAPIDARY_X86
-    {Isa::avx2, {ternary_32__avx2, ternary_expand__avx2}},
+    {Isa::avx2, {ternary_32__avx2, 1, ternary_expand__avx2}},
+    {Isa::avx512vpop, {ternary_4x32__avx512vpop, 4, ternary_expand__avx2}},
 #endif
 }};
 
