@@ -123,26 +123,33 @@ struct LutRun {
 // The codes of a run of a tile to bytes: `pairs` pairs of quads of each plane.
 using LutExpand = void (*)(const std::uint8_t* codes, std::size_t pairs, int bits, const CodePanels& to);
 
+// Exact tables of whole pairs of quads: 64 bytes for each 8 activations.
+using LutTables = void (*)(const std::int8_t* q, std::size_t pairs, std::uint8_t* tables);
+
 struct LutKernels {
   LutRun exact, int8;
+  LutTables tables;
   LutExpand expand;
 };
 
 void lut_exact_32__portable(const LutTile&);
 void lut_int8_32__portable(const LutTile&);
+void lut_tables__portable(const std::int8_t* q, std::size_t pairs, std::uint8_t* tables);
 void lut_expand__portable(const std::uint8_t* codes, std::size_t pairs, int bits, const CodePanels& to);
 #if LAPIDARY_X86
 void lut_exact_32__avx2(const LutTile&);
 void lut_int8_32__avx2(const LutTile&);
+void lut_tables__avx2(const std::int8_t* q, std::size_t pairs, std::uint8_t* tables);
 void lut_expand__avx2(const std::uint8_t* codes, std::size_t pairs, int bits, const CodePanels& to);
 void lut_exact_4x32__avx512vpop(const LutTile&);
 #endif
 
 inline constexpr KernelTable<LutKernels, 1 + 2 * LAPIDARY_X86> kLut = {{
-    {Isa::portable, {{lut_exact_32__portable, 1}, {lut_int8_32__portable, 1}, lut_expand__portable}},
+    {Isa::portable,
+     {{lut_exact_32__portable, 1}, {lut_int8_32__portable, 1}, lut_tables__portable, lut_expand__portable}},
 #if LAPIDARY_X86
-    {Isa::avx2, {{lut_exact_32__avx2, 1}, {lut_int8_32__avx2, 1}, lut_expand__avx2}},
-    {Isa::avx512vpop, {{lut_exact_4x32__avx512vpop, 4}, {lut_int8_32__avx2, 1}, lut_expand__avx2}},
+    {Isa::avx2, {{lut_exact_32__avx2, 1}, {lut_int8_32__avx2, 1}, lut_tables__avx2, lut_expand__avx2}},
+    {Isa::avx512vpop, {{lut_exact_4x32__avx512vpop, 4}, {lut_int8_32__avx2, 1}, lut_tables__avx2, lut_expand__avx2}},
 #endif
 }};
 
