@@ -1,7 +1,6 @@
 #include "gemm/lut.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -12,47 +11,21 @@
 namespace lapidary {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "tables are built in words");
-
-// Σ over set bits of four digits, 16 entries a byte each: entry i of the table of digit d is d where bit d of i is set.
-// Digits are below 16, so entries stay below 64 and never carry.
-void digit_table(const uint8_t* digits, uint8_t* table) {
-  constexpr uint64_t kBit0 = 0x0100010001000100, kBit1 = 0x0101000001010000, kBit2 = 0x0101010100000000;
-  constexpr uint64_t kAll = 0x0101010101010101;
-  const uint64_t low = digits[0] * kBit0 + digits[1] * kBit1 + digits[2] * kBit2, high = low + digits[3] * kAll;
-  std::memcpy(table, &low, 8);
-  std::memcpy(table + 8, &high, 8);
-}
-
 // body(group, its first column, its width, pairs before it) for each group.
 template <class Body>
 void each_group(const LutShape& shape, Body body) {
   for (size_t g = 0; g < shape.groups(); g++) body(g, g * shape.group, shape.width(g), g * shape.group_pairs());
 }
 
-// 32 less 8 for each set bit: what raises sums of high digits, themselves raised by 8, to 0 … 60.
-constexpr uint64_t kRaise[2] = {0x0810101810181820, 0x0008081008101018};
-
-void exact_tables(const LutShape& shape, const int8_t* q, uint8_t* tables) {
+void exact_tables(const LutShape& shape, LutTables whole, const int8_t* q, uint8_t* tables) {
   each_group(shape, [&](size_t, size_t first, size_t width, size_t before) {
+    const size_t pairs = width / 8;
     uint8_t* to = tables + before * 64;
-    for (size_t j = 0; j < width; j += 8, to += 64) {
-      int8_t x[8] = {};
-      std::memcpy(x, q + first + j, std::min<size_t>(8, width - j));
-      uint8_t low[8], high[8];
-      for (size_t i = 0; i < 8; i++) {
-        low[i] = static_cast<uint8_t>(x[i] & 15);
-        high[i] = static_cast<uint8_t>((x[i] >> 4) + 8);
-      }
-      for (size_t quad = 0; quad < 2; quad++) {
-        digit_table(low + 4 * quad, to + 16 * quad);
-        uint64_t entries[2];
-        digit_table(high + 4 * quad, reinterpret_cast<uint8_t*>(entries));
-        entries[0] += kRaise[0];
-        entries[1] += kRaise[1];
-        std::memcpy(to + 32 + 16 * quad, entries, 16);
-      }
-    }
+    whole(q + first, pairs, to);
+    if (width % 8 == 0) return;
+    int8_t rest[8] = {};
+    std::copy(q + first + pairs * 8, q + first + width, rest);
+    whole(rest, 1, to + pairs * 64);
   });
 }
 
@@ -116,6 +89,8 @@ struct LutProduct : PackedProduct {
     tokens = count;
     rows = s.rows;
     tile_bytes = s.tile_bytes();
+    together = kernel.tiles;
+    common.tile_bytes = tile_bytes;
     table_bytes = s.pairs() * pair_bytes;
     common.table_stride = table_bytes;
     common.groups = s.groups();
@@ -126,9 +101,10 @@ struct LutProduct : PackedProduct {
     common.sum_stride = common.groups;
     common.step_stride = s.steps();
   }
-  void at(LutTile& t, size_t tile, size_t count, const uint8_t* tables, float* out) const {
+  void at(LutTile& t, size_t tile, size_t tiles, size_t count, const uint8_t* tables, float* out) const {
     const size_t group = tile * common.groups * kPackedRows;
     t.codes = w.bytes + tile * tile_bytes;
+    t.tiles = tiles;
     t.scales = w.scales + group;
     t.zeros = w.zeros == nullptr ? nullptr : w.zeros + group;
     t.tables = tables;
@@ -142,6 +118,7 @@ struct LutProduct : PackedProduct {
 
 struct ExactProduct final : LutProduct {
   using LutProduct::LutProduct;
+  LutTables make_whole = kLut.pick().tables;
   const int8_t* q = nullptr;
   const float* token_scales = nullptr;
   int32_t* less = nullptr;
@@ -150,7 +127,7 @@ struct ExactProduct final : LutProduct {
   void make(size_t t, uint8_t* tables) const override {
     const LutShape& s = w.shape;
     const int8_t* row = q + t * s.cols;
-    exact_tables(s, row, tables);
+    exact_tables(s, make_whole, row, tables);
     each_group(s, [&](size_t g, size_t first, size_t width, size_t) {
       int32_t sum = 0;
       for (size_t j = 0; j < width; j++) sum += row[first + j];
@@ -160,12 +137,12 @@ struct ExactProduct final : LutProduct {
       less[t * common.groups + g] = w.factor * raised + (w.zeros == nullptr ? w.zero * sum : 0);
     });
   }
-  void run(size_t tile, size_t first, size_t count, const uint8_t* tables, float* out) const override {
+  void run(size_t tile, size_t tiles, size_t first, size_t count, const uint8_t* tables, float* out) const override {
     LutTile t = common;
-    at(t, tile, count, tables, out);
+    at(t, tile, tiles, count, tables, out);
     t.less = less + first * common.groups;
     t.sums = sums + first * common.groups;
-    kernel(t);
+    kernel.run(t);
   }
   float scale(size_t t) const override { return token_scales[t]; }
 };
@@ -181,15 +158,15 @@ struct Int8Product final : LutProduct {
     int8_tables(w.shape, x + t * w.shape.cols, tables, steps + t * each, totals + t * common.groups);
     for (size_t j = 0; j < each; j++) steps[t * each + j] *= static_cast<float>(w.factor);
   }
-  void run(size_t tile, size_t first, size_t count, const uint8_t* tables, float* out) const override {
+  void run(size_t tile, size_t tiles, size_t first, size_t count, const uint8_t* tables, float* out) const override {
     LutTile t = common;
-    at(t, tile, count, tables, out);
+    at(t, tile, tiles, count, tables, out);
     t.steps = steps + first * common.step_stride;
     t.totals = totals + first * common.groups;
     // Tables sum factor·(c − middle of the codes); the rest of factor·c − z is the same for all of a group.
     t.middle = static_cast<float>(w.factor) * 0.5f * static_cast<float>((1 << w.shape.bits) - 1) -
                (w.zeros == nullptr ? static_cast<float>(w.zero) : 0);
-    kernel(t);
+    kernel.run(t);
   }
   float scale(size_t) const override { return 1; }
 };

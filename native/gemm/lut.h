@@ -93,9 +93,10 @@ Status lut8_linear(std::size_t tokens, const float* x, const LutWeights& w, cons
 // Kernels: one tile of rows against a few tokens.
 // -------------------------------------------------------------------------------------------------------------
 
-// out[token·32 + r] ← Σ_groups s·(sum of the group), in f32, groups ascending, nothing fused.
+// out[(token·tiles + tile)·32 + r] ← Σ_groups s·(sum of the group), in f32, groups ascending, nothing fused.
 struct LutTile {
   const std::uint8_t* codes;
+  std::size_t tiles, tile_bytes;  // 1 ≤ tiles ≤ those of LutRun; bytes from one to the next
   const std::uint8_t*
       tables;  // of a pair of quads; exact: low digits, then high ones, 64 bytes; int8: 32, raised by 128
   std::size_t table_stride, tokens;
@@ -114,29 +115,41 @@ struct LutTile {
   std::size_t sum_stride, step_stride;  // from token to token
   float* out;
 };
-using LutRun = void (*)(const LutTile&);
+struct LutRun {
+  void (*run)(const LutTile&);
+  std::size_t tiles;  // most of a call
+};
 
 // The codes of a run of a tile to bytes: `pairs` pairs of quads of each plane.
 using LutExpand = void (*)(const std::uint8_t* codes, std::size_t pairs, int bits, const CodePanels& to);
 
+// Exact tables of whole pairs of quads: 64 bytes for each 8 activations.
+using LutTables = void (*)(const std::int8_t* q, std::size_t pairs, std::uint8_t* tables);
+
 struct LutKernels {
   LutRun exact, int8;
+  LutTables tables;
   LutExpand expand;
 };
 
 void lut_exact_32__portable(const LutTile&);
 void lut_int8_32__portable(const LutTile&);
+void lut_tables__portable(const std::int8_t* q, std::size_t pairs, std::uint8_t* tables);
 void lut_expand__portable(const std::uint8_t* codes, std::size_t pairs, int bits, const CodePanels& to);
 #if LAPIDARY_X86
 void lut_exact_32__avx2(const LutTile&);
 void lut_int8_32__avx2(const LutTile&);
+void lut_tables__avx2(const std::int8_t* q, std::size_t pairs, std::uint8_t* tables);
 void lut_expand__avx2(const std::uint8_t* codes, std::size_t pairs, int bits, const CodePanels& to);
+void lut_exact_4x32__avx512vpop(const LutTile&);
 #endif
 
-inline constexpr KernelTable<LutKernels, 1 + 1 * LAPIDARY_X86> kLut = {{
-    {Isa::portable, {lut_exact_32__portable, lut_int8_32__portable, lut_expand__portable}},
+inline constexpr KernelTable<LutKernels, 1 + 2 * LAPIDARY_X86> kLut = {{
+    {Isa::portable,
+     {{lut_exact_32__portable, 1}, {lut_int8_32__portable, 1}, lut_tables__portable, lut_expand__portable}},
 #if LAPIDARY_X86
-    {Isa::avx2, {lut_exact_32__avx2, lut_int8_32__avx2, lut_expand__avx2}},
+    {Isa::avx2, {{lut_exact_32__avx2, 1}, {lut_int8_32__avx2, 1}, lut_tables__avx2, lut_expand__avx2}},
+    {Isa::avx512vpop, {{lut_exact_4x32__avx512vpop, 4}, {lut_int8_32__avx2, 1}, lut_tables__avx2, lut_expand__avx2}},
 #endif
 }};
 

@@ -9,7 +9,7 @@ LAPIDARY_BEGIN_AVX2
 namespace lapidary {
 namespace {
 
-using std::int32_t, std::size_t, std::uint8_t;
+using std::int32_t, std::int8_t, std::size_t, std::uint8_t;
 #include "gemm/lookup_lanes_avx2.h"
 
 struct Index {
@@ -280,7 +280,39 @@ void expand(const uint8_t* codes, size_t pairs, const CodePanels& to) {
   }
 }
 
+// The low digits of 8 activations, then the high ones, raised by 8.
+inline V digits_of(const int8_t* q) {
+  const __m128i nibble = _mm_set1_epi8(15), x = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(q));
+  const __m128i high = _mm_xor_si128(_mm_and_si128(_mm_srli_epi16(x, 4), nibble), _mm_set1_epi8(8));
+  return _mm256_broadcastsi128_si256(_mm_unpacklo_epi64(_mm_and_si128(x, nibble), high));
+}
+
+inline V placed_sum(V digits, const V (&places)[4]) {
+  return _mm256_add_epi8(
+      _mm256_add_epi8(_mm256_shuffle_epi8(digits, places[0]), _mm256_shuffle_epi8(digits, places[1])),
+      _mm256_add_epi8(_mm256_shuffle_epi8(digits, places[2]), _mm256_shuffle_epi8(digits, places[3])));
+}
+
 }  // namespace
+
+// Entry i of a table is the sum of the digits where i has a bit: four shuffles place them, or nothing. Lanes are quads.
+void lut_tables__avx2(const int8_t* q, size_t pairs, uint8_t* tables) {
+  V low[4], high[4];
+  for (int bit = 0; bit < 4; bit++) {
+    uint8_t places[32];
+    for (int i = 0; i < 32; i++) places[i] = static_cast<uint8_t>((i % 16 >> bit & 1) != 0 ? i / 16 * 4 + bit : 0x80);
+    low[bit] = load(places);
+    high[bit] = _mm256_or_si256(low[bit], _mm256_set1_epi8(8));  // the high digits; what is nothing stays so
+  }
+  uint8_t raises[16];  // high sums are raised to 0 … 60: by 32, of which the digits bring 8 each
+  for (int i = 0; i < 16; i++) raises[i] = static_cast<uint8_t>(32 - 8 * __builtin_popcount(static_cast<unsigned>(i)));
+  const V raise = table(raises);
+  for (size_t j = 0; j < pairs; j++, tables += 64) {
+    const V digits = digits_of(q + 8 * j);
+    _mm256_storeu_si256(reinterpret_cast<V*>(tables), placed_sum(digits, low));
+    _mm256_storeu_si256(reinterpret_cast<V*>(tables + 32), _mm256_add_epi8(raise, placed_sum(digits, high)));
+  }
+}
 
 void lut_expand__avx2(const uint8_t* codes, size_t pairs, int bits, const CodePanels& to) {
   constexpr void (*kOf[])(const uint8_t*, size_t, const CodePanels&) = {expand<1>, expand<2>, expand<3>, expand<4>};
@@ -288,12 +320,12 @@ void lut_expand__avx2(const uint8_t* codes, size_t pairs, int bits, const CodePa
 }
 
 void lut_exact_32__avx2(const LutTile& t) {
-  constexpr LutRun kOf[] = {exact_rows<1>, exact_rows<2>, exact_rows<3>, exact_rows<4>};
+  constexpr void (*kOf[])(const LutTile&) = {exact_rows<1>, exact_rows<2>, exact_rows<3>, exact_rows<4>};
   kOf[t.bits - 1](t);
 }
 
 void lut_int8_32__avx2(const LutTile& t) {
-  constexpr LutRun kOf[] = {int8_rows<1>, int8_rows<2>, int8_rows<3>, int8_rows<4>};
+  constexpr void (*kOf[])(const LutTile&) = {int8_rows<1>, int8_rows<2>, int8_rows<3>, int8_rows<4>};
   kOf[t.bits - 1](t);
 }
 

@@ -6,7 +6,7 @@
 namespace lapidary {
 namespace {
 
-using std::int32_t, std::size_t, std::uint32_t, std::uint8_t;
+using std::int32_t, std::int8_t, std::size_t, std::uint32_t, std::uint8_t;
 
 // Σ over the planes of 2^plane · Σ over `pairs` pairs of quads of the table's entries.
 template <class Entry>
@@ -36,6 +36,21 @@ void each_group(const LutTile& t, Body body) {
 }
 
 }  // namespace
+
+void lut_tables__portable(const int8_t* q, size_t pairs, uint8_t* tables) {
+  for (size_t j = 0; j < pairs; j++, q += 8, tables += 64)
+    for (int quad = 0; quad < 2; quad++)
+      for (int i = 0; i < 16; i++) {
+        int low = 0, high = 32;
+        for (int bit = 0; bit < 4; bit++)
+          if ((i >> bit & 1) != 0) {
+            low += q[4 * quad + bit] & 15;
+            high += q[4 * quad + bit] >> 4;
+          }
+        tables[16 * quad + i] = static_cast<uint8_t>(low);
+        tables[32 + 16 * quad + i] = static_cast<uint8_t>(high);
+      }
+}
 
 void lut_exact_32__portable(const LutTile& t) {
   const size_t planes = static_cast<size_t>(t.bits);

@@ -22,8 +22,9 @@ Status packed_product(const PackedProduct& p, const Head<float>& head, float* y,
   const size_t rows = p.rows, tiles = ceil_div(rows, kPackedRows), width = std::max<size_t>(p.table_bytes, 1);
   if (p.tokens == 0 || tiles == 0) return Status::ok;
   const size_t block = std::min(p.tokens, std::max<size_t>(kTableBytes / width, 2));
-  const size_t together = std::min(block, std::clamp<size_t>(kTogetherBytes / width / 2 * 2, 2, kMostTogether));
-  const size_t each = std::clamp<size_t>(kPartBytes / std::max<size_t>(p.tile_bytes, 1), 1, kPartTiles);
+  const size_t few_tokens = std::min(block, std::clamp<size_t>(kTogetherBytes / width / 2 * 2, 2, kMostTogether));
+  const size_t fit = std::clamp<size_t>(kPartBytes / std::max<size_t>(p.tile_bytes, 1), 1, kPartTiles);
+  const size_t each = ceil_div(fit, p.together) * p.together;
   ArenaFrame scratch;
   const auto length = checked_mul(block, width);
   uint8_t* tables = length ? scratch.take<uint8_t>(*length) : nullptr;
@@ -39,18 +40,19 @@ Status packed_product(const PackedProduct& p, const Head<float>& head, float* y,
     if (status != Status::ok) return status;
     const bool parallel = passes * static_cast<double>(tiles) * static_cast<double>(p.tile_bytes) >= kParallelBytes;
     status = each_part(ceil_div(tiles, each), parallel, context, [&](size_t part) {
-      float out[kMostTogether * kPackedRows];
+      float out[kMostTogether * kMostTiles * kPackedRows];
       const size_t begin = part * each, end = std::min(begin + each, tiles);
-      for (size_t t = 0; t < count; t += together) {
+      for (size_t t = 0; t < count; t += few_tokens) {
         if (context.cancelled()) return Status::aborted;
-        const size_t few = std::min(together, count - t);
-        for (size_t tile = begin; tile < end; tile++) {
-          p.run(tile, first + t, few, tables + t * width, out);
-          const size_t row = tile * kPackedRows, height = std::min(kPackedRows, rows - row);
+        const size_t few = std::min(few_tokens, count - t);
+        for (size_t tile = begin; tile < end; tile += p.together) {
+          const size_t several = std::min(p.together, end - tile);
+          p.run(tile, several, first + t, few, tables + t * width, out);
+          const size_t row = tile * kPackedRows, height = std::min(several * kPackedRows, rows - row);
           for (size_t n = 0; n < few; n++) {
             const float scale = p.scale(first + t + n);
             float* to = y + (first + t + n) * rows + row;
-            for (size_t r = 0; r < height; r++) to[r] = scale * out[n * kPackedRows + r];
+            for (size_t r = 0; r < height; r++) to[r] = scale * out[n * several * kPackedRows + r];
           }
         }
         const size_t row = begin * kPackedRows, height = std::min(end * kPackedRows, rows) - row;

@@ -36,14 +36,17 @@ struct CodePanels {
   }
 };
 
+inline constexpr std::size_t kMostTiles = 4;
+
 // The part of a product that is its own.
 struct PackedProduct {
   std::size_t tokens, rows, tile_bytes, table_bytes;  // bytes of codes of a tile, of the tables of a token
+  std::size_t together = 1;                           // tiles that pass through the tables at once, ≤ kMostTiles
 
   virtual void make(std::size_t token, std::uint8_t* tables) const = 0;  // fills the tables of one token
-  // out[n·32 + r] ← sums of row r of the tile and token first + n, n < count
-  virtual void run(std::size_t tile, std::size_t first, std::size_t count, const std::uint8_t* tables,
-                   float* out) const = 0;
+  // out[(n·tiles + i)·32 + r] ← sums of row r of tile + i and token first + n, i < tiles ≤ together, n < count
+  virtual void run(std::size_t tile, std::size_t tiles, std::size_t first, std::size_t count,
+                   const std::uint8_t* tables, float* out) const = 0;
   virtual float scale(std::size_t token) const = 0;  // of the sums of a token
 
  protected:

@@ -12,12 +12,9 @@ namespace {
 
 constexpr int kSums = 14;  // of three activations, one of each pair of opposite ones
 
-// ⌊(sum + 14) / 28⌋ by a 16-bit multiplication.
-constexpr int high_digit(int sum) { return ((sum + kTernaryBase / 2) * 2341) >> 16; }
-
 constexpr bool digits_fit() {
   for (int sum = -384; sum <= 384; sum++) {
-    const int high = high_digit(sum), low = sum - kTernaryBase * high;
+    const int high = ((sum + kTernaryBase / 2) * kTernaryInverse) >> 16, low = sum - kTernaryBase * high;
     if (high < -14 || high > 14 || low < -14 || low > 14) return false;
   }
   for (int i = 0; i < kSums; i++)
@@ -27,16 +24,12 @@ constexpr bool digits_fit() {
 static_assert(digits_fit());
 
 void tables_of(const int8_t* q, size_t cols, uint8_t* tables) {
-  for (size_t j = 0; j < ternary_blocks(cols) * kTernaryBlock; j += 3, tables += 32) {
-    int16_t x[3] = {};
-    for (size_t i = 0; i < 3 && j + i < cols; i++) x[i] = q[j + i];
-    for (size_t i = 0; i < 16; i++) {
-      const auto sum = static_cast<int16_t>(kTrits[0][i] * x[0] + kTrits[1][i] * x[1] + kTrits[2][i] * x[2]);
-      const auto high = static_cast<int16_t>(high_digit(sum));
-      tables[i] = static_cast<uint8_t>(sum - kTernaryBase * high);
-      tables[16 + i] = static_cast<uint8_t>(high);
-    }
-  }
+  const auto make = kTernary.pick().tables;
+  const size_t triples = cols / 3;
+  make(q, triples, tables);
+  int8_t rest[kTernaryBlock] = {};
+  std::copy(q + triples * 3, q + cols, rest);
+  make(rest, ternary_blocks(cols) * kTernaryBlock / 3 - triples, tables + triples * 32);
 }
 
 struct TernaryProduct final : PackedProduct {
@@ -48,9 +41,9 @@ struct TernaryProduct final : PackedProduct {
   const float* scales;
 
   void make(size_t t, uint8_t* tables) const override { tables_of(q + t * cols, cols, tables); }
-  void run(size_t tile, size_t, size_t count, const uint8_t* tables, float* out) const override {
-    kernel({bytes + tile * tile_bytes, tables, table_bytes, count, ternary_blocks(cols), scales + tile * kPackedRows,
-            out});
+  void run(size_t tile, size_t tiles, size_t, size_t count, const uint8_t* tables, float* out) const override {
+    kernel({bytes + tile * tile_bytes, tiles, tables, table_bytes, count, ternary_blocks(cols),
+            scales + tile * kPackedRows, out});
   }
   float scale(size_t t) const override { return token_scales[t]; }
 };
@@ -94,6 +87,7 @@ Status ternary_linear(size_t tokens, const int8_t* q, const float* token_scales,
   p.tile_bytes = ternary_blocks(cols) * kTernaryBytes;
   p.table_bytes = ternary_blocks(cols) * kTernaryTables;
   p.kernel = kTernary.pick().run;
+  p.together = kTernary.pick().tiles;
   p.q = q;
   p.token_scales = token_scales;
   p.cols = cols;

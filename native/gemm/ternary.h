@@ -61,9 +61,13 @@ inline constexpr std::int8_t kTrits[3][16] = {{0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 
                                               {0, 0, 1, 1, 1, -1, -1, -1, 0, 0, 0, 1, 1, 1, 0, 0},
                                               {0, 1, -1, 0, 1, -1, 0, 1, -1, 0, 1, -1, 0, 1, 0, 0}};
 
-// out[token·32 + r] ← scales[r]·(Σ t·q).
+// ⌊(sum + 14) / 28⌋ of a sum of three activations is (sum + 14)·kTernaryInverse / 2^16, rounded down.
+inline constexpr int kTernaryInverse = 2341;
+
+// out[(token·tiles + tile)·32 + r] ← scales[tile·32 + r]·(Σ t·q).
 struct TernaryTile {
   const std::uint8_t* codes;
+  std::size_t tiles;  // 1 ≤ tiles ≤ those of TernaryKernels
   const std::uint8_t* tables;
   std::size_t table_stride, tokens, blocks;
   const float* scales;
@@ -74,22 +78,31 @@ using TernaryRun = void (*)(const TernaryTile&);
 // Blocks of a tile to bytes 0, 1 and 2 for −1, 0 and 1.
 using TernaryExpand = void (*)(const std::uint8_t* codes, std::size_t blocks, const CodePanels& to);
 
+// Tables of whole triples of activations: 32 bytes each, the low digits of the sums, then the high ones.
+using TernaryTables = void (*)(const std::int8_t* q, std::size_t triples, std::uint8_t* tables);
+
 struct TernaryKernels {
   TernaryRun run;
+  std::size_t tiles;  // most of a call of run
+  TernaryTables tables;
   TernaryExpand expand;
 };
 
 void ternary_32__portable(const TernaryTile&);
+void ternary_tables__portable(const std::int8_t* q, std::size_t triples, std::uint8_t* tables);
 void ternary_expand__portable(const std::uint8_t* codes, std::size_t blocks, const CodePanels& to);
 #if LAPIDARY_X86
 void ternary_32__avx2(const TernaryTile&);
+void ternary_tables__avx2(const std::int8_t* q, std::size_t triples, std::uint8_t* tables);
 void ternary_expand__avx2(const std::uint8_t* codes, std::size_t blocks, const CodePanels& to);
+void ternary_4x32__avx512vpop(const TernaryTile&);
 #endif
 
-inline constexpr KernelTable<TernaryKernels, 1 + 1 * LAPIDARY_X86> kTernary = {{
-    {Isa::portable, {ternary_32__portable, ternary_expand__portable}},
+inline constexpr KernelTable<TernaryKernels, 1 + 2 * LAPIDARY_X86> kTernary = {{
+    {Isa::portable, {ternary_32__portable, 1, ternary_tables__portable, ternary_expand__portable}},
 #if LAPIDARY_X86
-    {Isa::avx2, {ternary_32__avx2, ternary_expand__avx2}},
+    {Isa::avx2, {ternary_32__avx2, 1, ternary_tables__avx2, ternary_expand__avx2}},
+    {Isa::avx512vpop, {ternary_4x32__avx512vpop, 4, ternary_tables__avx2, ternary_expand__avx2}},
 #endif
 }};
 

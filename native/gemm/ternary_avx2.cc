@@ -8,7 +8,7 @@ LAPIDARY_BEGIN_AVX2
 namespace lapidary {
 namespace {
 
-using std::size_t, std::uint8_t;
+using std::int8_t, std::size_t, std::uint8_t;
 
 #include "gemm/lookup_lanes_avx2.h"
 
@@ -82,6 +82,22 @@ void tile(const TernaryTile& t, size_t token) {
 }
 
 }  // namespace
+
+void ternary_tables__avx2(const int8_t* q, size_t triples, uint8_t* tables) {
+  V trits[3];
+  for (int i = 0; i < 3; i++)
+    trits[i] = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(kTrits[i])));
+  const V half = _mm256_set1_epi16(kTernaryBase / 2), base = _mm256_set1_epi16(kTernaryBase);
+  const V inverse = _mm256_set1_epi16(kTernaryInverse);
+  for (size_t j = 0; j < triples; j++, q += 3, tables += 32) {
+    V sum = half;
+#pragma GCC unroll 3
+    for (int i = 0; i < 3; i++) sum = _mm256_add_epi16(sum, _mm256_sign_epi16(_mm256_set1_epi16(q[i]), trits[i]));
+    const V high = _mm256_mulhi_epi16(sum, inverse);
+    const V low = _mm256_sub_epi16(_mm256_sub_epi16(sum, half), _mm256_mullo_epi16(high, base));
+    _mm256_storeu_si256(reinterpret_cast<V*>(tables), _mm256_permute4x64_epi64(_mm256_packs_epi16(low, high), 0xd8));
+  }
+}
 
 void ternary_expand__avx2(const uint8_t* codes, size_t blocks, const CodePanels& to) {
   const V nibble = _mm256_set1_epi8(15), one = _mm256_set1_epi8(1);

@@ -3,6 +3,16 @@
 
 namespace lapidary {
 
+void ternary_tables__portable(const std::int8_t* q, std::size_t triples, std::uint8_t* tables) {
+  for (std::size_t j = 0; j < triples; j++, q += 3, tables += 32)
+    for (std::size_t i = 0; i < 16; i++) {
+      const int sum = kTrits[0][i] * q[0] + kTrits[1][i] * q[1] + kTrits[2][i] * q[2];
+      const int high = ((sum + kTernaryBase / 2) * kTernaryInverse) >> 16;
+      tables[i] = static_cast<std::uint8_t>(sum - kTernaryBase * high);
+      tables[16 + i] = static_cast<std::uint8_t>(high);
+    }
+}
+
 void ternary_32__portable(const TernaryTile& t) {
   for (std::size_t token = 0; token < t.tokens; token++)
     for (std::size_t r = 0; r < kPackedRows; r++) {

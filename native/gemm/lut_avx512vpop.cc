@@ -1,0 +1,151 @@
+// 64 rows a register, four tiles at a time. Two pairs of quads, eight lookups, add up in bytes before they are widened.
+// Planes go from the highest to the lowest, the sums doubled in between.
+#include "gemm/lut.h"
+
+#if LAPIDARY_X86
+#include <immintrin.h>
+
+LAPIDARY_BEGIN_AVX512VPOP
+namespace lapidary {
+namespace {
+
+using std::size_t, std::uint8_t;
+#include "gemm/lookup_lanes_avx512.h"
+
+struct Index {
+  V first, second;
+  explicit Index(V both) : first(both), second(_mm512_srli_epi16(both, 4)) {}
+};
+
+// Sums of one plane over `pairs` pairs of quads, at most 32. The digits stay apart: 64·60·15 fits a word.
+inline __attribute__((always_inline)) void exact_plane(const Rows& rows, size_t at, size_t ahead, const uint8_t* tables,
+                                                       size_t pairs, Widened (&to_low)[kRegisters],
+                                                       Widened (&to_high)[kRegisters]) {
+  Widened low[kRegisters], high[kRegisters];  // copies, which stay in registers
+#pragma GCC unroll 2
+  for (int r = 0; r < kRegisters; r++) low[r] = to_low[r], high[r] = to_high[r];
+  const size_t end = at + pairs / 2 * 2 * kPackedRows;
+  for (; at < end; at += 2 * kPackedRows, tables += 128) {
+    rows.ask(at + ahead);
+    const Index a[kRegisters] = {Index(rows.load(0, at)), Index(rows.load(1, at))};
+    const Index b[kRegisters] = {Index(rows.load(0, at + kPackedRows)), Index(rows.load(1, at + kPackedRows))};
+    const auto add = [&](const uint8_t* t, Widened(&sum)[kRegisters]) __attribute__((always_inline)) {
+      const V t0 = table16(t), t1 = table16(t + 16), t2 = table16(t + 64), t3 = table16(t + 80);
+#pragma GCC unroll 2
+      for (int r = 0; r < kRegisters; r++)
+        sum[r].add(_mm512_add_epi8(_mm512_add_epi8(look_up(t0, a[r].first), look_up(t1, a[r].second)),
+                                   _mm512_add_epi8(look_up(t2, b[r].first), look_up(t3, b[r].second))));
+    };
+    add(tables, low);
+    add(tables + 32, high);
+  }
+  if (pairs % 2 != 0) {
+#pragma GCC unroll 2
+    for (int r = 0; r < kRegisters; r++) {
+      const Index i(rows.load(r, at));
+      const auto sum = [&](const uint8_t* t) {
+        return _mm512_add_epi8(look_up(table16(t), i.first), look_up(table16(t + 16), i.second));
+      };
+      low[r].add(sum(tables));
+      high[r].add(sum(tables + 32));
+    }
+  }
+#pragma GCC unroll 2
+  for (int r = 0; r < kRegisters; r++) to_low[r] = low[r], to_high[r] = high[r];
+}
+
+inline V joined(V low, V high) { return _mm512_add_epi16(low, _mm512_slli_epi16(high, 4)); }
+
+// All planes of a run of at most 32 pairs of quads.
+template <int kBits>
+inline void exact_run(const Rows& rows, size_t at, size_t ahead, const uint8_t* tables, size_t pairs,
+                      Sums (&out)[kRegisters]) {
+  Widened low[kRegisters], high[kRegisters];
+#pragma GCC unroll 2
+  for (int r = 0; r < kRegisters; r++) low[r] = high[r] = Widened::zero();
+#pragma GCC unroll 4
+  for (int p = kBits - 1; p >= 0; p--) {
+    if (p < kBits - 1) {
+#pragma GCC unroll 2
+      for (int r = 0; r < kRegisters; r++) low[r].twice(), high[r].twice();
+    }
+    exact_plane(rows, at + static_cast<size_t>(p) * pairs * kPackedRows, ahead, tables, pairs, low, high);
+  }
+  if (pairs * ((1 << kBits) - 1) <= 32) {  // l + 16·h is at most 2·1020·pairs·(2^b − 1), which fits a word
+#pragma GCC unroll 2
+    for (int r = 0; r < kRegisters; r++)
+      out[r] = Sums::from(joined(low[r].even(), high[r].even()), joined(low[r].odd, high[r].odd));
+    return;
+  }
+#pragma GCC unroll 2
+  for (int r = 0; r < kRegisters; r++) {
+    const Sums more = Sums::from(high[r]);
+    out[r] = Sums::from(low[r]);
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; v++) out[r].part[v] = _mm512_add_epi32(out[r].part[v], _mm512_slli_epi32(more.part[v], 4));
+  }
+}
+
+template <int kBits>
+void exact_tiles(const LutTile& t, size_t token) {
+  const uint8_t* tables = t.tables + token * t.table_stride;
+  const Rows rows(t.codes, t.tile_bytes, t.tiles, t.out + token * t.tiles * kPackedRows);
+  size_t of_tile[kTiles];  // where its scales and zeros stand
+  for (size_t i = 0; i < kTiles; i++) {
+    of_tile[i] = (i < t.tiles ? i : t.tiles - 1) * t.groups * kPackedRows;
+    for (size_t v = 0; v < kPackedRows; v += 16) _mm512_storeu_ps(rows.out[i] + v, _mm512_setzero_ps());
+  }
+  size_t at = 0;
+  for (size_t g = 0; g < t.groups; g++) {
+    size_t left = g + 1 == t.groups ? t.last_pairs : t.group_pairs;
+    Sums sum[kRegisters];
+    for (bool first = true; left > 0; first = false) {
+      const size_t pairs = left < kLutRun / 8 ? left : kLutRun / 8;
+      Sums part[kRegisters];
+      exact_run<kBits>(rows, at, ahead_of(at, t.tile_bytes), tables, pairs, part);
+#pragma GCC unroll 2
+      for (int r = 0; r < kRegisters; r++)
+#pragma GCC unroll 4
+        for (int v = 0; v < 4; v++)
+          sum[r].part[v] = first ? part[r].part[v] : _mm512_add_epi32(sum[r].part[v], part[r].part[v]);
+      at += pairs * kBits * kPackedRows;
+      tables += pairs * 64;
+      left -= pairs;
+    }
+    const size_t of_token = token * t.sum_stride + g;
+    const V less = _mm512_set1_epi32(t.less[of_token]);
+#pragma GCC unroll 4
+    for (int i = 0; i < kTiles; i++)
+#pragma GCC unroll 2
+      for (int v = 0; v < 2; v++) {
+        const size_t from = of_tile[i] + g * kPackedRows + 16 * static_cast<size_t>(v);
+        V whole = sum[i / 2].part[i % 2 * 2 + v];
+        if (t.factor == 2) whole = _mm512_add_epi32(whole, whole);
+        whole = _mm512_sub_epi32(whole, less);
+        if (t.zeros != nullptr) {
+          const __m128i zeros = _mm_loadu_si128(reinterpret_cast<const __m128i*>(t.zeros + from));
+          whole = _mm512_sub_epi32(
+              whole, _mm512_mullo_epi32(_mm512_cvtepu8_epi32(zeros), _mm512_set1_epi32(t.sums[of_token])));
+        }
+        float* to = rows.out[i] + 16 * v;
+        const __m512 scaled = _mm512_mul_ps(_mm512_loadu_ps(t.scales + from), _mm512_cvtepi32_ps(whole));
+        _mm512_storeu_ps(to, _mm512_add_ps(_mm512_loadu_ps(to), scaled));
+      }
+  }
+}
+
+template <int kBits>
+void exact_tokens(const LutTile& t) {
+  for (size_t n = 0; n < t.tokens; n++) exact_tiles<kBits>(t, n);
+}
+
+}  // namespace
+
+void lut_exact_4x32__avx512vpop(const LutTile& t) {
+  constexpr void (*kOf[])(const LutTile&) = {exact_tokens<1>, exact_tokens<2>, exact_tokens<3>, exact_tokens<4>};
+  kOf[t.bits - 1](t);
+}
+
+}  // namespace lapidary
+LAPIDARY_END_ISA
+#endif
