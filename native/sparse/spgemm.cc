@@ -15,6 +15,7 @@
 namespace lapidary {
 namespace {
 
+constexpr size_t kMostFlat = 64;      // products for each entry of A, where the columns of a row are put together first
 constexpr size_t kMostPlaces = 4096;  // products of a row whose places are kept for the rows that repeat it
 
 // A new row is written in any order: its lines are asked for while its pattern is made.
@@ -79,21 +80,30 @@ class DensePattern {
  public:
   bool init(ArenaFrame& scratch, size_t words, bool masked) {
     bits_ = scratch.take<uint64_t>(words);
+    flat_ = scratch.take<uint32_t>(kMostPlaces + kRunSlack);
     if (masked) allowed_ = scratch.take<uint64_t>(words);
-    if (bits_ == nullptr || (masked && allowed_ == nullptr)) return false;
+    if (bits_ == nullptr || flat_ == nullptr || (masked && allowed_ == nullptr)) return false;
     std::fill_n(bits_, words, 0);
     if (masked) std::fill_n(allowed_, words, 0);
     return true;
   }
 
-  // Sets the bits of the row that the mask allows. blocks: the rows of B in words, or nothing.
-  void mark(const RowPattern& row, const BlockRows* blocks, uint32_t base, size_t words, const MaskRow& mask) {
+  // Sets the bits of the row that the mask allows. blocks: the rows of B in words, or nothing. True if the columns of
+  // all products lie in flat() afterwards.
+  bool mark(const RowPattern& row, uint64_t products, const BlockRows* blocks, uint32_t base, size_t words,
+            const MaskRow& mask) {
+    bool flat = false;
     if (blocks != nullptr && blocks->indptr != nullptr)
       kernels_.mark_blocks(row, *blocks, base, bits_);
-    else
+    else if (kernels_.mark_flat != nullptr && products <= std::min(kMostPlaces, kMostFlat * row.n)) {
+      kernels_.mark_flat(row, base, flat_, bits_);
+      flat = true;
+    } else
       kernels_.mark(row, base, bits_);
     if (mask.given) restrict(base, words, mask);
+    return flat;
   }
+  const uint32_t* flat() const { return flat_; }
   void clear(size_t words) { std::fill_n(bits_, words, 0); }
   size_t count_and_clear(size_t words) { return kernels_.count_and_clear(bits_, words); }
   // The columns that a mask allows, as bits; to be all zero again at the end of the row.
@@ -118,6 +128,7 @@ class DensePattern {
 
   const PatternKernels& kernels_ = pattern_kernels();
   uint64_t* bits_ = nullptr;
+  uint32_t* flat_ = nullptr;
   uint64_t* allowed_ = nullptr;  // all zero between rows
 };
 
@@ -146,7 +157,7 @@ class Counter {
     if (window.kind != Accumulator::dense)
       return static_cast<uint32_t>(wide_.count(window.kind, row, std::min<uint64_t>(products, window.width()), mask));
     if (!mask.given && products < words / 4) return static_cast<uint32_t>(dense_.count_few(row, base));
-    dense_.mark(row, blocks, base, words, mask);
+    dense_.mark(row, products, blocks, base, words, mask);
     return static_cast<uint32_t>(dense_.count_and_clear(words));
   }
 
@@ -201,7 +212,7 @@ class Writer {
     const bool may_repeat = !mask.given && !window.slice;
     prefetch_for_write(indices, count);
     prefetch_for_write(values, count);
-    dense_.mark(row, blocks, base, words, mask);
+    const bool flat = dense_.mark(row, products, blocks, base, words, mask);
     const bool head = may_repeat && i + 1 < product.a.rows && products <= kMostPlaces &&
                       product.plan.work[i + 1].repeat != static_cast<uint64_t>(Repeat::no);
     if (!head && !mask.given && (count >= 8 * words || products >= 4 * count)) {
@@ -227,7 +238,10 @@ class Writer {
       return true;
     }
     std::fill_n(values, count, nothing_);
-    rows_.add_by_rank(row, semiring, base, dense_.bits(), before_, mask.given, indices, values);
+    if (flat && !mask.given && semiring.is_plus_times())
+      rows_.add_flat(row, base, dense_.bits(), before_, dense_.flat(), placed_, indices, values);
+    else
+      rows_.add_by_rank(row, semiring, base, dense_.bits(), before_, mask.given, indices, values);
     dense_.clear(words);
     return true;
   }

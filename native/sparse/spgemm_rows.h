@@ -46,7 +46,7 @@ struct BlockRows {
   const uint64_t* mask = nullptr;
 };
 
-inline constexpr size_t kRunSlack = 16;
+inline constexpr size_t kRunSlack = 32;  // values written beyond those of a row
 
 // How rows of C are cut into blocks of 2^log_lanes neighbouring places, and what one step of a row of B is: its
 // products that fall on one block, with gaps between their places, or only a run of neighbours among them.
@@ -85,6 +85,10 @@ struct PatternKernels {
   // Sets the bits of all products. Bound: one read and write of a bitmap in the first cache a product.
   void (*mark)(const RowPattern& row, uint32_t base, uint64_t* bits);
   void (*mark_blocks)(const RowPattern& row, const BlockRows& b, uint32_t base, uint64_t* bits);
+  // The same where rows of B are short, some 32 entries at most: their columns are put one after another first, in
+  // `columns`, with room for kRunSlack more. nullptr: there is none. Bound: two cycles a product; loops that end after
+  // about 16 steps cost as much again, since nobody foresees the end.
+  void (*mark_flat)(const RowPattern& row, uint32_t base, uint32_t* columns, uint64_t* bits);
   // The number of different columns of a row with few products; `bits` is all zero before and after.
   size_t (*count_few)(const RowPattern& row, uint32_t base, uint64_t* bits);
   // The bits of n words, which become zero.
@@ -103,6 +107,10 @@ struct RowKernels {
   // before. `masked`: products outside the pattern are left out, and their number returned; without it there are none.
   size_t (*add_by_rank)(const RowInput<T>& row, Semiring semiring, uint32_t base, const uint64_t* bits,
                         const uint32_t* before, bool masked, uint32_t* indices, T* values);
+  // The same for plus-times and a row whose columns mark_flat has put down; products: scratch, with room for kRunSlack
+  // more.
+  void (*add_flat)(const RowInput<T>& row, uint32_t base, const uint64_t* bits, const uint32_t* before,
+                   const uint32_t* columns, T* products, uint32_t* indices, T* values);
   // Adds the products whose column is in `allowed` to sums[its place there], and sets their bits in `found`. Bound: two
   // loads, a store and no branch for each product; the sum is only made for those that are allowed.
   void (*add_allowed)(const RowInput<T>& row, Semiring semiring, uint32_t base, const uint64_t* allowed,

@@ -101,25 +101,18 @@ constexpr BlockShape kBlocks = {2, false};
 
 }  // namespace
 
-const PatternKernels spgemm_pattern__avx2 = {mark_bits, mark_bits_of_blocks, count_few_columns, count_bits_and_clear,
-                                             rank_bits, find_places,         repeat_columns_of};
-const RowKernels<double> spgemm_rows_f64__avx2 = {add_by_rank_of<double>,
-                                                  add_allowed_of<double>,
-                                                  add_dense_of<double>,
-                                                  add_by_place_of<double>,
-                                                  add_blocks<F64x4>,
-                                                  take_sums<double>,
-                                                  kBlocks};
-const RowKernels<float> spgemm_rows_f32__avx2 = {add_by_rank_of<float>,
-                                                 add_allowed_of<float>,
-                                                 add_dense_of<float>,
-                                                 add_by_place_of<float>,
-                                                 add_blocks<F32x4>,
-                                                 take_sums<float>,
-                                                 kBlocks};
+const PatternKernels spgemm_pattern__avx2 = {mark_bits,         mark_bits_of_blocks,  nullptr,
+                                             count_few_columns, count_bits_and_clear, rank_bits,
+                                             find_places,       repeat_columns_of};
+const RowKernels<double> spgemm_rows_f64__avx2 = {
+    add_by_rank_of<double>,  nullptr,           add_allowed_of<double>, add_dense_of<double>,
+    add_by_place_of<double>, add_blocks<F64x4>, take_sums<double>,      kBlocks};
+const RowKernels<float> spgemm_rows_f32__avx2 = {
+    add_by_rank_of<float>,  nullptr,           add_allowed_of<float>, add_dense_of<float>,
+    add_by_place_of<float>, add_blocks<F32x4>, take_sums<float>,      kBlocks};
 const RowKernels<int32_t> spgemm_rows_i32__avx2 = {
-    add_by_rank_of<int32_t>, add_allowed_of<int32_t>, add_dense_of<int32_t>, add_by_place_of<int32_t>, nullptr,
-    take_sums<int32_t>};
+    add_by_rank_of<int32_t>,  nullptr, add_allowed_of<int32_t>, add_dense_of<int32_t>,
+    add_by_place_of<int32_t>, nullptr, take_sums<int32_t>};
 
 LAPIDARY_END_ISA
 

@@ -209,32 +209,92 @@ void repeat_columns_x16(const uint32_t* head, size_t n, size_t rows, uint32_t st
   }
 }
 
+// Up to 32 entries of a row of B without a branch that depends on how many there are.
+constexpr uint32_t kShort = 32;
+inline uint32_t front_of(uint32_t left) { return _bzhi_u32(~0u, left < kShort ? left : kShort); }
+
+// As many lines as 32 entries fill, the last one if there are fewer.
+template <class T>
+LAPIDARY_PREFETCH void prefetch_short(const T* first, uint32_t n) {
+  const uint32_t last = n == 0 ? 0 : n - 1;
+  for (uint32_t q = 0; q < kShort; q += 64 / sizeof(T)) __builtin_prefetch(first + (q < last ? q : last));
+  __builtin_prefetch(first + last);
+}
+
+void mark_flat_rows(const RowPattern& row, uint32_t base, uint32_t* columns, uint64_t* bits) {
+  uint32_t* to = columns;
+  for (size_t e = 0; e < row.n; e++) {
+    if (e + kFar < row.ahead) __builtin_prefetch(&row.extents[row.columns[e + kFar]]);
+    if (e + kNear < row.ahead) {
+      const RowExtent& near = row.extents[row.columns[e + kNear]];
+      prefetch_short(row.b_indices + near.begin, near.end - near.begin);
+    }
+    const RowExtent k = row.extents[row.columns[e]];
+    const uint32_t* const from = row.b_indices + k.begin;
+    const uint32_t n = k.end - k.begin;
+    for (uint32_t q = 0; q < n; q += kShort) {
+      const uint32_t front = front_of(n - q);
+      _mm512_storeu_si512(to + q, _mm512_maskz_loadu_epi32(static_cast<__mmask16>(front), from + q));
+      _mm512_storeu_si512(to + q + 16, _mm512_maskz_loadu_epi32(static_cast<__mmask16>(front >> 16), from + q + 16));
+    }
+    to += n;
+  }
+  for (const uint32_t* column = columns; column < to; column++) {
+    const uint32_t j = *column - base;
+    bits[j / 64] |= uint64_t{1} << j % 64;
+  }
+}
+
+inline void multiply_front(uint32_t front, double a, const double* from, double* to) {
+  const __m512d x = _mm512_set1_pd(a);
+  for (uint32_t q = 0; q < kShort; q += 8, front >>= 8)
+    _mm512_storeu_pd(to + q, _mm512_mul_pd(x, _mm512_maskz_loadu_pd(static_cast<__mmask8>(front), from + q)));
+}
+inline void multiply_front(uint32_t front, float a, const float* from, float* to) {
+  const __m512 x = _mm512_set1_ps(a);
+  for (uint32_t q = 0; q < kShort; q += 16, front >>= 16)
+    _mm512_storeu_ps(to + q, _mm512_mul_ps(x, _mm512_maskz_loadu_ps(static_cast<__mmask16>(front), from + q)));
+}
+inline void multiply_front(uint32_t front, int32_t a, const int32_t* from, int32_t* to) {
+  const __m512i x = _mm512_set1_epi32(a);
+  for (uint32_t q = 0; q < kShort; q += 16, front >>= 16)
+    _mm512_storeu_si512(to + q,
+                        _mm512_mullo_epi32(x, _mm512_maskz_loadu_epi32(static_cast<__mmask16>(front), from + q)));
+}
+
+template <class T>
+void add_flat_rows(const RowInput<T>& row, uint32_t base, const uint64_t* bits, const uint32_t* before,
+                   const uint32_t* columns, T* products, uint32_t* indices, T* values) {
+  T* to = products;
+  for (size_t e = 0; e < row.n; e++) {
+    if (e + kNear < row.ahead) {
+      const RowExtent& near = row.extents[row.columns[e + kNear]];
+      prefetch_short(row.b_values + near.begin, near.end - near.begin);
+    }
+    const RowExtent k = row.extents[row.columns[e]];
+    const uint32_t n = k.end - k.begin;
+    for (uint32_t q = 0; q < n; q += kShort)
+      multiply_front(front_of(n - q), row.values[e], row.b_values + k.begin + q, to + q);
+    to += n;
+  }
+  RankSink<T, AddOp::plus, false> sink{base, bits, before, indices, values};
+  for (const T* product = products; product < to; product++) sink(*columns++, *product);
+}
+
 }  // namespace
 
-const PatternKernels spgemm_pattern__avx512vpop = {
-    mark_bits,  mark_bits_of_blocks, count_few_columns, count_bits_and_clear,
-    rank_words, find_places,         repeat_columns_x16};
-const RowKernels<double> spgemm_rows_f64__avx512vpop = {add_by_rank_of<double>,
-                                                        add_allowed_of<double>,
-                                                        add_dense_of<double>,
-                                                        add_by_place_of<double>,
-                                                        add_blocks<F64x8>,
-                                                        take_words<double>,
-                                                        {3, true}};
-const RowKernels<float> spgemm_rows_f32__avx512vpop = {add_by_rank_of<float>,
-                                                       add_allowed_of<float>,
-                                                       add_dense_of<float>,
-                                                       add_by_place_of<float>,
-                                                       add_blocks<F32x16>,
-                                                       take_words<float>,
-                                                       {4, true}};
-const RowKernels<int32_t> spgemm_rows_i32__avx512vpop = {add_by_rank_of<int32_t>,
-                                                         add_allowed_of<int32_t>,
-                                                         add_dense_of<int32_t>,
-                                                         add_by_place_of<int32_t>,
-                                                         add_blocks<I32x16>,
-                                                         take_words<int32_t>,
-                                                         {4, true}};
+const PatternKernels spgemm_pattern__avx512vpop = {mark_bits,         mark_bits_of_blocks,  mark_flat_rows,
+                                                   count_few_columns, count_bits_and_clear, rank_words,
+                                                   find_places,       repeat_columns_x16};
+const RowKernels<double> spgemm_rows_f64__avx512vpop = {
+    add_by_rank_of<double>,  add_flat_rows<double>, add_allowed_of<double>, add_dense_of<double>,
+    add_by_place_of<double>, add_blocks<F64x8>,     take_words<double>,     {3, true}};
+const RowKernels<float> spgemm_rows_f32__avx512vpop = {
+    add_by_rank_of<float>,  add_flat_rows<float>, add_allowed_of<float>, add_dense_of<float>,
+    add_by_place_of<float>, add_blocks<F32x16>,   take_words<float>,     {4, true}};
+const RowKernels<int32_t> spgemm_rows_i32__avx512vpop = {
+    add_by_rank_of<int32_t>,  add_flat_rows<int32_t>, add_allowed_of<int32_t>, add_dense_of<int32_t>,
+    add_by_place_of<int32_t>, add_blocks<I32x16>,     take_words<int32_t>,     {4, true}};
 
 LAPIDARY_END_ISA
 
