@@ -11,8 +11,8 @@
 //   accum.    one of type T for each element, p ascending, so an element's bits depend neither on the rows and panels
 //             that are computed with it nor on how a sequence, or k, was cut
 //   bound     the FMA ports for several rows: 24 of 32 registers accumulate on AVX-512, 12 of 16 on AVX2. For one row
-//             the reading of R from the second- or third-level cache, 25 to 32 bytes a cycle: the 3 or 4 sums of one
-//             panel would wait for each other, those of two do not.
+//             the reading of R: from the third-level cache two panels at once with prefetching, from the second one
+//             long stream, from the first two, since the 3 or 4 sums of one panel would wait for each other.
 //
 //   forward   gates and state of one panel of units from product, projection and bias; in registers, no other pass
 //   backward  gradient of one panel of units and of its gates from Rᵀ · (the gradients of the gates a step later)
@@ -56,6 +56,7 @@ struct RnnProduct {
   std::size_t m, k;
   const T* panel;
   const T* second;  // with m = 1 another panel, whose sums come behind those of the first; or nullptr
+  const T* ahead;   // with two panels: where the first will be read some steps later, asked for now; or nullptr
   bool add;         // to what is in out
   T* out;
 };

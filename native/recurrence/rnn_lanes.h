@@ -39,9 +39,17 @@ struct Units {
   }
 };
 
+// Asks for the lines of some registers.
+template <class S, int kVectors>
+inline void prefetch_registers(const typename S::T* x) {
+  constexpr int kLine = 64 / sizeof(typename S::T), kValues = kVectors * S::kLanes;
+#pragma GCC unroll 4
+  for (int i = 0; i < kValues; i += kLine) __builtin_prefetch(x + i);
+}
+
 // kRows rows of a panel, or one row of kPanels. Whichever are fewer, the elements of the rows or the registers of the
 // panel, are held while the others come one by one: 12 sums, 3 held and one that comes are all registers of AVX2.
-template <class S, int kVectors, int kRows, int kPanels = 1>
+template <class S, int kVectors, int kRows, int kPanels, bool kAhead>
 inline void product_rows(const RnnProduct<typename S::T>& t) {
   using T = typename S::T;
   using V = typename S::V;
@@ -55,9 +63,14 @@ inline void product_rows(const RnnProduct<typename S::T>& t) {
   const T* rows[kRows];
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; i++) rows[i] = t.rows[i];
-  const T *panel = t.panel, *second = t.second;
+  const T *panel = t.panel, *second = t.second, *ahead = t.ahead;
   const std::size_t k = t.k;
   for (std::size_t p = 0; p < k; p++, panel += kVectors * S::kLanes) {
+    if constexpr (kAhead) {
+      prefetch_registers<S, kVectors>(ahead);
+      if constexpr (kPanels > 1) prefetch_registers<S, kVectors>(ahead + (second - panel));
+      ahead += kVectors * S::kLanes;
+    }
     if constexpr (kPanels > 1) {
       const V a = S::broadcast(rows[0] + p);
 #pragma GCC unroll 4
@@ -99,12 +112,13 @@ template <class S, int kVectors, int kRows>
 inline void product_of(const RnnProduct<typename S::T>& t) {
   if constexpr (kRows > 1)
     if (t.m < kRows) return product_of<S, kVectors, kRows - 1>(t);
-  product_rows<S, kVectors, kRows>(t);
+  product_rows<S, kVectors, kRows, 1, false>(t);
 }
 
 template <class S, int kVectors, int kRows>
 inline void product(const RnnProduct<typename S::T>& t) {
-  if (t.second != nullptr) return product_rows<S, kVectors, 1, 2>(t);
+  if (t.ahead != nullptr) return product_rows<S, kVectors, 1, 2, true>(t);
+  if (t.second != nullptr) return product_rows<S, kVectors, 1, 2, false>(t);
   product_of<S, kVectors, kRows>(t);
 }
 

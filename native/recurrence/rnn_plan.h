@@ -104,7 +104,7 @@ void rnn_product(const RnnKernels<T>& kernels, const RnnPanels& panels, const T*
   const size_t width = panels.width(), group = rnn_group(m, kernels.rows(panels.vectors));
   const size_t depth = std::max<size_t>(1, m <= group ? panels.k : kRnnPanelBytes / (width * sizeof(T)));
   RnnProduct<T> p;
-  p.second = nullptr;
+  p.second = p.ahead = nullptr;
   for (size_t k = 0; k == 0 || k < panels.k; k += depth) {  // of nothing the sums are 0
     p.k = std::min(depth, panels.k - k);
     p.panel = panel + k * width;
@@ -119,7 +119,9 @@ void rnn_product(const RnnKernels<T>& kernels, const RnnPanels& panels, const T*
 }
 
 // Every head of every tile: body(tile, blocks of a step, whether the threads may meet) → Status. Tiles run side by side
-// if there are at least as many as threads; else one after the other, the blocks of their steps side by side.
+// if there are at least as many as threads; else one after the other, the blocks of their steps side by side: one for
+// each thread, which reads a part of R as long as can be, forwards and backwards in turn (smaller ones to share out
+// more evenly cost 1.05× to 1.2×).
 template <class Body>
 Status each_rnn_tile(const RnnPlan& plan, const RnnShape& shape, size_t panels, double work, Body&& body) {
   const size_t parts = plan.tiles * shape.heads;
@@ -130,7 +132,8 @@ Status each_rnn_tile(const RnnPlan& plan, const RnnShape& shape, size_t panels, 
     for (size_t part = 0; part < parts; part++) {
       const size_t rows = plan.end(part / shape.heads) - plan.first(part / shape.heads);
       const size_t step = rows * rnn_gates(shape.cell) * shape.d * shape.d;
-      const size_t blocks = work < kRnnParallelWork ? 1 : std::clamp<size_t>(step / kRnnBlockWork, 1, panels);
+      const size_t most = work < kRnnParallelWork ? 1 : std::min(panels, thread_count());
+      const size_t blocks = std::clamp<size_t>(step / kRnnBlockWork, 1, most);
       const Status status = one(part, blocks);
       if (status != Status::ok) return status;
     }
