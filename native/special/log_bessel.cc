@@ -72,6 +72,9 @@ struct Tables<double> {
   static constexpr Rows<BesselBranch<double>> temme = LAPIDARY_BESSEL_ROWS(temme_f64, 4, 8);
   static constexpr Rows<BesselBranch<double>> uniform = LAPIDARY_BESSEL_ROWS(uniform_f64, 4, 8);
   static constexpr Rows<BesselBranch<double>> recurred = LAPIDARY_BESSEL_ROWS(recurred_f64, 4, 8);
+  static constexpr Rows<BesselNear> near = LAPIDARY_BESSEL_ROWS(near_f64, 4, 8);
+  static constexpr Rows<BesselBranch<double>> zero_debye = LAPIDARY_BESSEL_ROWS(zero_debye_f64, 4, 8);
+  static constexpr Rows<BesselBranch<double>> zero = LAPIDARY_BESSEL_ROWS(zero_f64, 4, 8);
 };
 
 template <>
@@ -236,14 +239,20 @@ uint8_t paper_branch(double v, double x) {
 
 constexpr size_t kBlock = 1024;
 
+// Where |log I| and |log K| of the branches for small r are below these, they are computed once more.
+constexpr double kNearI = 0.5, kNearK = 0.125;
+// The same for large r, over v + x.
+constexpr double kNearU = 1 / 256.0;
+
 template <class Real>
 using Word = std::conditional_t<sizeof(Real) == 8, uint64_t, uint32_t>;
 
 template <class Real>
 struct Scratch {
   Real *given_v, *given_x, *codes;
-  Real *v, *x, *out;  // of one branch
-  uint16_t* places;   // positions in the block, kBlock for each branch
+  Real *v, *x, *out;                // of one branch
+  uint16_t* places;                 // positions in the block, kBlock for each branch
+  uint16_t *branch_places, *found;  // of one branch; of those the elements next to a zero
 
   explicit Scratch(ArenaFrame& frame)
       : given_v(frame.take<Real>(kBlock + kBesselLanes)),
@@ -252,8 +261,26 @@ struct Scratch {
         v(frame.take<Real>(kBlock + kBesselLanes)),
         x(frame.take<Real>(kBlock + kBesselLanes)),
         out(frame.take<Real>(kBlock + kBesselLanes)),
-        places(frame.take<uint16_t>(kBranches<Real> * kBlock)) {}
-  bool complete() const { return given_v && given_x && codes && v && x && out && places; }
+        places(frame.take<uint16_t>(kBranches<Real> * kBlock)),
+        branch_places(frame.take<uint16_t>(kBlock)),
+        found(frame.take<uint16_t>(kBlock)) {}
+  bool complete() const { return given_v && given_x && codes && v && x && out && places && branch_places && found; }
+};
+
+// Elements next to a zero, by the method that computes them once more. They wait for others from the next blocks, since
+// there are few of them, and lanes are filled up with copies.
+struct NearLists {
+  static constexpr size_t methods = 5, enough = 64, capacity = kBlock + enough + kBesselLanes;
+  double *v, *x, *out;  // capacity for each method
+  uint32_t* places;     // from the first element of the part
+  size_t counts[methods] = {};
+
+  explicit NearLists(ArenaFrame& frame)
+      : v(frame.take<double>(methods * capacity)),
+        x(frame.take<double>(methods * capacity)),
+        out(frame.take<double>(capacity)),
+        places(frame.take<uint32_t>(methods * capacity)) {}
+  bool complete() const { return v && x && out && places; }
 };
 
 // n ≤ kBlock elements of v and x, which may be scratch.given_v and given_x; their values go to `to`.
@@ -262,14 +289,18 @@ class Block {
   Block(BesselFunction f, BesselMethod method, Context context) : f_(f), method_(method), context_(context) {}
 
   template <class Real>
-  bool run(const Scratch<Real>& s, const Real* v, const Real* x, size_t n, Real* to) const {
+  bool run(const Scratch<Real>& s, NearLists* near, const Real* v, const Real* x, size_t n, Real* to,
+           size_t offset) const {
     Lists<Real> lists;
     for (size_t k = 0; k < lists.size(); k++) lists[k] = s.places + k * kPart;
     if (!classify(s, v, x, n, lists)) {
       // where the lanes do not reach beyond the end, the result needs no detour
       Real* out = n % kBesselLanes == 0 ? to : s.out;
-      if (!kernel(branch_of(*dispatch_of<Real>(), s, 0), s.given_v, s.given_x, out, n)) return false;
+      const size_t branch = branch_of(*dispatch_of<Real>(), s, 0);
+      if (!kernel(branch, s.given_v, s.given_x, out, n)) return false;
       if (out != to) std::copy_n(out, n, to);
+      if constexpr (sizeof(Real) == 8)
+        collect(s, *near, branch, s.given_v, s.given_x, out, n, [&](size_t i) { return offset + i; });
       return true;
     }
     for (size_t b = 0; b < kBranches<Real>; b++) {
@@ -282,12 +313,15 @@ class Block {
       each([&](size_t i, size_t from) {
         s.v[i] = s.given_v[from];
         s.x[i] = s.given_x[from];
+        s.branch_places[i] = static_cast<uint16_t>(from);
       });
       if (here == 0) continue;
       pad(s.v, here);
       pad(s.x, here);
       if (!kernel(b, s.v, s.x, s.out, here)) return false;
-      each([&](size_t i, size_t place) { to[place] = s.out[i]; });
+      for (size_t i = 0; i < here; i++) to[s.branch_places[i]] = s.out[i];
+      if constexpr (sizeof(Real) == 8)
+        collect(s, *near, b, s.v, s.x, s.out, here, [&](size_t i) { return offset + s.branch_places[i]; });
     }
     return true;
   }
@@ -401,6 +435,64 @@ class Block {
     return true;
   }
 
+  // Where the errors of a branch may exceed 2 last places of log I or log K, and of the branches for large r in units
+  // in the last place.
+  std::optional<NearZero> near_zero(size_t branch) const {
+    if (method_ == BesselMethod::paper || (f_ != BesselFunction::log_i && f_ != BesselFunction::log_k)) return {};
+    switch (Tables<double>::branches[branch].kernel) {
+      case Kernel::series:
+        return NearZero{kNearI, 0.25, INFINITY};
+      case Kernel::recurred:
+        return NearZero{kNearK, INFINITY, INFINITY};
+      case Kernel::uniform:
+        return NearZero{INFINITY, INFINITY, kNearU};
+      default:
+        return {};
+    }
+  }
+
+  // Notes which elements are next to a zero; v, x and out are those of a branch, and element i is place_of(i) of the
+  // part.
+  template <class Place>
+  void collect(const Scratch<double>& s, NearLists& near, size_t branch, const double* v, const double* x,
+               const double* out, size_t n, Place place_of) const {
+    const auto rule = near_zero(branch);
+    if (!rule) return;
+    const auto [kind, terms] = Tables<double>::branches[branch];
+    const size_t count = Tables<double>::near.pick()(*rule, v, x, out, n, s.found);
+    for (size_t j = 0; j < count; j++) {
+      const size_t i = s.found[j];
+      const double r2 = v[i] * v[i] + x[i] * x[i];
+      const size_t method = kind == Kernel::uniform ? (r2 < 6400  ? 2
+                                                       : r2 < 1e6 ? 3
+                                                                  : 4)
+                                                    : (kind == Kernel::recurred && kKBorders[terms + 1] > 2.75);
+      const size_t at = method * NearLists::capacity + near.counts[method]++;
+      near.v[at] = v[i];
+      near.x[at] = x[i];
+      near.places[at] = static_cast<uint32_t>(place_of(i));
+    }
+  }
+
+ public:
+  // Computes the elements of the lists that hold more than `enough`; `to` is the first element of the part.
+  void refine(NearLists& near, double* to, size_t enough) const {
+    constexpr int terms_i[] = {34, 34, 60, 12, 4}, terms_k[] = {8, 12, 20, 12, 4};
+    for (size_t method = 0; method < NearLists::methods; method++) {
+      double *v = near.v + method * NearLists::capacity, *x = near.x + method * NearLists::capacity;
+      const uint32_t* places = near.places + method * NearLists::capacity;
+      const size_t count = near.counts[method];
+      if (count <= enough) continue;
+      near.counts[method] = 0;
+      pad(v, count);
+      pad(x, count);
+      const auto& table = method < 3 ? Tables<double>::zero : Tables<double>::zero_debye;
+      table.pick()(f_, f_ == BesselFunction::log_i ? terms_i[method] : terms_k[method], v, x, near.out, count);
+      for (size_t j = 0; j < count; j++) to[places[j]] = near.out[j];
+    }
+  }
+
+ private:
   uint8_t wide_branch(double* v, double* x) const {
     const Dispatch<double>& d = *dispatch_of<double>();
     double codes[kBesselLanes];
@@ -433,23 +525,32 @@ Status evaluate(BesselFunction f, BesselMethod method, std::span<const Real> v, 
                 std::span<Real> out, Context context) {
   const Block block(f, method, context);
   std::atomic<Status> status{Status::ok};
-  parallel_for(out.size() / kBlock + (out.size() % kBlock != 0), [&](size_t part) {
-    if (status.load(std::memory_order_relaxed) != Status::ok) return;
-    if (context.cancelled()) return status.store(Status::aborted, std::memory_order_relaxed);
-    const size_t first = part * kBlock, n = std::min(kBlock, out.size() - first);
+  constexpr size_t kPart = 4 * kBlock;
+  parallel_for(out.size() / kPart + (out.size() % kPart != 0), [&](size_t part) {
     ArenaFrame frame;
     const Scratch<Real> scratch(frame);
-    if (!scratch.complete()) return status.store(Status::out_of_memory, std::memory_order_relaxed);
-    // Each element is read once, before anything is written: out may be x, and shared memory may change between two
-    // reads, when an element would run in a branch that does not end for it. K_{−v} = K_v, and elsewhere v ≥ 0 already:
-    // the block takes absolute values, which makes −0 to 0.
-    const auto part_of = [&](std::span<const Real> from, Real* filled) {
-      if (from.size() == 1) return std::fill_n(filled, n, from[0]), static_cast<const Real*>(filled);
-      return from.data() + first;
-    };
-    const Real *part_v = part_of(v, scratch.given_v), *part_x = part_of(x, scratch.given_x);
-    if (!block.run(scratch, part_v, part_x, n, out.data() + first))
-      status.store(Status::aborted, std::memory_order_relaxed);
+    std::optional<NearLists> near;
+    if constexpr (sizeof(Real) == 8) near.emplace(frame);
+    if (!scratch.complete() || (near && !near->complete()))
+      return status.store(Status::out_of_memory, std::memory_order_relaxed);
+    Real* const to = out.data() + part * kPart;
+    for (size_t first = part * kPart; first < std::min(out.size(), (part + 1) * kPart); first += kBlock) {
+      if (status.load(std::memory_order_relaxed) != Status::ok) return;
+      if (context.cancelled()) return status.store(Status::aborted, std::memory_order_relaxed);
+      const size_t n = std::min(kBlock, out.size() - first);
+      // Each element is read once, before anything is written: out may be x, and shared memory may change between two
+      // reads, when an element would run in a branch that does not end for it. K_{−v} = K_v, and elsewhere v ≥ 0
+      // already: the block takes absolute values, which makes −0 to 0.
+      const auto part_of = [&](std::span<const Real> from, Real* filled) {
+        if (from.size() == 1) return std::fill_n(filled, n, from[0]), static_cast<const Real*>(filled);
+        return from.data() + first;
+      };
+      const Real *part_v = part_of(v, scratch.given_v), *part_x = part_of(x, scratch.given_x);
+      if (!block.run(scratch, near ? &*near : nullptr, part_v, part_x, n, out.data() + first, first - part * kPart))
+        return status.store(Status::aborted, std::memory_order_relaxed);
+      if constexpr (sizeof(Real) == 8) block.refine(*near, to, NearLists::enough);
+    }
+    if constexpr (sizeof(Real) == 8) block.refine(*near, to, 0);
   });
   return status.load();
 }

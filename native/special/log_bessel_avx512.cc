@@ -1,5 +1,4 @@
-// The branches of log_bessel_branches.h on 512-bit vectors; the code is in log_bessel_lanes.h and
-// log_bessel_small_lanes.h.
+// The branches of log_bessel_branches.h on 512-bit vectors; the code is in the *_lanes.h.
 #include "special/log_bessel_branches.h"
 
 #if LAPIDARY_X86
@@ -11,6 +10,7 @@
 
 #include "core/dispatch.h"
 #include "special/coefficients.h"
+#include "special/pairs.h"
 #include "special/tables.h"
 
 LAPIDARY_BEGIN_AVX512
@@ -61,9 +61,17 @@ struct F32 {
   static inline U ones(M m) { return (U)m; }
 };
 
+// what the others build on comes first
 #include "special/log_bessel_lanes.h"
 #include "special/log_bessel_small_lanes.h"
+#include "special/log_bessel_stages_lanes.h"
+// then the branches
+#include "special/log_bessel_recurred_lanes.h"
+#include "special/log_bessel_series_lanes.h"
 #include "special/log_bessel_uniform_lanes.h"
+// and what comes after them
+#include "special/double_double_lanes.h"
+#include "special/log_bessel_zero_lanes.h"
 
 }  // namespace
 

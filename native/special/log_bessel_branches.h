@@ -9,6 +9,8 @@
 //   series (small r):  I by its power series; its ratio and slope by Gauss's continued fraction
 //   temme, recurred:   K for x < ⅛ and x ≥ ⅛ (f32: temme for x < 1, trapezoid beyond)
 //
+//   zero:              log I and log K next to their zeros, to twice the digits
+//
 // uniform is debye for values of f64, with the logarithm of Σ expanded on paper and shorter logarithms. The paper's
 // method and f32 take debye.
 //
@@ -18,6 +20,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "core/cpu.h"
 #include "special/log_bessel.h"
@@ -36,6 +39,9 @@ inline constexpr std::size_t kBesselLanes = 16;
 //   trapezoid  terms: m of a rule of coefficients.h; the same functions; 1 ≤ x, v² + x² ≤ 100
 //   uniform    terms K, one of 8, 10, 13, 16, 20; log_i, log_k, i_scaled, k_scaled; r ≥ 12
 //   recurred   terms: the index of a cell of tables.h, which x is in; log_k, log_k_slope, k_scaled; v ≤ 24
+//   zero       log_i, log_k where they are below 2 and x ≥ ⅛ for log_k; terms 34 (K: 8 for x ≤ 2.75, else 12) for
+//              r² < 477, 60 (20) for r < 80
+//   zero_debye terms 12 for r ≥ 80, 4 for r ≥ 1000; the same functions
 template <class Real>
 using BesselBranch = void (*)(BesselFunction f, int terms, const Real* v, const Real* x, Real* out, std::size_t n);
 
@@ -57,30 +63,43 @@ template <class Real>
 using BesselClassify = bool (*)(const BesselBorders<Real>& borders, const Real* from_v, const Real* from_x, Real* v,
                                 Real* x, Real* codes, std::size_t n);
 
-#define LAPIDARY_BESSEL_BRANCHES(lanes_isa, f32_lanes_isa)                                                          \
-  bool bessel_classify_f64##lanes_isa(const BesselBorders<double>& borders, const double* from_v,                   \
-                                      const double* from_x, double* v, double* x, double* codes, std::size_t n);    \
-  bool bessel_classify_f32##f32_lanes_isa(const BesselBorders<float>& borders, const float* from_v,                 \
-                                          const float* from_x, float* v, float* x, float* codes, std::size_t n);    \
-  void bessel_mu_f64##lanes_isa(BesselFunction f, int terms, const double* v, const double* x, double* out,         \
-                                std::size_t n);                                                                     \
-  void bessel_debye_f64##lanes_isa(BesselFunction f, int terms, const double* v, const double* x, double* out,      \
-                                   std::size_t n);                                                                  \
-  void bessel_series_f64##lanes_isa(BesselFunction f, int terms, const double* v, const double* x, double* out,     \
-                                    std::size_t n);                                                                 \
-  void bessel_temme_f64##lanes_isa(BesselFunction f, int terms, const double* v, const double* x, double* out,      \
-                                   std::size_t n);                                                                  \
-  void bessel_uniform_f64##lanes_isa(BesselFunction f, int terms, const double* v, const double* x, double* out,    \
-                                     std::size_t n);                                                                \
-  void bessel_recurred_f64##lanes_isa(BesselFunction f, int terms, const double* v, const double* x, double* out,   \
-                                      std::size_t n);                                                               \
-  void bessel_debye_f32##f32_lanes_isa(BesselFunction f, int terms, const float* v, const float* x, float* out,     \
-                                       std::size_t n);                                                              \
-  void bessel_series_f32##f32_lanes_isa(BesselFunction f, int terms, const float* v, const float* x, float* out,    \
-                                        std::size_t n);                                                             \
-  void bessel_temme_f32##f32_lanes_isa(BesselFunction f, int terms, const float* v, const float* x, float* out,     \
-                                       std::size_t n);                                                              \
-  void bessel_trapezoid_f32##f32_lanes_isa(BesselFunction f, int terms, const float* v, const float* x, float* out, \
+// The places of values with |value| < most, by_x2 · x² and by_sum · (v + x), ascending; how many there are.
+struct NearZero {
+  double most, by_x2, by_sum;
+};
+using BesselNear = std::size_t (*)(const NearZero& rule, const double* v, const double* x, const double* values,
+                                   std::size_t n, std::uint16_t* places);
+
+#define LAPIDARY_BESSEL_BRANCHES(lanes_isa, f32_lanes_isa)                                                             \
+  bool bessel_classify_f64##lanes_isa(const BesselBorders<double>& borders, const double* from_v,                      \
+                                      const double* from_x, double* v, double* x, double* codes, std::size_t n);       \
+  bool bessel_classify_f32##f32_lanes_isa(const BesselBorders<float>& borders, const float* from_v,                    \
+                                          const float* from_x, float* v, float* x, float* codes, std::size_t n);       \
+  void bessel_mu_f64##lanes_isa(BesselFunction f, int terms, const double* v, const double* x, double* out,            \
+                                std::size_t n);                                                                        \
+  void bessel_debye_f64##lanes_isa(BesselFunction f, int terms, const double* v, const double* x, double* out,         \
+                                   std::size_t n);                                                                     \
+  void bessel_series_f64##lanes_isa(BesselFunction f, int terms, const double* v, const double* x, double* out,        \
+                                    std::size_t n);                                                                    \
+  void bessel_temme_f64##lanes_isa(BesselFunction f, int terms, const double* v, const double* x, double* out,         \
+                                   std::size_t n);                                                                     \
+  void bessel_uniform_f64##lanes_isa(BesselFunction f, int terms, const double* v, const double* x, double* out,       \
+                                     std::size_t n);                                                                   \
+  void bessel_recurred_f64##lanes_isa(BesselFunction f, int terms, const double* v, const double* x, double* out,      \
+                                      std::size_t n);                                                                  \
+  std::size_t bessel_near_f64##lanes_isa(const NearZero& rule, const double* v, const double* x, const double* values, \
+                                         std::size_t n, std::uint16_t* places);                                        \
+  void bessel_zero_f64##lanes_isa(BesselFunction f, int terms, const double* v, const double* x, double* out,          \
+                                  std::size_t n);                                                                      \
+  void bessel_zero_debye_f64##lanes_isa(BesselFunction f, int terms, const double* v, const double* x, double* out,    \
+                                        std::size_t n);                                                                \
+  void bessel_debye_f32##f32_lanes_isa(BesselFunction f, int terms, const float* v, const float* x, float* out,        \
+                                       std::size_t n);                                                                 \
+  void bessel_series_f32##f32_lanes_isa(BesselFunction f, int terms, const float* v, const float* x, float* out,       \
+                                        std::size_t n);                                                                \
+  void bessel_temme_f32##f32_lanes_isa(BesselFunction f, int terms, const float* v, const float* x, float* out,        \
+                                       std::size_t n);                                                                 \
+  void bessel_trapezoid_f32##f32_lanes_isa(BesselFunction f, int terms, const float* v, const float* x, float* out,    \
                                            std::size_t n);
 LAPIDARY_BESSEL_BRANCHES(__portable, __portable)
 LAPIDARY_BESSEL_BRANCHES(_4__avx2, _8__avx2)
@@ -92,24 +111,30 @@ LAPIDARY_BESSEL_BRANCHES(_8__avx512, _16__avx512)
                                            std::size_t n) {                                                      \
     branch##_lanes<S>(f, terms, v, x, out, n);                                                                   \
   }
-#define LAPIDARY_BESSEL_DEFINE_ALL(lanes_isa, f32_lanes_isa)                                                      \
-  bool bessel_classify_f64##lanes_isa(const BesselBorders<double>& borders, const double* from_v,                 \
-                                      const double* from_x, double* v, double* x, double* codes, std::size_t n) { \
-    return classify_lanes<F64>(borders, from_v, from_x, v, x, codes, n);                                          \
-  }                                                                                                               \
-  bool bessel_classify_f32##f32_lanes_isa(const BesselBorders<float>& borders, const float* from_v,               \
-                                          const float* from_x, float* v, float* x, float* codes, std::size_t n) { \
-    return classify_lanes<F32>(borders, from_v, from_x, v, x, codes, n);                                          \
-  }                                                                                                               \
-  LAPIDARY_BESSEL_DEFINE(mu, double, F64, lanes_isa, f64)                                                         \
-  LAPIDARY_BESSEL_DEFINE(debye, double, F64, lanes_isa, f64)                                                      \
-  LAPIDARY_BESSEL_DEFINE(series, double, F64, lanes_isa, f64)                                                     \
-  LAPIDARY_BESSEL_DEFINE(temme, double, F64, lanes_isa, f64)                                                      \
-  LAPIDARY_BESSEL_DEFINE(uniform, double, F64, lanes_isa, f64)                                                    \
-  LAPIDARY_BESSEL_DEFINE(recurred, double, F64, lanes_isa, f64)                                                   \
-  LAPIDARY_BESSEL_DEFINE(debye, float, F32, f32_lanes_isa, f32)                                                   \
-  LAPIDARY_BESSEL_DEFINE(series, float, F32, f32_lanes_isa, f32)                                                  \
-  LAPIDARY_BESSEL_DEFINE(temme, float, F32, f32_lanes_isa, f32)                                                   \
+#define LAPIDARY_BESSEL_DEFINE_ALL(lanes_isa, f32_lanes_isa)                                                           \
+  bool bessel_classify_f64##lanes_isa(const BesselBorders<double>& borders, const double* from_v,                      \
+                                      const double* from_x, double* v, double* x, double* codes, std::size_t n) {      \
+    return classify_lanes<F64>(borders, from_v, from_x, v, x, codes, n);                                               \
+  }                                                                                                                    \
+  bool bessel_classify_f32##f32_lanes_isa(const BesselBorders<float>& borders, const float* from_v,                    \
+                                          const float* from_x, float* v, float* x, float* codes, std::size_t n) {      \
+    return classify_lanes<F32>(borders, from_v, from_x, v, x, codes, n);                                               \
+  }                                                                                                                    \
+  std::size_t bessel_near_f64##lanes_isa(const NearZero& rule, const double* v, const double* x, const double* values, \
+                                         std::size_t n, std::uint16_t* places) {                                       \
+    return near_lanes<F64>(rule, v, x, values, n, places);                                                             \
+  }                                                                                                                    \
+  LAPIDARY_BESSEL_DEFINE(mu, double, F64, lanes_isa, f64)                                                              \
+  LAPIDARY_BESSEL_DEFINE(debye, double, F64, lanes_isa, f64)                                                           \
+  LAPIDARY_BESSEL_DEFINE(series, double, F64, lanes_isa, f64)                                                          \
+  LAPIDARY_BESSEL_DEFINE(temme, double, F64, lanes_isa, f64)                                                           \
+  LAPIDARY_BESSEL_DEFINE(uniform, double, F64, lanes_isa, f64)                                                         \
+  LAPIDARY_BESSEL_DEFINE(recurred, double, F64, lanes_isa, f64)                                                        \
+  LAPIDARY_BESSEL_DEFINE(zero, double, F64, lanes_isa, f64)                                                            \
+  LAPIDARY_BESSEL_DEFINE(zero_debye, double, F64, lanes_isa, f64)                                                      \
+  LAPIDARY_BESSEL_DEFINE(debye, float, F32, f32_lanes_isa, f32)                                                        \
+  LAPIDARY_BESSEL_DEFINE(series, float, F32, f32_lanes_isa, f32)                                                       \
+  LAPIDARY_BESSEL_DEFINE(temme, float, F32, f32_lanes_isa, f32)                                                        \
   LAPIDARY_BESSEL_DEFINE(trapezoid, float, F32, f32_lanes_isa, f32)
 
 }  // namespace lapidary

@@ -7,6 +7,7 @@
 
 #include "special/coefficients.h"
 #include "special/log_bessel_branches.h"
+#include "special/pairs.h"
 #include "special/tables.h"
 
 namespace lapidary {
@@ -37,9 +38,17 @@ struct Single {
 using F64 = Single<double, uint64_t>;
 using F32 = Single<float, uint32_t>;
 
+// what the others build on comes first
 #include "special/log_bessel_lanes.h"
 #include "special/log_bessel_small_lanes.h"
+#include "special/log_bessel_stages_lanes.h"
+// then the branches
+#include "special/log_bessel_recurred_lanes.h"
+#include "special/log_bessel_series_lanes.h"
 #include "special/log_bessel_uniform_lanes.h"
+// and what comes after them
+#include "special/double_double_lanes.h"
+#include "special/log_bessel_zero_lanes.h"
 
 }  // namespace
 

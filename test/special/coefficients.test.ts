@@ -6,11 +6,13 @@ import {
   debyePolynomials,
   reciprocalGammaSeries,
 } from '../../tools/special-coefficients.js';
+import { pairsHeader, pairsPath } from '../../tools/special-pairs.js';
 import { debyeLogPolynomials, logCells, tablesHeader, tablesPath } from '../../tools/special-tables.js';
 
 test('the headers are what the generators write', () => {
   expect(readFileSync(coefficientsPath, 'utf8')).toBe(coefficientsHeader());
   expect(readFileSync(tablesPath, 'utf8')).toBe(tablesHeader());
+  expect(readFileSync(pairsPath, 'utf8')).toBe(pairsHeader());
 });
 
 test('d_1, d_2 are those of log(1 + u_1 y + u_2 y² + …)', () => {

@@ -1,0 +1,118 @@
+// K for r² < 477 and x ≥ ⅛ in f64; see log_bessel_stages_lanes.h for the stages and log_bessel_branches.h for the
+// contracts.
+
+// √(2x/π) e^x K_m(x) and K_{m+1}, v = n + m, from the polynomials of tables.h: k_0 and k_1 = (m/x) k_0 − k_0', and n −
+// 1 steps of k_{j+1} = 2 (m+j)/x k_j + k_{j−1}, all of whose terms are positive. `before` belongs to v − 1; at n = 0 it
+// is −k_0' instead, which is K_{v−1} + (v/x) K_v there.
+struct RecurredStage {
+  alignas(64) double k[kStage], before[kStage], m[kStage], inverse[kStage], root[kStage], whole[kStage];
+  LogStage log_k;
+};
+template <class S, int cell>
+static inline void k_polynomials(RecurredStage& s, const double* v, const double* x, size_t n) {
+  using V = typename S::V;
+  constexpr const KCell& c = kKCells[cell];
+  for (size_t i = 0; i < n; i += S::kLanes) {
+    const V order = S::load(v + i), inverse = 1 / S::load(x + i);
+    const V whole = nearest_whole<S>(order), m = order - whole;
+    const V a = S::fma(m * m, S::all(8), S::all(-1)), b = S::fma(inverse, S::all(c.scale), S::all(c.shift));
+    // the even and the odd powers of b apart
+    const V b2 = b * b;
+    V value[2] = {S::all(0), S::all(0)}, slope[2] = {S::all(0), S::all(0)};
+#pragma GCC unroll 32
+    for (int j = c.rows - 1; j >= 0; j--) {
+      V p = S::all(c.value[j][c.terms[j] - 1]), q = S::all(c.slope[j][c.terms[j] - 1]);
+#pragma GCC unroll 32
+      for (int k = c.terms[j] - 2; k >= 0; k--) {
+        p = S::fma(p, a, S::all(c.value[j][k]));
+        q = S::fma(q, a, S::all(c.slope[j][k]));
+      }
+      value[j % 2] = j >= c.rows - 2 ? p : S::fma(value[j % 2], b2, p);
+      slope[j % 2] = j >= c.rows - 2 ? q : S::fma(slope[j % 2], b2, q);
+    }
+    const V zero = S::fma(value[1], b, value[0]), fall = S::fma(slope[1], b, slope[0]);
+    const V one = S::fma(m * inverse, zero, fall);
+    S::store(s.k + i, whole > 0 ? one : zero);
+    S::store(s.before + i, whole > 0 ? zero : fall);
+    S::store(s.root + i, S::root(inverse));
+    S::store(s.m + i, m);
+    S::store(s.inverse + i, inverse);
+    S::store(s.whole + i, whole);
+  }
+}
+
+template <class S>
+static inline void k_recur(RecurredStage& s, size_t n) {
+  using V = typename S::V;
+  double most = 0;
+  for (size_t i = 0; i < n; i++) most = s.whole[i] > most ? s.whole[i] : most;
+  const int steps = static_cast<int>(most);
+  constexpr int together = 2;  // each step waits for the one before it
+  static_assert(kBesselLanes % (together * S::kLanes) == 0);
+  for (size_t i = 0; i < n; i += together * S::kLanes) {
+    V whole[together], m[together], twice[together], before[together], k[together];
+    for (int l = 0; l < together; l++) {
+      const size_t at = i + static_cast<size_t>(l) * S::kLanes;
+      whole[l] = S::load(s.whole + at);
+      m[l] = S::load(s.m + at);
+      twice[l] = S::load(s.inverse + at) * 2;
+      before[l] = S::load(s.before + at);
+      k[l] = S::load(s.k + at);
+    }
+    for (int j = 1; j < steps; j++)
+      for (int l = 0; l < together; l++) {
+        const V next = S::fma((m[l] + kWhole.n[j]) * twice[l], k[l], before[l]);
+        before[l] = whole[l] > kWhole.n[j] ? k[l] : before[l];
+        k[l] = whole[l] > kWhole.n[j] ? next : k[l];
+      }
+    for (int l = 0; l < together; l++) {
+      const size_t at = i + static_cast<size_t>(l) * S::kLanes;
+      S::store(s.before + at, before[l]);
+      S::store(s.k + at, k[l]);
+    }
+  }
+}
+
+template <class S>
+static inline void k_results(BesselFunction f, RecurredStage& s, const double* v, const double* x, double* out,
+                             size_t n) {
+  using V = typename S::V;
+  if (f == BesselFunction::log_k_slope) {
+    for (size_t i = 0; i < n; i += S::kLanes) {
+      const V quotient = S::load(s.before + i) / S::load(s.k + i);
+      const V above = S::fma(S::load(v + i), S::load(s.inverse + i), quotient);
+      S::store(out + i, -(S::load(s.whole + i) > 0 ? above : quotient));
+    }
+    return;
+  }
+  if (f == BesselFunction::k_scaled) {
+    constexpr double root = 1 / (std::numbers::inv_sqrtpi * std::numbers::sqrt2);  // √(π/2)
+    for (size_t i = 0; i < n; i += S::kLanes) S::store(out + i, S::load(s.k + i) * S::load(s.root + i) * root);
+    return;
+  }
+  for (size_t i = 0; i < n; i += S::kLanes)
+    store_cell<S>(s.log_k, i, log_cell<S>(S::load(s.k + i) * S::load(s.root + i), S::all(0)));
+  log_tails<S>(kLogTail, s.log_k, n);
+  for (size_t i = 0; i < n; i += S::kLanes) {
+    const auto sum = exact_sum<S>(-S::load(x + i), S::load(s.log_k.exact + i) + kGridK.high);
+    const V log_k = S::load(s.log_k.f + i) + (S::load(s.log_k.low + i) + kGridK.low);
+    S::store(out + i, sum.high + (sum.low + log_k));
+  }
+}
+
+template <class S>
+static inline void recurred_lanes(BesselFunction f, int cell, const double* v, const double* x, double* out,
+                                  size_t count) {
+  static_assert(kKCellCount == 8);
+  constexpr decltype(&k_polynomials<S, 0>) polynomials[] = {
+      k_polynomials<S, 0>, k_polynomials<S, 1>, k_polynomials<S, 2>, k_polynomials<S, 3>,
+      k_polynomials<S, 4>, k_polynomials<S, 5>, k_polynomials<S, 6>, k_polynomials<S, 7>};
+  RecurredStage s;
+  for (size_t i = 0; i < count; i += kStage) {
+    const size_t n = count - i < kStage ? count - i : kStage,
+                 whole = (n + kBesselLanes - 1) / kBesselLanes * kBesselLanes;
+    polynomials[cell](s, v + i, x + i, whole);
+    k_recur<S>(s, whole);
+    k_results<S>(f, s, v + i, x + i, out + i, n);
+  }
+}
