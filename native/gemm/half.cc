@@ -239,7 +239,7 @@ Status half_gemm(size_t m, size_t n, size_t k, float alpha, StoredOperand a, Sto
   const MicroKernel<float> kernel = kGemm<float>.pick();
   switch (route) {
     case Route::dot:
-      return dot_product(g, kernels, m > n || !b.transposed, context);
+      return dot_product(g, kernels, !a.transposed && (m > n || !b.transposed), context);
     case Route::flat:
       return flat_product(g, kernels, kernel, context);
     case Route::blocked:
