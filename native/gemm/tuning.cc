@@ -59,7 +59,24 @@ constexpr Table kDefaults = {{
     all(kAnyCount, 0),
 }};
 
-constexpr KernelTable<const Table*, 1> kTuning = {{{Isa::portable, &kDefaults}}};
+// Where packed weights have lookups of 512 bits and bytes the instructions of VNNI (measured on a Zen 5).
+constexpr Table with_vbmi() {
+  Table table = kDefaults;
+  const auto set = [&](TunedOperation operation, Row row) { table.rows[static_cast<size_t>(operation)] = row; };
+  set(TunedOperation::packed2, all(48, 48));
+  set(TunedOperation::packed3, all(32, 32));
+  set(TunedOperation::packed4, all(16, 16));
+  set(TunedOperation::packed_ternary, all(128, 128));
+  return table;
+}
+constexpr Table kVbmi = with_vbmi();
+
+constexpr KernelTable<const Table*, 1 + LAPIDARY_X86> kTuning = {{
+    {Isa::portable, &kDefaults},
+#if LAPIDARY_X86
+    {Isa::avx512vpop, &kVbmi},
+#endif
+}};
 
 constexpr std::uint32_t kNotSet = UINT32_MAX;
 
