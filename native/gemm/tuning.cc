@@ -59,6 +59,7 @@ constexpr Table kDefaults = {{
     all(kAnyCount, 0),
 }};
 
+#if LAPIDARY_X86
 // Where packed weights have lookups of 512 bits and bytes the instructions of VNNI (measured on a Zen 5).
 constexpr Table with_vbmi() {
   Table table = kDefaults;
@@ -70,6 +71,7 @@ constexpr Table with_vbmi() {
   return table;
 }
 constexpr Table kVbmi = with_vbmi();
+#endif
 
 constexpr KernelTable<const Table*, 1 + LAPIDARY_X86> kTuning = {{
     {Isa::portable, &kDefaults},
