@@ -23,7 +23,7 @@
 // in order. Scales and zeros follow in arrays of their own, [tile][group][32].
 //
 // Bound: 14 operations of the vector ports a pair of quads and plane, 256 one-bit products: on four ports 73 a cycle
-// with exact tables. Reading: bits/8 bytes a weight.
+// with exact tables; on 512 bits 12 for 512. Reading: bits/8 bytes a weight.
 //
 // Source: Wei et al., T-MAC (EuroSys 2025), sections 3.1 to 3.3; Mo et al., LUT Tensor Core (ISCA 2025), section 3.1,
 // symmetric tables. The digits, which let bytes add up without loss, are our own.

@@ -12,8 +12,8 @@
 // four times 32 bytes of two indices, the first in the low nibble, then 32 bytes of signs, the first of eight in the
 // top bit. Row r is byte packed_byte(r) of each 32.
 //
-// Bound: 72 operations of the vector ports for 768 weights, 43 weights a cycle on four ports; reading 5/24 of a byte a
-// weight.
+// Bound: 72 operations of the vector ports for 768 weights, 43 weights a cycle on four ports; with vpermb, which takes
+// the sign into the index, 35. Reading 5/24 of a byte a weight.
 //
 // Source: Wang et al., bitnet.cpp (2025), section 3.1.2 (TL2): three weights in five bits, one of them the sign. Their
 // tables are 16-bit integers cut into bytes, which are added up as words; digits of base 28 add up as bytes.
