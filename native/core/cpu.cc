@@ -7,6 +7,8 @@
 #include <cstring>
 #include <thread>
 
+#include "core/cpuid.h"
+
 #if LAPIDARY_X86
 #include <cpuid.h>
 #endif
@@ -118,6 +120,30 @@ size_t read_cache_size(int index, size_t fallback) {
   return fallback;
 }
 
+#if LAPIDARY_X86
+CpuidRegisters cpuid(uint32_t leaf, uint32_t subleaf) {
+  CpuidRegisters r;
+  __cpuid_count(leaf, subleaf, r.eax, r.ebx, r.ecx, r.edx);
+  return r;
+}
+#endif
+
+constexpr CacheSizes kUsualCaches = {32 << 10, 1 << 20, 8 << 20};
+constexpr size_t kMostL3 = 32 << 20;
+
+// What the operating system says, else the processor, else what is usual.
+CacheSizes find_cache_sizes() {
+#if LAPIDARY_X86
+  const CacheSizes told = cache_sizes_by(cpuid);
+#else
+  constexpr CacheSizes told = {};
+#endif
+  const auto size = [](int index, size_t by_cpuid, size_t usual) {
+    return read_cache_size(index, by_cpuid != 0 ? by_cpuid : usual);
+  };
+  return {size(0, told.l1d, kUsualCaches.l1d), size(2, told.l2, kUsualCaches.l2), size(3, told.l3, kUsualCaches.l3)};
+}
+
 #if defined(__linux__)
 // "quota period" of cgroup v2, or the two files of v1; 0 if unlimited or not found.
 size_t cgroup_cpus() {
@@ -158,8 +184,48 @@ bool set_active_isa(Isa isa) {
 }
 
 const CacheSizes& cache_sizes() {
-  static const CacheSizes sizes = {read_cache_size(0, 32 << 10), read_cache_size(2, 1 << 20),
-                                   read_cache_size(3, 8 << 20)};
+  static const CacheSizes sizes = find_cache_sizes();
+  return sizes;
+}
+
+bool full_width_512() {
+#if LAPIDARY_X86
+  // Where AMD's leaf about widths exists, its bit FP512 tells; Intel's units have had full width from the beginning.
+  static const bool full = [] {
+    uint32_t a, b, c, d;
+    return cpu_features().avx512f && (!__get_cpuid(0x8000001a, &a, &b, &c, &d) || (a & (1u << 3)) != 0);
+  }();
+  return full;
+#else
+  return false;
+#endif
+}
+
+CacheSizes cache_sizes_by(CpuidFn cpuid) {
+  const uint32_t last = cpuid(0, 0).eax, last_extended = cpuid(0x80000000, 0).eax;
+  CacheSizes sizes = {};
+  // One cache a subleaf, of Intel and of AMD in the same form; all zero where the hypervisor hides them.
+  for (const uint32_t leaf : {4u, 0x8000001du}) {
+    if (leaf > (leaf == 4 ? last : last_extended)) continue;
+    for (uint32_t i = 0; i < 8; i++) {
+      const CpuidRegisters r = cpuid(leaf, i);
+      const uint32_t type = r.eax & 31, level = r.eax >> 5 & 7;
+      if (type == 0) break;
+      if (type == 2) continue;  // instructions
+      const size_t ways = (r.ebx >> 22) + 1, partitions = (r.ebx >> 12 & 1023) + 1, line = (r.ebx & 4095) + 1;
+      const size_t bytes = ways * partitions * line * (size_t{r.ecx} + 1);
+      if (level == 1) sizes.l1d = bytes;
+      if (level == 2) sizes.l2 = bytes;
+      if (level == 3) sizes.l3 = std::min(bytes, kMostL3);
+    }
+    if (sizes.l1d != 0) return sizes;
+  }
+  // AMD's older leaves: KiB of the first two, half MiB of the third level of the whole processor.
+  if (last_extended < 0x80000006) return sizes;
+  sizes.l1d = size_t{cpuid(0x80000005, 0).ecx >> 24} << 10;
+  const CpuidRegisters r = cpuid(0x80000006, 0);
+  sizes.l2 = size_t{r.ecx >> 16} << 10;
+  sizes.l3 = std::min(size_t{r.edx >> 18} << 19, kUsualCaches.l3);
   return sizes;
 }
 

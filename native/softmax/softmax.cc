@@ -8,7 +8,7 @@
 
 #include "core/arena.h"
 #include "core/checked.h"
-#include "core/cpu.h"
+#include "core/cpuid.h"
 #include "core/thread_pool.h"
 #include "softmax/exp_kernels.h"
 
@@ -282,16 +282,26 @@ Status for_columns(std::span<const T> x, std::span<T> out, size_t cols, const Co
 // log Σ exp(x − max) of a sum whose largest term is 1: to its last place though the others are tiny.
 double log_of_sum(double sum) { return std::log1p(sum - 1); }
 
+// By the row alone, so that its bits do not depend on the rows beside it.
+//
+// Exponentials that cost more than memory (Zen 4 with AVX-512, anything with AVX2): three passes win by 1.3× while a
+// row and its result stay in the last cache, two passes by 1.1× to 1.3× where they do not. At full width (Zen 5) the
+// second exponential is cheap: of matrices that stream through memory two passes win by 1.15× from rows on that fill a
+// quarter of the second-level cache (in the caches they lose as much), and of rows so short that the calls count
+// by 1.1×.
+bool two_pass_wins(size_t cols) {
+  const size_t bytes = 2 * sizeof(float) * cols;
+  const bool cheap = full_width_512() && active_isa() >= Isa::avx512;
+  return cheap ? cols <= 128 || bytes > cache_sizes().l2 / 4 : bytes > cache_sizes().l3 / 3;
+}
+
 }  // namespace
 
 Status softmax_rows(std::span<const float> x, std::span<float> out, size_t cols, SoftmaxAlgorithm algorithm,
                     const Context& context) {
   if (x.empty()) return Status::ok;
   if (algorithm == SoftmaxAlgorithm::automatic) {
-    // Measured on Zen 4 (32 MiB of L3, AVX-512): three passes win by 1.3× up to 8 MiB of row and result together, two
-    // passes by 1.1× to 1.3× from 16 MiB on.
-    const bool streams = cols > cache_sizes().l3 / 3 / (2 * sizeof(float));
-    algorithm = streams ? SoftmaxAlgorithm::two_pass : SoftmaxAlgorithm::three_pass_reload;
+    algorithm = two_pass_wins(cols) ? SoftmaxAlgorithm::two_pass : SoftmaxAlgorithm::three_pass_reload;
   }
   const bool past = x.data() != out.data() && out.size_bytes() > cache_sizes().l3;
   const Rows softmax(cols, algorithm, context, past);

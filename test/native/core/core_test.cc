@@ -9,7 +9,7 @@
 #include "check.h"
 #include "core/arena.h"
 #include "core/checked.h"
-#include "core/cpu.h"
+#include "core/cpuid.h"
 #include "core/dispatch.h"
 #include "core/memory.h"
 #include "core/philox.h"
@@ -55,6 +55,39 @@ TEST(dispatch_starts_from_the_reference) {
   CHECK(table.pick(Isa::avx2)() == 0);
   CHECK(table.pick(Isa::avx512)() == 2);
   CHECK(table.pick(Isa::avx512vpop)() == 2);
+}
+
+// An Intel processor: leaf 4 has 48 KiB, instructions, 2 MiB and 105 MiB of a package.
+CpuidRegisters cpuid_intel(uint32_t leaf, uint32_t i) {
+  if (leaf == 0) return {0x1b, 0, 0, 0};
+  if (leaf == 0x80000000) return {0x80000008, 0, 0, 0};
+  if (leaf != 4 || i > 3) return {};
+  constexpr uint32_t kTypes[] = {1 | 1 << 5, 2 | 1 << 5, 3 | 2 << 5, 3 | 3 << 5};
+  constexpr uint32_t kWays[] = {12, 8, 16, 15}, kSets[] = {64, 64, 2048, 114688};
+  return {kTypes[i], (kWays[i] - 1) << 22 | 63, kSets[i] - 1, 0};
+}
+
+// AMD under a hypervisor that answers leaf 0x8000001d with zeros; the older leaves have 48 KiB, 1 MiB and 508 MiB.
+CpuidRegisters cpuid_hidden(uint32_t leaf, uint32_t) {
+  if (leaf == 0) return {0x10, 0, 0, 0};
+  if (leaf == 0x80000000) return {0x80000021, 0, 0, 0};
+  if (leaf == 0x80000005) return {0, 0, 0x300c0140, 0};
+  if (leaf == 0x80000006) return {0, 0, 0x04006140, 0x0fe09140};
+  return {};
+}
+
+TEST(caches_by_cpuid) {
+  const CacheSizes intel = cache_sizes_by(cpuid_intel);
+  CHECK(intel.l1d == 48u << 10 && intel.l2 == 2u << 20 && intel.l3 == 32u << 20);
+  const CacheSizes amd = cache_sizes_by([](uint32_t leaf, uint32_t i) {
+    return leaf == 4 ? CpuidRegisters{} : leaf == 0x8000001d ? cpuid_intel(4, i) : cpuid_hidden(leaf, i);
+  });
+  CHECK(amd.l1d == intel.l1d && amd.l2 == intel.l2 && amd.l3 == intel.l3);
+  const CacheSizes hidden = cache_sizes_by(cpuid_hidden);
+  CHECK(hidden.l1d == 48u << 10 && hidden.l2 == 1u << 20 && hidden.l3 == 8u << 20);
+  const CacheSizes none = cache_sizes_by([](uint32_t, uint32_t) { return CpuidRegisters{}; });
+  CHECK(none.l1d == 0 && none.l2 == 0 && none.l3 == 0);
+  CHECK(cache_sizes().l1d >= 8u << 10 && cache_sizes().l2 >= cache_sizes().l1d && cache_sizes().l3 > 0);
 }
 
 TEST(isa_can_be_lowered_and_restored) {
