@@ -27,8 +27,16 @@ constexpr size_t kDotBytes = size_t{1} << 18;
 constexpr size_t kDotRows = 6;
 // Depth of the pieces of x.
 constexpr size_t kDotDepth = 4096;
-// Columns and steps of the panels of a flat product: 128 KiB, read as stretches of 1 KiB.
-constexpr size_t kFlatColumns = 1024, kFlatSteps = 32;
+// Columns and steps of panels of B.
+struct FlatBlock {
+  size_t columns, steps;
+};
+// Of a flat product: 128 KiB, read as stretches of 1 KiB.
+constexpr FlatBlock kFlat = {1024, 32};
+// The same for some hundred rows of bytes whose A stays in the second-level cache: 244 KiB. Each thread packs what it
+// reads next, where the blocked product packs all and waits. With 128 steps panels would be 16 KiB apart, in one set.
+constexpr FlatBlock kStrip = {512, 122};
+constexpr size_t kStripRows = 256, kStripBytes = size_t{1} << 20;
 // Columns of a part of a product on sums: whole rows of B where they are not too long, since every page is looked up
 // and read ahead from its start again for each part. But enough parts for the threads: sums of integers are the same
 // however they are cut.
@@ -190,40 +198,44 @@ Status dot_product(const IntegerProduct& g, const IntegerKernels& kernels, bool 
 
 // Few rows of A against panels of B that stay in the nearest caches.
 Status flat_product(const IntegerProduct& g, const IntegerKernels& kernels, const ByteA& left, const ByteB& right,
-                    const int32_t* term, const Context& context) {
+                    const int32_t* term, FlatBlock block, const Context& context) {
   const size_t steps = ceil_div(g.k, values_of(kernels.form));
+  // An odd number of cache lines: the rows of a tile then fall into different sets of the cache.
+  const size_t pitch = (ceil_div(steps * sizeof(int32_t), kAlignment) | 1) * kAlignment / sizeof(int32_t);
   const size_t rows = ceil_div(g.m, ceil_div(g.m, kernels.mr));  // of a tile: all nearly equal
   ArenaFrame shared;
   const bool panels = left.panels();
   const size_t tall = panels ? kernels.mr : rows;  // of a packed tile
-  int32_t* a = shared.take<int32_t>(ceil_div(g.m, rows) * tall * steps);
+  int32_t* a = shared.take<int32_t>(ceil_div(g.m, rows) * tall * pitch);
   if (a == nullptr) return Status::out_of_memory;
   for (size_t i = 0; i < g.m; i += rows)
-    left.pack(i, std::min(rows, g.m - i), 0, steps, a + i / rows * tall * steps, steps, kernels.mr);
+    left.pack(i, std::min(rows, g.m - i), 0, steps, a + i / rows * tall * pitch, pitch, kernels.mr);
 
-  const size_t cols = std::clamp(ceil_div(g.n, 4 * kernels.nr) * kernels.nr, kernels.nr, kFlatColumns);
-  return each_part(ceil_div(g.n, cols), worth_threads(g.n, g.k), context, [&](size_t part) {
+  const size_t cols = std::clamp(ceil_div(g.n, 4 * kernels.nr) * kernels.nr, kernels.nr, block.columns);
+  const size_t depth = std::min(block.steps, steps);
+  const bool parallel = worth_threads(g.n, g.k) || detail::work(g) >= detail::kParallelWork;
+  return each_part(ceil_div(g.n, cols), parallel, context, [&](size_t part) {
     ArenaFrame scratch;
-    int32_t* b = scratch.take<int32_t>(ceil_div(cols, kernels.nr) * kernels.nr * kFlatSteps);
+    int32_t* b = scratch.take<int32_t>(ceil_div(cols, kernels.nr) * kernels.nr * depth);
     if (b == nullptr) return Status::out_of_memory;
     const size_t first = part * cols, width = std::min(cols, g.n - first);
     GemmTile<int32_t> t;
-    t.a_row = panels ? 1 : steps;
+    t.a_row = panels ? 1 : pitch;
     t.a_step = panels ? kernels.mr : 1;
     t.b_step = kernels.nr;
     t.padded = true;
     t.ldc = g.ldc;
     t.alpha = g.alpha;
-    for (size_t s = 0; s < steps; s += kFlatSteps) {
+    for (size_t s = 0; s < steps; s += depth) {
       if (context.cancelled()) return Status::aborted;
-      t.k = std::min(kFlatSteps, steps - s);
+      t.k = std::min(depth, steps - s);
       t.beta = s == 0 ? g.beta : 1;
       right.pack(first, width, s, t.k, b, kernels.nr);
-      for (size_t i = 0; i < g.m; i += rows) {
-        for (size_t j = 0; j < width; j += kernels.nr) {
+      for (size_t j = 0; j < width; j += kernels.nr) {
+        for (size_t i = 0; i < g.m; i += rows) {
           t.n = std::min(kernels.nr, width - j);
           t.b = b + j * t.k;
-          t.a = a + i / rows * tall * steps + s * (panels ? kernels.mr : 1);
+          t.a = a + i / rows * tall * pitch + s * (panels ? kernels.mr : 1);
           t.c = g.c + i * g.ldc + first + j;
           t.m = std::min(rows, g.m - i);
           t.row_term = s == 0 && term != nullptr ? term + i : nullptr;
@@ -307,7 +319,9 @@ Status integer_gemm(IntegerKind kind, size_t m, size_t n, size_t k, int32_t alph
     return sum_product(g, kernels, raised ? term : nullptr, context);
   const ByteA left{kernels, a, signed_a(kind), k};
   const ByteB right{kernels, b, signed_b(kind), static_cast<uint8_t>(raised ? 0x80 : 0), k};
-  if (route == Route::flat) return flat_product(g, kernels, left, right, raised ? term : nullptr, context);
+  if (route == Route::flat) return flat_product(g, kernels, left, right, raised ? term : nullptr, kFlat, context);
+  if (kernels.form == StepForm::bytes && !b.transposed && m <= kStripRows && m * k <= kStripBytes)
+    return flat_product(g, kernels, left, right, raised ? term : nullptr, kStrip, context);
   const Target<int32_t> target{
       m, n, ceil_div(k, values_of(kernels.form)), alpha, beta, c, ldc, raised ? term : nullptr};
   const MicroKernel<int32_t> kernel{kernels.mr, kernels.nr, kernels.run[static_cast<size_t>(kind)], kernels.blocks};

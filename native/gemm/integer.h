@@ -8,11 +8,12 @@
 //   words   2 values widened to i16: vpmaddwd, on processors without VNNI. Their vpmaddubsw is no choice: it saturates.
 //
 // A product with few rows or deep k whose B lies transposed, as the weights of a network do, runs on dots of rows in
-// place: B is read once and never copied. Else few rows go through panels of B that stay in the nearest caches, or
-// (AVX2) meet a few lines of it that are widened at a time, and larger products go through blocked.h.
+// place: B is read once and never copied. Else few rows meet a few lines of B that are interleaved or widened at a
+// time; some hundred rows (bytes) go through panels of B that each thread packs for itself, and larger products through
+// blocked.h.
 //
-// Bound: 128 operations a cycle with 512-bit vpdpbusd on Zen 4 (256 on Intel); with few rows the memory's bandwidth.
-// Bits: integers; every instruction set and number of threads gives the same.
+// Bound: 256 operations a cycle with 512-bit vpdpbusd on Zen 5 and Intel (128 on Zen 4); with few rows the memory's
+// bandwidth. Bits: integers; every instruction set and number of threads gives the same.
 #pragma once
 
 #include <cstddef>

@@ -4,6 +4,8 @@
 #if LAPIDARY_X86
 #include <immintrin.h>
 
+#include <cstdint>
+
 LAPIDARY_BEGIN_AVX512VNNI
 namespace lapidary {
 namespace {
@@ -114,7 +116,12 @@ void pack_panels(const uint8_t* x, size_t stride, size_t k, size_t width, size_t
       for (; j + 64 <= width; j += 64, to += 2 * pitch) {
         __m512i r[4];
 #pragma GCC unroll 4
-        for (size_t q = 0; q < 4; q++) r[q] = _mm512_loadu_si512(x + q * stride + j);
+        for (size_t q = 0; q < 4; q++) {
+          r[q] = _mm512_loadu_si512(x + q * stride + j);
+          // An address, not a pointer: it may lie past the end. The hardware does not read ahead over short stretches.
+          _mm_prefetch(reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(x) + (q + 4) * stride + j),
+                       _MM_HINT_T0);
+        }
         to_steps(r);
         _mm512_storeu_si512(to, r[0]);
         _mm512_storeu_si512(to + 16, r[1]);
