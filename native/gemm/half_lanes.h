@@ -32,6 +32,10 @@ inline void dots_tile(const float* x, std::size_t x_stride, const typename S::T*
     }
   }
   for (std::size_t p = 0; p < whole; p += F32::kLanes) {
+    if constexpr (sizeof(typename S::T) == 1) {  // much is computed for a line of bytes: the next rows are asked for
+#pragma GCC unroll 4
+      for (int j = 0; j < kCols; j++) __builtin_prefetch(w + (j + kCols) * w_stride + p);
+    }
     F32::V wv[kCols];
 #pragma GCC unroll 4
     for (int j = 0; j < kCols; j++) wv[j] = S::load(w + j * w_stride + p);
