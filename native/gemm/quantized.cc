@@ -42,12 +42,11 @@ struct QuantizedProduct {
   const Context& context;
 };
 
-// C[tokens × count] at y, `first` its first column: multiplied by the factor, then the epilogue.
-void finish(const QuantizedProduct& g, const CodeRows& rows, size_t tokens, size_t first, size_t count, float* y) {
+// C[tokens × count] at y, `first` its first column: multiplied by what is left of the factor, then the epilogue.
+void finish(const QuantizedProduct& g, const float* rest, size_t tokens, size_t first, size_t count, float* y) {
   const size_t ldy = g.w.layout.rows;
-  const float factor = rows.factor();
   for (size_t t = 0; t < tokens; t++)
-    for (size_t j = 0; j < count; j++) y[t * ldy + first + j] *= factor;
+    for (size_t j = 0; j < count; j++) y[t * ldy + first + j] *= rest[t];
   g.epilogue.apply(y + first, ldy, tokens, count, first);
 }
 
@@ -85,7 +84,8 @@ Status dot_product(const QuantizedProduct& g, const CodeRows& rows, const Quanti
   x.x = x_length ? shared.take<int8_t>(*x_length) : nullptr;
   x.a = a_length ? shared.take<float>(*a_length) : nullptr;
   x.sums = a_length ? shared.take<float>(most * rows.groups()) : nullptr;
-  if (x.x == nullptr || x.a == nullptr || x.sums == nullptr) return Status::out_of_memory;
+  x.rest = shared.take<float>(most);
+  if (x.x == nullptr || x.a == nullptr || x.sums == nullptr || x.rest == nullptr) return Status::out_of_memory;
 
   const auto dots = kernels.dots[static_cast<size_t>(form)][static_cast<size_t>(span)];
   const int raised = form == CodeForm::wide_bytes ? kernels.raised : 0;
@@ -158,7 +158,7 @@ Status dot_product(const QuantizedProduct& g, const CodeRows& rows, const Quanti
           dots(d);
         }
       }
-      finish(g, rows, tokens, first, end - first, y);
+      finish(g, x.rest, tokens, first, end - first, y);
       return Status::ok;
     });
     if (status != Status::ok) return status;
@@ -220,7 +220,8 @@ Status blocked_product(const QuantizedProduct& g, const CodeRows& rows, const Qu
   x.x = x_length ? shared.take<int8_t>(*x_length) : nullptr;
   x.a = a_length ? shared.take<float>(*a_length) : nullptr;
   x.sums = a_length ? shared.take<float>(*a_length) : nullptr;
-  if (x.x == nullptr || x.a == nullptr || x.sums == nullptr) return Status::out_of_memory;
+  x.rest = shared.take<float>(most);
+  if (x.x == nullptr || x.a == nullptr || x.sums == nullptr || x.rest == nullptr) return Status::out_of_memory;
 
   const size_t wide = std::min(kPanelDepth, depth);
   for (size_t base = 0; base < g.tokens; base += kTokens) {
@@ -276,7 +277,7 @@ Status blocked_product(const QuantizedProduct& g, const CodeRows& rows, const Qu
           kernels.tile(tile);
         }
       }
-      finish(g, rows, tokens, first, width, y);
+      finish(g, x.rest, tokens, first, width, y);
       return Status::ok;
     });
     if (status != Status::ok) return status;

@@ -252,6 +252,28 @@ describeEachIsa('linear with weights in few bits', (isa) => {
       }
   });
 
+  test('a factor of all weights does not come too late for large tokens, nor too early for small ones', () => {
+    const [m, n, k] = [3, 5, 96];
+    const x = f32(m, k, 1);
+    x.data.subarray(0, k).forEach((v, i, row) => (row[i] = v * 2e36));
+    x.data.subarray(k, 2 * k).forEach((v, i, row) => (row[i] = v * 1e-34));
+    const w = quantize(f32(n, k, 2), { format: 'nvfp4' });
+    w.scales.fill(0x7e);
+    w.codes.fill(0x77);
+    w.tensorScale = 1e-5;
+    for (const tokens of [1, m])
+      for (const kernel of kernels) {
+        const input = dense(tokens, k, x.data.subarray(0, tokens * k));
+        checkBound(
+          input,
+          w,
+          withIsa(isa, () => linear(input, w, { kernel }).data),
+          true,
+          `${tokens} ${kernel}`,
+        );
+      }
+  });
+
   test('16-bit tokens, bias, activation, a permutation and a low-rank part', () => {
     const [m, n, k, rank] = [4, 9, 64, 3];
     const x = { ...dense(m, k, Uint16Array.from(uniform(m * k, 1), toBf16)), dtype: 'bf16' as const };
