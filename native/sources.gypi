@@ -45,6 +45,7 @@
       "native/gemm/bits_neon.cc",
       "native/gemm/bits_portable.cc",
       "native/gemm/flat.cc",
+      "native/gemm/float8.cc",
       "native/gemm/gemm.cc",
       "native/gemm/gemm_avx2.cc",
       "native/gemm/gemm_avx512.cc",

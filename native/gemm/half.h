@@ -48,8 +48,13 @@ struct HalfKernels {
   // y[i·ldy + j] += Σ_p x[i·x_stride + p]·w[j·w_stride + p], one kernel for each Storage of w. One vector accumulator
   // an element, p ascending, then a fixed tree: an element's bits do not depend on its neighbours. `ahead` values from
   // w on, wrapping round, stands what will be read next: it is asked for meanwhile.
-  void (*dots[kStorages])(const float* x, std::size_t x_stride, std::size_t rows, const void* w, std::size_t w_stride,
-                          std::size_t cols, std::size_t k, std::size_t ahead, float* y, std::size_t ldy);
+  using Dots = void (*)(const float* x, std::size_t x_stride, std::size_t rows, const void* w, std::size_t w_stride,
+                        std::size_t cols, std::size_t k, std::size_t ahead, float* y, std::size_t ldy);
+  Dots dots[kStorages];
+  // The same for 8-bit floats w: E4M3, as 2^−8 of its values and NaN as any number; E5M2.
+  Dots float8_dots[2];
+  // True if one of n E4M3 is NaN.
+  bool (*has_nan)(const std::uint8_t* w, std::size_t n);
   // out[i] = x[i], n values. No kernel for f32: null.
   void (*widen[kStorages])(const void* x, std::size_t n, float* out);
   // As pack::panels, of panels `panel` columns wide. No kernel for f32: null.

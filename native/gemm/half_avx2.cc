@@ -38,6 +38,32 @@ struct FromBf16 {
   static __m256 load(int n, const T* p) { return wide(load_halves(n, p)); }
 };
 
+inline __m128i load_bytes(const std::uint8_t* p) { return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)); }
+inline __m128i load_bytes(int n, const std::uint8_t* p) {
+  alignas(8) std::uint8_t held[8] = {};
+  for (int i = 0; i < n; i++) held[i] = p[i];
+  return load_bytes(held);
+}
+
+// Its exponent moved into that of a binary16, the bit between it and the sign cleared.
+struct FromE4M3 {
+  using T = std::uint8_t;
+  static __m256 wide(__m128i v) {
+    const __m128i moved = _mm_slli_epi16(_mm_cvtepi8_epi16(v), 7);
+    return _mm256_cvtph_ps(_mm_and_si128(moved, _mm_set1_epi16(static_cast<short>(0xbfff))));
+  }
+  static __m256 load(const T* p) { return wide(load_bytes(p)); }
+  static __m256 load(int n, const T* p) { return wide(load_bytes(n, p)); }
+};
+
+// The upper byte of a binary16.
+struct FromE5M2 {
+  using T = std::uint8_t;
+  static __m256 wide(__m128i v) { return _mm256_cvtph_ps(_mm_slli_epi16(_mm_cvtepu8_epi16(v), 8)); }
+  static __m256 load(const T* p) { return wide(load_bytes(p)); }
+  static __m256 load(int n, const T* p) { return wide(load_bytes(n, p)); }
+};
+
 inline __m128 sum4(__m256 a, __m256 b, __m256 c, __m256 d) {
   const __m256 all = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
   return _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1));

@@ -35,6 +35,28 @@ struct FromBf16 {
   static __m512 load(int n, const T* p) { return wide(load_halves(n, p)); }
 };
 
+inline __m128i load_bytes(const std::uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
+inline __m128i load_bytes(int n, const std::uint8_t* p) { return _mm_maskz_loadu_epi8(F32::mask(n), p); }
+
+// Its exponent moved into that of a binary16, the bit between it and the sign cleared.
+struct FromE4M3 {
+  using T = std::uint8_t;
+  static __m512 wide(__m128i v) {
+    const __m256i moved = _mm256_slli_epi16(_mm256_cvtepi8_epi16(v), 7);
+    return _mm512_cvtph_ps(_mm256_and_si256(moved, _mm256_set1_epi16(static_cast<short>(0xbfff))));
+  }
+  static __m512 load(const T* p) { return wide(load_bytes(p)); }
+  static __m512 load(int n, const T* p) { return wide(load_bytes(n, p)); }
+};
+
+// The upper byte of a binary16.
+struct FromE5M2 {
+  using T = std::uint8_t;
+  static __m512 wide(__m128i v) { return _mm512_cvtph_ps(_mm256_slli_epi16(_mm256_cvtepu8_epi16(v), 8)); }
+  static __m512 load(const T* p) { return wide(load_bytes(p)); }
+  static __m512 load(int n, const T* p) { return wide(load_bytes(n, p)); }
+};
+
 inline __m256 halves(__m512 v) { return _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1)); }
 
 inline __m128 sum4(__m512 a, __m512 b, __m512 c, __m512 d) {

@@ -1,4 +1,5 @@
-// The text of the kernels over stored floats, written once over F32 of core/*_lanes.h and storages of this shape:
+// The text of the kernels over stored floats, written once over F32 of core/*_lanes.h and storages of this shape
+// (FromF32, FromF16, FromBf16, FromE4M3, FromE5M2):
 //
 //   struct FromF16 {
 //     using T = <a value in memory>;
@@ -127,8 +128,19 @@ void widen_panels(const void* from, std::size_t stride, std::size_t depth, std::
     }
 }
 
+bool has_nan(const std::uint8_t* w, std::size_t n) {
+  std::uint8_t most = 0;
+  for (std::size_t i = 0; i < n; i++) {
+    const std::uint8_t magnitude = w[i] & 0x7f;
+    most = magnitude > most ? magnitude : most;
+  }
+  return most == 0x7f;
+}
+
 constexpr HalfKernels kKernels = {
     {stored_dots<FromF32>, stored_dots<FromF16>, stored_dots<FromBf16>},
+    {stored_dots<FromE4M3>, stored_dots<FromE5M2>},
+    has_nan,
     {nullptr, widen<FromF16>, widen<FromBf16>},
     {nullptr, widen_panels<FromF16>, widen_panels<FromBf16>},
 };

@@ -1,4 +1,5 @@
 // The reference kernels of stored floats.
+#include <algorithm>
 #include <bit>
 
 #include "gemm/half.h"
@@ -27,6 +28,22 @@ struct F16Value {
     return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(std::bit_cast<float>(rest) * 0x1p112f));
   }
 };
+
+struct E4M3Value {
+  using T = std::uint8_t;
+  static float of(std::uint8_t x) {
+    return F16Value::of(static_cast<uint16_t>((x & 0x80) << 8 | (x & 0x7f) << 7));  // 2^−8 of it
+  }
+};
+
+struct E5M2Value {
+  using T = std::uint8_t;
+  static float of(std::uint8_t x) { return F16Value::of(static_cast<uint16_t>(x << 8)); }
+};
+
+bool has_nan(const std::uint8_t* w, size_t n) {
+  return std::any_of(w, w + n, [](std::uint8_t c) { return (c & 0x7f) == 0x7f; });
+}
 
 // Eight partial sums: independent, so that the compiler may keep them in vectors.
 template <class S>
@@ -63,6 +80,8 @@ void panels(const void* from, size_t stride, size_t depth, size_t width, size_t 
 
 constexpr HalfKernels kKernels = {
     {dots<F32Value>, dots<F16Value>, dots<Bf16Value>},
+    {dots<E4M3Value>, dots<E5M2Value>},
+    has_nan,
     {nullptr, widen<F16Value>, widen<Bf16Value>},
     {nullptr, panels<F16Value>, panels<Bf16Value>},
 };

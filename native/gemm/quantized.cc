@@ -7,6 +7,7 @@
 #include "core/arena.h"
 #include "core/checked.h"
 #include "core/each_part.h"
+#include "gemm/float8.h"
 #include "gemm/low_rank.h"
 #include "gemm/pack.h"
 #include "gemm/quantized_rows.h"
@@ -41,12 +42,11 @@ struct QuantizedProduct {
   const Context& context;
 };
 
-// C[tokens × count] at y, `first` its first column: multiplied by the factor, then the epilogue.
-void finish(const QuantizedProduct& g, const CodeRows& rows, size_t tokens, size_t first, size_t count, float* y) {
+// C[tokens × count] at y, `first` its first column: multiplied by what is left of the factor, then the epilogue.
+void finish(const QuantizedProduct& g, const float* rest, size_t tokens, size_t first, size_t count, float* y) {
   const size_t ldy = g.w.layout.rows;
-  const float factor = rows.factor();
   for (size_t t = 0; t < tokens; t++)
-    for (size_t j = 0; j < count; j++) y[t * ldy + first + j] *= factor;
+    for (size_t j = 0; j < count; j++) y[t * ldy + first + j] *= rest[t];
   g.epilogue.apply(y + first, ldy, tokens, count, first);
 }
 
@@ -84,7 +84,8 @@ Status dot_product(const QuantizedProduct& g, const CodeRows& rows, const Quanti
   x.x = x_length ? shared.take<int8_t>(*x_length) : nullptr;
   x.a = a_length ? shared.take<float>(*a_length) : nullptr;
   x.sums = a_length ? shared.take<float>(most * rows.groups()) : nullptr;
-  if (x.x == nullptr || x.a == nullptr || x.sums == nullptr) return Status::out_of_memory;
+  x.rest = shared.take<float>(most);
+  if (x.x == nullptr || x.a == nullptr || x.sums == nullptr || x.rest == nullptr) return Status::out_of_memory;
 
   const auto dots = kernels.dots[static_cast<size_t>(form)][static_cast<size_t>(span)];
   const int raised = form == CodeForm::wide_bytes ? kernels.raised : 0;
@@ -157,7 +158,7 @@ Status dot_product(const QuantizedProduct& g, const CodeRows& rows, const Quanti
           dots(d);
         }
       }
-      finish(g, rows, tokens, first, end - first, y);
+      finish(g, x.rest, tokens, first, end - first, y);
       return Status::ok;
     });
     if (status != Status::ok) return status;
@@ -193,8 +194,16 @@ void turn(const uint8_t* bytes, size_t pitch, size_t count, size_t nr, size_t st
 
 // True if the sums of a group that the dots take before they know the scale of the weights could overflow. Panels
 // multiply the two scales first.
-bool is_large(const float* x, size_t count) {
-  return kCodec.pick()->abs_max_bits(x, count) >= std::bit_cast<uint32_t>(0x1p96f);
+bool is_large(const float* x, size_t count, float limit) {
+  return kCodec.pick()->abs_max_bits(x, count) >= std::bit_cast<uint32_t>(limit);
+}
+
+// True if the codes of 8-bit floats are multiplied where they lie.
+bool takes_float8(const QuantLayout& layout, size_t tokens, const float* x, Route route) {
+  if (layout.scheme != Scheme::e4m3 && layout.scheme != Scheme::e5m2) return false;
+  if (layout.group < std::min(kFloat8Group, layout.cols)) return false;
+  const bool few = route == Route::dot || (route == Route::automatic && tokens <= kFewTokens);
+  return few && !is_large(x, tokens * layout.cols, kFloat8Largest);
 }
 
 // Panels of weights, expanded where all tokens pass over them.
@@ -211,7 +220,8 @@ Status blocked_product(const QuantizedProduct& g, const CodeRows& rows, const Qu
   x.x = x_length ? shared.take<int8_t>(*x_length) : nullptr;
   x.a = a_length ? shared.take<float>(*a_length) : nullptr;
   x.sums = a_length ? shared.take<float>(*a_length) : nullptr;
-  if (x.x == nullptr || x.a == nullptr || x.sums == nullptr) return Status::out_of_memory;
+  x.rest = shared.take<float>(most);
+  if (x.x == nullptr || x.a == nullptr || x.sums == nullptr || x.rest == nullptr) return Status::out_of_memory;
 
   const size_t wide = std::min(kPanelDepth, depth);
   for (size_t base = 0; base < g.tokens; base += kTokens) {
@@ -267,7 +277,7 @@ Status blocked_product(const QuantizedProduct& g, const CodeRows& rows, const Qu
           kernels.tile(tile);
         }
       }
-      finish(g, rows, tokens, first, width, y);
+      finish(g, x.rest, tokens, first, width, y);
       return Status::ok;
     });
     if (status != Status::ok) return status;
@@ -352,14 +362,16 @@ Status quantized_linear(size_t tokens, StoredOperand x, const QuantizedWeights& 
   if (cols == 0) {
     std::fill_n(y, tokens * rows, 0.0f);
     status = add_epilogue(g.epilogue, tokens, rows, y, context);
+  } else if (takes_float8(w.layout, tokens, ordered, route)) {
+    status = float8_product(tokens, ordered, w.layout, w.parts, g.epilogue, y, context);
   } else if (!rounded) {
     status = decoded_product(g, route);
   } else {
     const CodeRows codes(w.layout, w.parts);
     const QuantizedKernels& kernels = kQuantized.pick()();
     const bool few = route == Route::dot || (route == Route::automatic && tokens <= kFewTokens);
-    status =
-        few && !is_large(ordered, tokens * cols) ? dot_product(g, codes, kernels) : blocked_product(g, codes, kernels);
+    status = few && !is_large(ordered, tokens * cols, 0x1p96f) ? dot_product(g, codes, kernels)
+                                                               : blocked_product(g, codes, kernels);
   }
   if (status == Status::ok && w.left != nullptr) {
     status = add_low_rank(plain, tokens, {rows, cols, w.rank, 1, w.right, w.left, 1}, y, context);

@@ -19,7 +19,7 @@
 // Nothing is repacked in memory. Bound of dot: reading the codes; of blocked: the ports of the byte multiplications.
 //
 // f32 tokens: blocks of rows are decoded to f32 in the second-level cache and go to half_gemm. For 8-bit floats, and
-// where rounding x is not wanted.
+// where rounding x is not wanted. Few tokens take 8-bit floats where they lie: float8.h.
 //
 // Bits: sums over k are cut by constants and the shape, so they do not depend on the threads.
 //

@@ -14,6 +14,7 @@ namespace {
 
 // Values in one part, and from which on a second thread saves more than it costs to wake.
 constexpr size_t kPartValues = size_t{1} << 14, kParallelValues = size_t{1} << 16;
+constexpr float kLarge = 0x1p40f;    // scale of a token from which on it takes a factor
 constexpr float kLeast = 0x1p-120f;  // below, a/127 and its reciprocal lose digits
 
 // q and the scales of blocks of 32. depth is a multiple of 32.
@@ -75,6 +76,12 @@ Status round_tokens(const float* x, size_t count, size_t cols, const CodeRows& r
       int8_t* q = form == TokenForm::nibbles ? plain : to;
       rows.place(x + t * cols, placed);
       round_blocks(codec, placed, depth, q, scales);
+      const float factor = rows.factor();
+      out.rest[t] = factor;
+      if (factor < 1 && *std::max_element(scales, scales + blocks) >= kLarge) {
+        for (size_t b = 0; b < blocks; b++) scales[b] *= factor;
+        out.rest[t] = 1;
+      }
       float* a = out.a + t * out.a_stride;
       for (size_t i = 0, step = depth / a_count; i < a_count; i++) a[i] = scales[i * step / kTokenBlock];
       float* sums = out.sums + t * out.sums_stride;

@@ -233,6 +233,47 @@ describeEachIsa('linear with weights in few bits', (isa) => {
     }
   });
 
+  test('8-bit floats where they lie: long groups, codes that are no numbers, tokens as large as f32 goes', () => {
+    for (const format of ['fp8-e4m3', 'fp8-e5m2'] as const)
+      for (const groupSize of ['row', 256, 272] as const) {
+        const [m, n, k] = [7, 9, 700];
+        const w = quantize(f32(n, k, 2), { format, groupSize });
+        const x = f32(m, k, 1);
+        x.data.subarray(0, k).forEach((v, i, row) => (row[i] = v * 1e34)); // decoded first
+        for (const input of [x, dense(m - 1, k, x.data.subarray(k))])
+          for (const kernel of kernels)
+            checkBound(input, w, withIsa(isa, () => linear(input, w, { kernel }).data), false, `${format} ${groupSize} ${kernel}`); // prettier-ignore
+        w.codes[3 * k + 699] = 0x7f;
+        w.codes[4 * k] = 0xff;
+        for (const kernel of kernels)
+          withIsa(isa, () => linear(dense(1, k, x.data.subarray(k, 2 * k)), w, { kernel }).data).forEach((v, j) =>
+            expect(Number.isNaN(v), `${format} ${kernel} ${j}`).toBe(j === 3 || j === 4),
+          );
+      }
+  });
+
+  test('a factor of all weights does not come too late for large tokens, nor too early for small ones', () => {
+    const [m, n, k] = [3, 5, 96];
+    const x = f32(m, k, 1);
+    x.data.subarray(0, k).forEach((v, i, row) => (row[i] = v * 2e36));
+    x.data.subarray(k, 2 * k).forEach((v, i, row) => (row[i] = v * 1e-34));
+    const w = quantize(f32(n, k, 2), { format: 'nvfp4' });
+    w.scales.fill(0x7e);
+    w.codes.fill(0x77);
+    w.tensorScale = 1e-5;
+    for (const tokens of [1, m])
+      for (const kernel of kernels) {
+        const input = dense(tokens, k, x.data.subarray(0, tokens * k));
+        checkBound(
+          input,
+          w,
+          withIsa(isa, () => linear(input, w, { kernel }).data),
+          true,
+          `${tokens} ${kernel}`,
+        );
+      }
+  });
+
   test('16-bit tokens, bias, activation, a permutation and a low-rank part', () => {
     const [m, n, k, rank] = [4, 9, 64, 3];
     const x = { ...dense(m, k, Uint16Array.from(uniform(m * k, 1), toBf16)), dtype: 'bf16' as const };
