@@ -45,7 +45,7 @@ export function describe(value: unknown): string {
 const keys = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), 'keys')!.value as () => void;
 
 /** True for a view whose buffer was transferred away, or resized so that it no longer holds the view. */
-function isDetached(array: NumericArray): boolean {
+function isDetached(array: NumericArray | BigUint64Array): boolean {
   if (array.length > 0) return false;
   try {
     keys.call(array); // refuses such views and nothing else
@@ -131,11 +131,26 @@ export class Where {
     const name = arrayTypeName(value);
     if (!name || !types.some((t) => t.name === name)) this.fail('ERR_DTYPE', argument, list(types), describe(value));
     const array = value as NumericArray;
-    if (isDetached(array))
-      this.fail('ERR_DETACHED', argument, `an attached ${name}`, 'one whose buffer is detached or has shrunk');
+    this.attached(argument, array, name);
     if (length !== undefined && array.length !== length)
       this.fail('ERR_SHAPE', argument, `${list(types)} of length ${length}`, describe(value));
     return array as Instance<T>;
+  }
+
+  /** Bit planes: so many words of 64 bits. */
+  words(argument: string, value: unknown, length: number): BigUint64Array {
+    const name = arrayTypeName(value);
+    if (name !== 'BigUint64Array') this.fail('ERR_DTYPE', argument, 'BigUint64Array', describe(value));
+    const words = value as BigUint64Array;
+    this.attached(argument, words, name);
+    if (words.length !== length)
+      this.fail('ERR_SHAPE', argument, `BigUint64Array of length ${length}`, describe(value));
+    return words;
+  }
+
+  private attached(argument: string, view: NumericArray | BigUint64Array, name: string): void {
+    if (isDetached(view))
+      this.fail('ERR_DETACHED', argument, `an attached ${name}`, 'one whose buffer is detached or has shrunk');
   }
 
   /** A Dense, or a look-alike that means the same (a contiguous ndarray, an ml-matrix Matrix), as a Dense. */

@@ -60,9 +60,6 @@ function checked(at: Where, name: string, x: BitMatrix): number {
   const cols = at.integer(`${name}.cols`, x.cols, { max: 2 ** 31 });
   const bits = at.integer(`${name}.bits`, x.bits, { min: 1, max: 8 });
   const words = at.size(name, at.size(name, rows, bits), 8 * Math.ceil(cols / 512));
-  if (Object.prototype.toString.call(x.planes) !== '[object BigUint64Array]')
-    at.fail('ERR_DTYPE', `${name}.planes`, 'BigUint64Array', describe(x.planes));
-  if (x.planes.length !== words)
-    at.fail('ERR_SHAPE', `${name}.planes`, `BigUint64Array of length ${words}`, describe(x.planes));
+  at.words(`${name}.planes`, x.planes, words);
   return at.oneOf(`${name}.encoding`, x.encoding, encodings);
 }

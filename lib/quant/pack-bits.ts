@@ -59,7 +59,7 @@ export function packBits(src: Int8Array | Uint8Array | Int16Array, options: Pack
  * The values of bit planes: a Uint8Array for `unsigned`, an Int8Array for `twos` and for `bipolar` up to 7 bits, an
  * Int16Array for `bipolar` of 8.
  *
- * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_RANGE, ERR_OPTION for a BitMatrix that is none
+ * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_DETACHED, ERR_RANGE, ERR_OPTION for a BitMatrix that is none
  * @example unpackBits(packBits(Int8Array.of(-3, 1), { rows: 1, cols: 2, bits: 2, encoding: 'bipolar' })).data // -3, 1
  */
 export function unpackBits(matrix: BitMatrix): Dense<Uint8Array | Int8Array | Int16Array> {
@@ -67,11 +67,7 @@ export function unpackBits(matrix: BitMatrix): Dense<Uint8Array | Int8Array | In
   if (typeof matrix !== 'object' || (matrix as unknown) === null || !('planes' in matrix))
     at.fail('ERR_DTYPE', 'matrix', 'a BitMatrix', describe(matrix));
   const { rows, cols, bits, encoding, words } = sizes(at, 'matrix', matrix);
-  // The shared check of arrays knows those of numbers only; the binding checks the length.
-  if (Object.prototype.toString.call(matrix.planes) !== '[object BigUint64Array]')
-    at.fail('ERR_DTYPE', 'matrix.planes', 'BigUint64Array', describe(matrix.planes));
-  if (matrix.planes.length !== words)
-    at.fail('ERR_SHAPE', 'matrix.planes', `BigUint64Array of length ${words}`, describe(matrix.planes));
+  at.words('matrix.planes', matrix.planes, words);
   const length = at.size('rows × cols', rows, cols);
   const data =
     encoding === 'unsigned'

@@ -111,6 +111,11 @@ test('a product in several parts has the same bits for any number of threads', (
 
 describe('bad arguments', () => {
   const good = codes(2, 10, 2, 'twos', 1);
+  const detached = () => {
+    const planes = good.planes.slice();
+    structuredClone(planes, { transfer: [planes.buffer] });
+    return { ...good, planes };
+  };
   const code = (run: () => unknown) => {
     try {
       run();
@@ -122,6 +127,7 @@ describe('bad arguments', () => {
 
   test.each([
     ['other columns', () => bitMatmul(good, codes(2, 11, 2, 'twos', 1)), 'ERR_SHAPE'],
+    ['planes whose buffer is gone', () => bitMatmul(good, detached()), 'ERR_DETACHED'],
     ['planes too short', () => bitMatmul({ ...good, planes: good.planes.subarray(1) }, good), 'ERR_SHAPE'],
     ['planes of another type', () => bitMatmul(good, { ...good, planes: new Float64Array(32) } as never), 'ERR_DTYPE'],
     ['9 bits', () => bitMatmul({ ...good, bits: 9 }, good), 'ERR_RANGE'],

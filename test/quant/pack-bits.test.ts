@@ -134,6 +134,9 @@ it('refuses what does not fit', () => {
   expect(codeOf(() => packBits(new Float32Array(4) as never, options))).toBe('ERR_DTYPE');
   const matrix = packBits(new Uint8Array(4), options);
   expect(codeOf(() => unpackBits({ ...matrix, rows: 3 }))).toBe('ERR_SHAPE');
+  const planes = matrix.planes.slice();
+  structuredClone(planes, { transfer: [planes.buffer] });
+  expect(codeOf(() => unpackBits({ ...matrix, planes }))).toBe('ERR_DETACHED');
   expect(codeOf(() => unpackBits({ ...matrix, planes: new Float64Array(32) } as never))).toBe('ERR_DTYPE');
   expect(codeOf(() => unpackBits({} as never))).toBe('ERR_DTYPE');
 });
