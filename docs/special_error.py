@@ -40,7 +40,7 @@ def boost(name):
     n = len(V)
     head = [b"array v f64 %d\n" % n + V.tobytes(), b"array x f64 %d\n" % n + X.tobytes()]
     commands = b"".join(head) + b"task %s n=%d library=boost\nresult\n" % (name.encode(), n)
-    out = subprocess.run([root / "build/bench/bessel"], input=commands, stdout=subprocess.PIPE, check=True).stdout
+    out = subprocess.run([root / "build/bench/bessel_boost"], input=commands, stdout=subprocess.PIPE, check=True).stdout
     return np.frombuffer(out[-8 * n :])
 
 

@@ -110,9 +110,12 @@ TEST(rnn_kernels_agree_with_the_reference) {
           CHECK(out == whole);
           if (m > 1) continue;
           std::vector<float> both(2 * width);
-          row.fn.product(vectors, {{rows.data()}, 1, k, panel.data(), panel.data(), false, both.data()});
-          CHECK(std::equal(whole.begin(), whole.end(), both.begin()));
-          CHECK(std::equal(whole.begin(), whole.end(), both.begin() + static_cast<std::ptrdiff_t>(width)));
+          for (const float* ahead : {static_cast<const float*>(nullptr), static_cast<const float*>(panel.data())}) {
+            std::fill(both.begin(), both.end(), NAN);
+            row.fn.product(vectors, {{rows.data()}, 1, k, panel.data(), panel.data(), ahead, false, both.data()});
+            CHECK(std::equal(whole.begin(), whole.end(), both.begin()));
+            CHECK(std::equal(whole.begin(), whole.end(), both.begin() + static_cast<std::ptrdiff_t>(width)));
+          }
         }
     CHECK(reference.lanes == 1);
   }
