@@ -42,7 +42,7 @@ export interface GroupPruneOptions {
  * Keeps the groups of neighbours in the rows of `w` with the largest `Σ_j importance[j] · w[i,j]²`, over the whole matrix
  * (rows may keep more or fewer, even none), for {@link sparseLinear}.
  *
- * Of equal groups the one that comes first is kept; NaN counts as larger than everything. The paper also tunes what is left
+ * Of equal groups the one that comes first is kept; NaN counts as infinite. The paper also tunes what is left
  * (block-wise recovery, then scales), which is training and not done here. In groups of 16 at half density a weight takes
  * 2.1 bytes (`f32`), 0.75 (`int8`) or 0.53 (`int4`; the paper has 0.39, with 16-bit scales and indices).
  *
@@ -128,7 +128,9 @@ export function groupPrune(w: Dense<Float32Array>, given: GroupPruneOptions): Gr
 function toBytes(group: Float32Array, g: number, { values, scales, groupSize }: GroupSparse): boolean {
   const scale = Math.fround(group.reduce((most, x) => Math.max(most, Math.abs(x)), 0) / 127);
   scales![g] = scale;
-  group.forEach((x, k) => (values[g * groupSize + k] = scale > 0 ? Math.round(x / scale) : 0));
+  // Among denormals the scale is coarse: the quotient may leave the codes.
+  const code = (x: number): number => (scale > 0 ? Math.max(-127, Math.min(127, Math.round(x / scale))) : 0);
+  group.forEach((x, k) => (values[g * groupSize + k] = code(x)));
   return Number.isFinite(scale);
 }
 

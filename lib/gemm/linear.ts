@@ -50,7 +50,8 @@ export interface LinearOptions<A extends Real | Int32Array = Float64Array> {
  * of a group whose size is no multiple of 16, else of the row) to whole multiples of `a = max|x| / 127` and multiplies
  * integers, exactly within the columns that share both scales. The result is within
  * `Σ_k |ŵ_k|·a_k/2 + 2^−24·(k/16 + 12)·Σ_k s_k·(|c_k| + |z_k|)·|x_k|` of `x · ŵᵀ`, ŵ the dequantised weights, codes c, zero
- * points z and scales s; it overflows where that last sum does. 32 neighbours all below 2^−120 count as zeros. A NaN or an
+ * points z and scales s; it overflows where that last sum does, and
+ * loses what is denormal on the way. 32 neighbours all below 2^−120 count as zeros. A NaN or an
  * infinity in a token makes all its results NaN; one in a scale leaves none of its row finite. `'f32'` decodes the weights
  * and has the error of `matmul`. Codes that `quantize` does not write mean what `dequantize` says. Up to 8 tokens read the
  * codes where they lie ('dot'), more of them pass over small panels of decoded weights ('blocked'); there is no 'flat'.

@@ -18,20 +18,19 @@ namespace lapidary {
 
 class Seat {
  public:
-  // By the worker, before it waits: this is where it would be woken.
+  // By the worker, before it waits and when it has been woken: this is where it would be woken, and it may run where it
+  // could before.
   void note();
   // By the caller, before it wakes the worker.
   void keep_off_my_cpu();
-  // By the worker, once it has been woken: it may run where it could before.
-  void release();
 
  private:
 #if defined(__linux__)
   std::atomic<pid_t> thread_{0};
   std::atomic<int> cpu_{-1};
   std::atomic_flag moving_;         // one caller at a time
-  std::atomic<bool> moved_{false};  // `home_` is to be restored; written only while this is false
-  cpu_set_t home_;
+  std::atomic<bool> moved_{false};  // from `home_` to `others_`, which are written only while this is false
+  cpu_set_t home_, others_;
 #endif
 };
 

@@ -77,11 +77,12 @@ struct alignas(64) Worker {
 
   void loop() {
     for (;;) {
-      seat.note();
-      wait_until([this] { return job.load(std::memory_order_acquire) != 0; });
+      wait_until([this] {
+        seat.note();  // also when it was woken for a job that has been taken back
+        return job.load(std::memory_order_acquire) != 0;
+      });
       uintptr_t offered = job.load(std::memory_order_acquire);
       if (offered == 0 || !job.compare_exchange_strong(offered, offered | kBegun, std::memory_order_acq_rel)) continue;
-      seat.release();
       reinterpret_cast<Job*>(offered)->work();
       job.store(0, std::memory_order_release);
       signal.fetch_add(1, std::memory_order_release);

@@ -16,7 +16,7 @@ namespace lapidary {
 
 // Columns of a group from which on a sum of its own costs little.
 inline constexpr std::size_t kFloat8Group = 256;
-inline constexpr float kFloat8Largest = 0x1p80f;
+inline constexpr float kFloat8Largest = 0x1p80f, kFloat8Least = 0x1p-60f;
 
 // y tokens × rows, x tokens × cols in the order of the codes.
 Status float8_product(std::size_t tokens, const float* x, const QuantLayout& layout, const QuantInput& parts,

@@ -203,7 +203,13 @@ bool takes_float8(const QuantLayout& layout, size_t tokens, const float* x, Rout
   if (layout.scheme != Scheme::e4m3 && layout.scheme != Scheme::e5m2) return false;
   if (layout.group < std::min(kFloat8Group, layout.cols)) return false;
   const bool few = route == Route::dot || (route == Route::automatic && tokens <= kFewTokens);
-  return few && !is_large(x, tokens * layout.cols, kFloat8Largest);
+  if (!few) return false;
+  // Sums of codes that come before the scale must neither overflow nor lose what is denormal on the way.
+  for (size_t t = 0; t < tokens; t++) {
+    const float largest = std::bit_cast<float>(kCodec.pick()->abs_max_bits(x + t * layout.cols, layout.cols));
+    if (!(largest < kFloat8Largest) || (largest > 0 && largest < kFloat8Least)) return false;
+  }
+  return true;
 }
 
 // Panels of weights, expanded where all tokens pass over them.

@@ -19,7 +19,8 @@ size_t round_up(size_t n, size_t step) { return ceil_div(n, step) * step; }
 CodeRows::CodeRows(const QuantLayout& layout, const QuantInput& parts) : layout_(layout), parts_(parts) {
   groups_ = layout.groups();
   group_ = std::min(layout.group, layout.cols);
-  pitch_ = groups_ > 1 ? round_up(group_, 16) : round_up(group_, kDepthStep);
+  // A group of another size than whole 16s begins a block of 32 that share the scale of a token.
+  pitch_ = groups_ == 1 ? round_up(group_, kDepthStep) : group_ % 16 == 0 ? group_ : round_up(group_, 32);
   unit_ = pitch_ % 32 == 0 ? 32 : 16;
   depth_ = round_up((groups_ - 1) * pitch_ + layout.cols - (groups_ - 1) * group_, kDepthStep);
   row_bytes_ = stream_bytes(layout.cols, layout.bits);

@@ -103,8 +103,9 @@ void tiles(const TernaryTile& t, size_t token) {
     const float* scales = t.scales + (i < t.tiles ? i : t.tiles - 1) * kPackedRows;
 #pragma GCC unroll 2
     for (size_t v = 0; v < 2; v++)
-      _mm512_storeu_ps(rows.out[i] + 16 * v, _mm512_mul_ps(_mm512_loadu_ps(scales + 16 * v),
-                                                           _mm512_cvtepi32_ps(sum[i / 2].part[i % 2 * 2 + v])));
+      _mm512_storeu_ps(rows.out[i] + 16 * v, _mm512_fmadd_ps(_mm512_loadu_ps(scales + 16 * v),
+                                                             _mm512_cvtepi32_ps(sum[i / 2].part[i % 2 * 2 + v]),
+                                                             _mm512_setzero_ps()));  // as the other ways: no −0
   }
 }
 

@@ -26,7 +26,7 @@ void ternary_32__portable(const TernaryTile& t) {
           sum += (codes[4 * kPackedRows] << k & 0x80) != 0 ? -found : found;
         }
       }
-      t.out[token * kPackedRows + r] = t.scales[r] * static_cast<float>(sum);
+      t.out[token * kPackedRows + r] = t.scales[r] * static_cast<float>(sum) + 0.0f;  // as the other ways: no −0
     }
 }
 

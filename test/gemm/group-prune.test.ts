@@ -10,6 +10,13 @@ const f32 = (rows: number, cols: number, seed: number) =>
   dense(rows, cols, Float32Array.from(uniform(rows * cols, seed)));
 
 describe('groupPrune', () => {
+  test('codes of denormal groups stay among the codes', () => {
+    const w = dense(1, 2, Float32Array.of(190 * 2 ** -149, -190 * 2 ** -149));
+    const { values, scales } = groupPrune(w, { groupSize: 2, density: 1, storage: 'int8' });
+    expect([...values]).toEqual([127, -127]);
+    expect(scales).toEqual(Float32Array.of(2 ** -149));
+  });
+
   test('keeps the most salient groups of the whole matrix (property)', () => {
     const arguments_ = [fc.integer({ min: 0, max: 20 }), fc.integer({ min: 0, max: 40 }), fc.integer({ min: 1, max: 20 }), fc.double({ min: 0, max: 1, noNaN: true }), fc.boolean()] as const; // prettier-ignore
     fc.assert(

@@ -111,14 +111,14 @@ describeEachIsa('linear with weights in few bits', (isa) => {
   test('whole numbers are exact: any codes and zero points, K that fits no group, the largest sums', () => {
     // Each 32 columns of x have the largest magnitude 127, so tokens are their own rounding; scales are 1.
     for (const lattice of lattices)
-      for (const groupSize of [16, 32, 64, 1, 7, 100, 1000])
+      for (const groupSize of [16, 32, 64, 1, 7, 15, 40, 100, 1000])
         for (const zeros of lattice.format.startsWith('int') ? [false, true] : [false]) {
           const [m, n, k] = [3, 5, groupSize === 32 ? 450 : 300];
           const groups = Math.ceil(k / groupSize);
           const x = dense(m, k, Float32Array.from(uniform(m * k, 3, -127, 127), Math.trunc));
-          // wherever blocks begin, each has a 127: groups of 1 to 100 move apart by at most 15 columns in 16
-          const dot = groupSize % 16 === 0 || groupSize >= k ? 32 : Math.min(groupSize, 8);
-          for (let p = 0; p < m * k; p++) if ((p % k) % dot === 0 || (p % k) % groupSize === 0) x.data[p] = 127;
+          // blocks of 32 begin with the row, or with each group of a size that is not whole 16s
+          const from = groupSize % 16 === 0 ? k : groupSize;
+          for (let p = 0; p < m * k; p++) if (((p % k) % from) % 32 === 0) x.data[p] = 127;
           if (groupSize === 32) x.data.fill(127);
           const w = foreign(n, k, { ...lattice, groupSize, scales: new Float32Array(n * groups).fill(1) });
           if (groupSize === 32) w.codes.fill(255);

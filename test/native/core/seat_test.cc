@@ -49,7 +49,7 @@ TEST(seat_forbids_a_sleeper_the_callers_cpu_until_it_runs) {
     home.apply();
     thread.store(static_cast<pid_t>(syscall(SYS_gettid)));
     woken.wait(false);
-    seat.release();
+    seat.note();
     CHECK(Mask::of(0) == home);
   });
   while (thread.load() == 0) std::this_thread::yield();
@@ -61,6 +61,25 @@ TEST(seat_forbids_a_sleeper_the_callers_cpu_until_it_runs) {
   woken.store(true);
   woken.notify_one();
   worker.join();
+}
+
+TEST(seat_respects_whoever_pins_the_worker_meanwhile) {
+  const Mask home = Mask::of(0);
+  if (CPU_COUNT(&home) < 2) return;
+  const int here = sched_getcpu();
+  Mask::only(here).apply();
+  Seat seat;
+  seat.note();
+  home.apply();
+  // The worker stands for its caller too: on the same CPU, and allowed others.
+  if (sched_getcpu() != here) return;
+  seat.keep_off_my_cpu();
+  if (Mask::of(0) == home) return;  // moved away just before
+  CHECK(!Mask::of(0).has(here));
+  Mask::only(here).apply();
+  seat.note();
+  CHECK(Mask::of(0) == Mask::only(here));
+  home.apply();
 }
 
 TEST(seat_leaves_a_sleeper_elsewhere_alone) {
