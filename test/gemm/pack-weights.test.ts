@@ -176,6 +176,18 @@ describeEachIsa('packed weights', (isa) => {
     }
   });
 
+  test('a sum of zero under a negative scale is the same zero every way', () => {
+    const codes = Uint8Array.of(0b1010); // weights 1, 1
+    const q: Quantized = { layout: 1, format: 'ternary', rows: 1, cols: 2, groupSize: 2, bits: 2, codes, scales: Float32Array.of(-1) }; // prettier-ignore
+    for (const kernel of ['ternary', 'lut'] as const) {
+      const w = packWeights(q, { kernel });
+      for (const way of ways(w)) {
+        const y = withIsa(isa, () => linear(dense(1, 2, Float32Array.of(1, -1)), w, { kernel: way }));
+        expect(y.data[0], `${kernel} ${way}`).toBe(0); // and not −0
+      }
+    }
+  });
+
   test('bias, activation and out; no rows, no columns, no tokens', () => {
     const q = quantize(matrix(40, 64, 1), { format: 'int2', groupSize: 32 });
     const [w, x] = [packWeights(q), matrix(2, 64, 2)];

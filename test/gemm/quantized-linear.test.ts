@@ -137,6 +137,32 @@ describeEachIsa('linear with weights in few bits', (isa) => {
         }
   });
 
+  test('8-bit floats of denormal tokens under large scales: nothing is lost before the scale comes', () => {
+    for (const [format, codes] of [
+      ['fp8-e4m3', 8],
+      ['fp8-e5m2', 4],
+    ] as const)
+      for (const [token, scale] of [
+        [2 ** -140, 2 ** 120],
+        [2 ** -130, 2 ** 110],
+      ] as const) {
+        const k = 64;
+        const w = { ...quantize(dense(1, k, new Float32Array(k).fill(1)), { format, groupSize: 'row' }) };
+        w.codes = w.codes.map((_, j) => 1 + (j % codes));
+        w.scales = Float32Array.of(scale);
+        const x = dense(
+          1,
+          k,
+          Float32Array.from({ length: k }, (_, j) => token * (1 + j / 64)),
+        );
+        const want = dequantize(w).data.reduce((sum, value, j) => sum + value * x.data[j]!, 0);
+        for (const kernel of kernels) {
+          const got = withIsa(isa, () => linear(x, w, { kernel }).data[0]!);
+          expect(Math.abs(got / want - 1), `${format} ${token} ${kernel}`).toBeLessThan(1e-5);
+        }
+      }
+  });
+
   test('K at the edges of chunks and pieces', () => {
     for (const format of ['int4', 'int8', 'nvfp4', 'int3'] as const)
       for (const k of [1, 15, 16, 31, 63, 64, 65, 127, 128, 129, 1023, 1025]) {
