@@ -51,7 +51,8 @@ struct HalfKernels {
   using Dots = void (*)(const float* x, std::size_t x_stride, std::size_t rows, const void* w, std::size_t w_stride,
                         std::size_t cols, std::size_t k, std::size_t ahead, float* y, std::size_t ldy);
   Dots dots[kStorages];
-  // The same for 8-bit floats w: E4M3, as 2^−8 of its values and NaN as any number; E5M2.
+  // The same for 8-bit floats w: E4M3, as 2^−8 of its values and NaN as any number, since its bits are only shifted to
+  // those of an f16, whose exponent begins 8 lower; and E5M2.
   Dots float8_dots[2];
   // True if one of n E4M3 is NaN.
   bool (*has_nan)(const std::uint8_t* w, std::size_t n);
