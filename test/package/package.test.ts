@@ -47,7 +47,7 @@ function run(program: string, args: string[], env: NodeJS.ProcessEnv = bare) {
 }
 
 beforeAll(() => {
-  execFileSync('npm', ['run', 'prebuildify'], { cwd: root, stdio: 'pipe' });
+  execFileSync('npm', ['run', 'prebuild'], { cwd: root, stdio: 'pipe' });
   const json = execFileSync('npm', ['pack', '--json', '--pack-destination', folder], { cwd: root, encoding: 'utf8' });
   [packed] = JSON.parse(json) as [typeof packed];
   tarball = join(
