@@ -1,12 +1,34 @@
 import { defineConfig } from 'vitest/config';
 
+/** Files that look at a clock or at the load of the machine: one at a time, with nothing else running. */
+export const alone = [
+  'test/{bench,binding,examples,offload}/**/*.test.ts',
+  'test/attention/memory.test.ts',
+  'test/gemm/matmul.test.ts',
+  'test/io/read-matrix-market.test.ts',
+  'test/sparse/spgemm.test.ts',
+];
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: ['**/node_modules/**', 'test/package/**'],
-    pool: 'forks', // kernels use every core: one file at a time keeps timings of progress and abort meaningful
-    fileParallelism: false,
+    pool: 'forks',
     testTimeout: 30_000,
     env: { LAPIDARY_TUNE: '' }, // a user's own table would change what is tested
+    projects: [
+      {
+        extends: true,
+        test: { name: 'alone', include: alone, fileParallelism: false, sequence: { groupOrder: 0 } },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'together',
+          include: ['test/**/*.test.ts'],
+          exclude: ['**/node_modules/**', 'test/package/**', ...alone],
+          maxWorkers: 2, // each runs kernels on every core
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });
