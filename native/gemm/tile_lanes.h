@@ -97,7 +97,9 @@ void tile(const GemmTile<typename S::T>& t) {
   }
 }
 
-// All tiles of up to kRows rows: row r − 1 of the table has the functions for r rows.
+// All tiles of up to kRows rows: row r − 1 of the table has the functions for r rows. Lower tiles than kRows come once
+// in a column of them: two kinds of theirs are enough, since asking for B in vain and loading under a mask cost next to
+// nothing.
 template <class S, int kRows>
 struct Tiles {
   using Fn = void (*)(const GemmTile<typename S::T>&);
@@ -105,10 +107,13 @@ struct Tiles {
 
   template <int kCount, int kVecs>
   constexpr void fill_edges() {
-    fn[kCount - 1][kVecs - 1][static_cast<int>(Edge::whole)] = tile<S, kCount, kVecs, Edge::whole>;
-    fn[kCount - 1][kVecs - 1][static_cast<int>(Edge::ahead)] = tile<S, kCount, kVecs, Edge::ahead>;
-    fn[kCount - 1][kVecs - 1][static_cast<int>(Edge::padded)] = tile<S, kCount, kVecs, Edge::padded>;
-    fn[kCount - 1][kVecs - 1][static_cast<int>(Edge::masked)] = tile<S, kCount, kVecs, Edge::masked>;
+    constexpr Edge kWhole = kCount == kRows ? Edge::whole : Edge::ahead;
+    constexpr Edge kPadded = kCount == kRows ? Edge::padded : Edge::masked;
+    auto& row = fn[kCount - 1][kVecs - 1];
+    row[static_cast<int>(Edge::whole)] = tile<S, kCount, kVecs, kWhole>;
+    row[static_cast<int>(Edge::ahead)] = tile<S, kCount, kVecs, Edge::ahead>;
+    row[static_cast<int>(Edge::padded)] = tile<S, kCount, kVecs, kPadded>;
+    row[static_cast<int>(Edge::masked)] = tile<S, kCount, kVecs, Edge::masked>;
   }
   template <int kCount>
   constexpr void fill() {
