@@ -57,7 +57,7 @@ interface GemmSparseNative {
     n: number,
     m: number,
   ): void;
-  groupedLinear(
+  sparseLinear(
     x: Float32Array,
     indptr: Uint32Array,
     index: Uint32Array,

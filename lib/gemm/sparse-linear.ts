@@ -101,9 +101,9 @@ export function sparseLinear(
     const { indptr, groups, values, scales, zeros, groupSize } = w as GroupSparse;
     const csr = w as Csr<Float32Array>;
     if (kind === 'csr')
-      native.groupedLinear(data, csr.indptr, csr.indices, csr.values, null, null, y, input.rows, rows, w.cols, 1); // prettier-ignore
+      native.sparseLinear(data, csr.indptr, csr.indices, csr.values, null, null, y, input.rows, rows, w.cols, 1); // prettier-ignore
     else
-      native.groupedLinear(data, indptr, groups, values, scales ?? null, zeros ?? null, y, input.rows, rows, w.cols, groupSize); // prettier-ignore
+      native.sparseLinear(data, indptr, groups, values, scales ?? null, zeros ?? null, y, input.rows, rows, w.cols, groupSize); // prettier-ignore
   }
   if (low) native.addLowRank(data, low.down.data, low.up.data, y, input.rows, rows, w.cols, low.width, low.blocks, low.scale); // prettier-ignore
   return out;

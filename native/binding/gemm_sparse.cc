@@ -2,6 +2,7 @@
 
 #include "binding/args.h"
 #include "binding/domains.h"
+#include "binding/sparse_args.h"
 #include "core/checked.h"
 #include "gemm/grouped.h"
 #include "gemm/hashed.h"
@@ -82,6 +83,16 @@ void NmLinear(Args& args) {
   args.done(nm_linear(x, is_signed, tokens, w, y.data(), args.context()));
 }
 
+// Where the structure of groups, taken as columns, breaks first. They need not ascend.
+CsrFault first_fault(const GroupedView& w) {
+  const CsrPattern groups{w.rows, ceil_div(w.cols, w.size), w.count, w.indptr, w.index};
+  if (const CsrFault fault = check_indptr(groups)) return fault;
+  for (size_t i = 0; i < w.rows; i++)
+    for (size_t p = w.indptr[i]; p < w.indptr[i + 1] && p < w.count; p++)
+      if (w.index[p] >= groups.cols) return {CsrFault::column, i, p, w.index[p], groups.cols};
+  return {};
+}
+
 // (x, indptr, index, values, scales or null, zeros or null, y, tokens, rows, cols, size); f32 values have no scales, i8
 // codes no zeros, and 4-bit codes, two a byte, have both
 void GroupedLinear(Args& args) {
@@ -108,7 +119,12 @@ void GroupedLinear(Args& args) {
     w.zeros = args.in<uint8_t>(5, count).data();
   }
   const auto y = args.out<float>(6, args.product(tokens, rows));
-  args.done(grouped_linear(x.data(), tokens, w, y.data(), args.context()));
+  const Status status = grouped_linear(x.data(), tokens, w, y.data(), args.context());
+  const CsrFault fault = status == Status::bad_structure ? first_fault(w) : CsrFault{};
+  if (fault.kind == CsrFault::column && size > 1)
+    args.refuse("w.groups", "ERR_FORMAT", "groups below " + std::to_string(fault.limit),
+                std::to_string(fault.got) + " in row " + std::to_string(fault.row));
+  done(args, status, "w", fault);
 }
 
 // (x, down, up, y, tokens, rows, cols, width, blocks, scale): y += scale·(x·downᵀ)·(Σ blocks of up)ᵀ
@@ -231,7 +247,7 @@ constexpr Method kMethods[] = {
     {"nmPrune", by_type<NmPruneOf<float>, NmPruneOf<int8_t>>},
     {"nmExpand", by_type<NmExpandOf<float>, NmExpandOf<int8_t>>},
     {"nmLinear", NmLinear},
-    {"groupedLinear", GroupedLinear},
+    {"sparseLinear", GroupedLinear},
     {"addLowRank", AddLowRank},
     {"termSizes", TermSizes},
     {"planTerms", PlanTerms},

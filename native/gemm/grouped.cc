@@ -15,6 +15,8 @@ namespace {
 // Kept weights in one part, which stay in the second-level cache for all rows of x, and from which on a second thread
 // saves more than it costs to wake.
 constexpr size_t kPartValues = size_t{1} << 15, kParallelValues = size_t{1} << 18;
+// Values of x that are laid out anew at a time: 4 MiB, which stay in the caches while the parts of W go over them.
+constexpr size_t kLaidValues = size_t{1} << 20;
 // Indices that are looked through in one part.
 constexpr size_t kPartIndices = size_t{1} << 15;
 
@@ -37,22 +39,21 @@ bool well_formed(const GroupedView& w, const GroupedKernels& kernels) {
   return right;
 }
 
-// Each token of x with `pitch` values for each group of `size` columns, those that are none 0, and in each chunk of
-// them the columns in this order.
-void lay_out(const float* x, size_t tokens, const GroupedView& w, size_t pitch, const ChunkOrder& order, float* to) {
+// One token with `pitch` values for each group of `size` columns, those that are none 0, and in each chunk of them the
+// columns in this order.
+void lay_out(const float* x, const GroupedView& w, size_t pitch, const ChunkOrder& order, float* to) {
   const size_t groups = ceil_div(w.cols, w.size);
-  std::fill(to, to + tokens * groups * pitch, 0.0f);
-  for (size_t t = 0; t < tokens; t++, x += w.cols)
-    for (size_t g = 0; g < groups; g++, to += pitch) {
-      const size_t first = g * w.size, width = std::min(w.size, w.cols - first);
-      if (&order == &kInOrder) {
-        std::memcpy(to, x + first, width * sizeof(float));
-        continue;
-      }
-      for (size_t c = 0; c < width; c += kCodeChunk)
-        for (size_t place = 0; place < kCodeChunk; place++)
-          if (c + order[place] < width) to[c + place] = x[first + c + order[place]];
+  std::fill(to, to + groups * pitch, 0.0f);
+  for (size_t g = 0; g < groups; g++, to += pitch) {
+    const size_t first = g * w.size, width = std::min(w.size, w.cols - first);
+    if (&order == &kInOrder) {
+      std::memcpy(to, x + first, width * sizeof(float));
+      continue;
     }
+    for (size_t c = 0; c < width; c += kCodeChunk)
+      for (size_t place = 0; place < kCodeChunk; place++)
+        if (c + order[place] < width) to[c + place] = x[first + c + order[place]];
+  }
 }
 
 }  // namespace
@@ -70,16 +71,15 @@ Status grouped_linear(const float* x, size_t tokens, const GroupedView& w, float
   const bool in_place = !coded && groups * w.size == w.cols;
   const size_t each = std::max<size_t>(1, kPartValues / w.size), parts = ceil_div(w.count, each);
   const auto stride = checked_mul(groups, pitch);
-  const auto x_length = stride ? checked_mul(tokens, in_place ? 0 : *stride) : stride;
-  const auto head_length = checked_mul(tokens, parts);
+  if (!stride) return Status::out_of_memory;
+  const size_t block = in_place ? tokens : std::clamp<size_t>(kLaidValues / *stride, 1, tokens);
+  const auto laid_length = checked_mul(block, in_place ? 0 : *stride);
+  const auto head_length = checked_mul(block, parts);
   ArenaFrame scratch;
-  float* laid = x_length ? scratch.take<float>(*x_length) : nullptr;
+  float* laid = laid_length ? scratch.take<float>(*laid_length) : nullptr;
   float* heads = head_length ? scratch.take<float>(*head_length) : nullptr;
   if (laid == nullptr || heads == nullptr) return Status::out_of_memory;
-  if (!in_place) {
-    lay_out(x, tokens, w, pitch, w.nibbles != nullptr ? *kernels.nibble_order : kInOrder, laid);
-    x = laid;
-  }
+  const ChunkOrder& order = w.nibbles != nullptr ? *kernels.nibble_order : kInOrder;
 
   const auto dot = [&](size_t first, size_t count, const float* row) {
     const uint32_t* index = w.index + first;
@@ -95,33 +95,48 @@ Status grouped_linear(const float* x, size_t tokens, const GroupedView& w, float
   const auto row_of = [&](size_t g) {
     return static_cast<size_t>(std::upper_bound(w.indptr, w.indptr + w.rows + 1, g) - w.indptr) - 1;
   };
-  const bool parallel = static_cast<double>(w.count) * static_cast<double>(w.size) * static_cast<double>(tokens) >=
-                        static_cast<double>(kParallelValues);
-  const Status status = each_part(parts, parallel, context, [&](size_t part) {
-    const size_t first = part * each, end = std::min(first + each, w.count), first_row = row_of(first);
-    for (size_t t = 0; t < tokens; t++) {
-      if (context.cancelled()) return Status::aborted;
-      const float* row = x + t * *stride;
-      heads[t * parts + part] = 0;
-      size_t i = first_row;
-      for (size_t g = first; g < end; i++) {
-        const size_t stop = std::min<size_t>(w.indptr[i + 1], end);
-        if (stop == g) continue;
-        const float sum = dot(g, stop - g, row);
-        if (w.indptr[i] < first)
-          heads[t * parts + part] = sum;
-        else
-          y[t * w.rows + i] = sum;
-        g = stop;
+  const auto is_large = [&](size_t values, size_t count) {
+    return static_cast<double>(values) * static_cast<double>(count) >= static_cast<double>(kParallelValues);
+  };
+  const auto multiply = [&](size_t count, const float* from, float* to) {
+    const Status status = each_part(parts, is_large(w.count * w.size, count), context, [&](size_t part) {
+      const size_t first = part * each, end = std::min(first + each, w.count), first_row = row_of(first);
+      for (size_t t = 0; t < count; t++) {
+        if (context.cancelled()) return Status::aborted;
+        const float* row = from + t * *stride;
+        heads[t * parts + part] = 0;
+        size_t i = first_row;
+        for (size_t g = first; g < end; i++) {
+          const size_t stop = std::min<size_t>(w.indptr[i + 1], end);
+          if (stop == g) continue;
+          const float sum = dot(g, stop - g, row);
+          if (w.indptr[i] < first)
+            heads[t * parts + part] = sum;
+          else
+            to[t * w.rows + i] = sum;
+          g = stop;
+        }
       }
+      return Status::ok;
+    });
+    if (status != Status::ok) return status;
+    for (size_t part = 1; part < parts; part++) {
+      const size_t i = row_of(part * each);
+      if (w.indptr[i] < part * each)
+        for (size_t t = 0; t < count; t++) to[t * w.rows + i] += heads[t * parts + part];
     }
     return Status::ok;
-  });
-  if (status != Status::ok) return status;
-  for (size_t part = 1; part < parts; part++) {
-    const size_t i = row_of(part * each);
-    if (w.indptr[i] < part * each)
-      for (size_t t = 0; t < tokens; t++) y[t * w.rows + i] += heads[t * parts + part];
+  };
+  if (in_place) return multiply(tokens, x, y);
+
+  for (size_t first = 0; first < tokens; first += block) {
+    const size_t count = std::min(block, tokens - first);
+    Status status = each_part(count, is_large(*stride, count), context, [&](size_t t) {
+      lay_out(x + (first + t) * w.cols, w, pitch, order, laid + t * *stride);
+      return Status::ok;
+    });
+    if (status == Status::ok) status = multiply(count, laid, y + first * w.rows);
+    if (status != Status::ok) return status;
   }
   return Status::ok;
 }

@@ -100,6 +100,20 @@ describeEachIsa('sparseLinear', (isa) => {
     }
   });
 
+  test('more tokens than are laid out at a time: each as it is alone', () => {
+    for (const storage of ['int8', 'int4'] as const) {
+      const [tokens, rows, cols] = [600, 5, 256];
+      const w = groupPrune(f32(rows, cols, 1), { groupSize: 1, density: 0.5, storage });
+      const x = f32(tokens, cols, 2);
+      const all = withIsa(isa, () => sparseLinear(x, w));
+      close(all, x, expanded(w), 8);
+      for (const t of [0, 255, 256, 599]) {
+        const alone = withIsa(isa, () => sparseLinear(dense(1, cols, x.data.slice(t * cols, (t + 1) * cols)), w));
+        expect(alone.data).toEqual(all.data.subarray(t * rows, (t + 1) * rows));
+      }
+    }
+  });
+
   test('sparse plus low rank (SLTrain) and blocks that share one projection (Block-LoRA)', () => {
     for (const [rank, blocks] of [
       [0, 1],
@@ -138,9 +152,22 @@ describe('arguments', () => {
     expect(() => sparseLinear(f32(2, 41, 1), w)).toThrow(code('ERR_SHAPE'));
     expect(() => sparseLinear(x, {} as never)).toThrow(code('ERR_DTYPE'));
     expect(() => sparseLinear(x, { ...w, values: w.values.subarray(1) })).toThrow(code('ERR_SHAPE'));
-    expect(() => sparseLinear(x, { ...w, indptr: w.indptr.map((p) => p + 1) })).toThrow(code('ERR_FORMAT'));
-    expect(() => sparseLinear(x, { ...w, indptr: w.indptr.map((p, i) => (i === 3 ? 2 ** 32 - 1 : p)) })).toThrow(code('ERR_FORMAT')); // prettier-ignore
-    expect(() => sparseLinear(x, { ...w, groups: w.groups.map(() => 3) })).toThrow(code('ERR_FORMAT'));
+    const said = (indptr: Uint32Array, groups: Uint32Array) => {
+      try {
+        sparseLinear(x, { ...w, indptr, groups });
+      } catch (error) {
+        expect(error).toEqual(code('ERR_FORMAT'));
+        return (error as Error).message;
+      }
+      return 'nothing';
+    };
+    const row3 = w.indptr[3]!;
+    const csr = { ...randomCsr(4, 40, 0.5, 1) };
+    csr.indices = csr.indices.with(0, 40);
+    expect(() => sparseLinear(x, csr)).toThrow('sparseLinear: w: expected columns below 40, got column 40 in row 0 (position 0)'); // prettier-ignore
+    expect(said(w.indptr.map((p) => p + 1), w.groups)).toBe('sparseLinear: w: expected indptr to begin with 0, got indptr[0] = 1'); // prettier-ignore
+    expect(said(w.indptr.with(3, 2 ** 32 - 1), w.groups)).toMatch(/^sparseLinear: w: expected indptr .*, got indptr\[3\] = 4294967295/); // prettier-ignore
+    expect(said(w.indptr, w.groups.with(row3, 3))).toBe('sparseLinear: w.groups: expected groups below 3, got 3 in row 3'); // prettier-ignore
     expect(() => sparseLinear(x, w, { lowRank: { ...lowRank, blocks: 2 } })).toThrow(code('ERR_SHAPE'));
     expect(() => sparseLinear(x, w, { lowRank: { ...lowRank, up: f32(9, 3, 1) } })).toThrow(code('ERR_SHAPE'));
     const up = dense(10, 3, new Float32Array(30));
@@ -154,7 +181,7 @@ describe('arguments', () => {
   test('native functions check for themselves', () => {
     const y = new Float32Array(20);
     const call = (indptr: Uint32Array, groups: Uint32Array, size: number) => () =>
-      native.groupedLinear(x.data, indptr, groups, w.values, null, null, y, 2, 10, 40, size);
+      native.sparseLinear(x.data, indptr, groups, w.values, null, null, y, 2, 10, 40, size);
     expect(call(w.indptr, w.groups, 0)).toThrow(code('ERR_RANGE'));
     expect(call(w.indptr, w.groups, 15)).toThrow(code('ERR_SHAPE'));
     expect(call(w.indptr.subarray(1), w.groups, 16)).toThrow(code('ERR_SHAPE'));
