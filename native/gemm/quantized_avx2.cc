@@ -45,6 +45,7 @@ struct Lanes {
   }
   static I whole(Sum pairs) { return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)); }
   static F32::V floats(I v) { return _mm256_cvtepi32_ps(v); }
+  static void keep(I& v) { __asm__("" : "+x"(v)); }
   static F32::V nibbles(I lo, I x0, I hi, I x1) {
     return floats(whole(_mm256_add_epi16(_mm256_maddubs_epi16(lo, x0), _mm256_maddubs_epi16(hi, x1))));
   }

@@ -42,6 +42,7 @@ struct Lanes {
   }
   static I whole(Sum sum) { return sum; }
   static F32::V floats(I v) { return _mm512_cvtepi32_ps(v); }
+  static void keep(I& v) { __asm__("" : "+v"(v)); }
   static F32::V nibbles(I lo, I x0, I hi, I x1) { return floats(step(step(zero(), lo, x0), hi, x1)); }
   static F32::V bytes(I w, I x) { return floats(step(zero(), w, x)); }
   static F32::V wide_bytes(I w, I x) { return bytes(w, x); }

@@ -7,6 +7,7 @@
 //     kTokens, rows_of(tokens)                   // of the dots that share registers
 //     static constexpr int kRows, kRowVectors;   // of a panel's tile
 //     load(p), table(p), low(v), high(v), look_up(table, v)
+//     keep(v)   // a value that stays in its register
 //     F32::V scales(p, v)   // the scales of the lanes of vector v of a chunk at p, each over its lane
 //     F32::V pairs(p, v), halves(p, v)   // the same of pairs of lanes and of half lanes
 //     unpack(StreamLanes, p)   // a vector of codes out of a stream; reads 64 bytes less those of the vectors before
@@ -86,6 +87,8 @@ inline void code_dots_of(const CodeDots& d, std::size_t row) {
           w = L::load(from);
         low[r] = high[r] = w;
         if constexpr (kNibbles) {
+          // One load for both: arrays of JavaScript begin 16 bytes into a line, so that each touches two.
+          L::keep(w);
           low[r] = L::low(w);
           high[r] = L::high(w);
         }

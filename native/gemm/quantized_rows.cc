@@ -91,8 +91,8 @@ void CodeRows::expand(const QuantizedKernels& kernels, size_t i, size_t first, s
 
 CodeRows::Scales CodeRows::scales(const QuantizedKernels& kernels, size_t i, size_t unit, int raised, bool products,
                                   float* room) const {
-  const size_t units = depth_ / unit, each = pitch_ / unit;
-  const CodecKernels& codec = *kCodec.pick();
+  const int shift = std::countr_zero(unit);  // a power of two: divisions would cost more than all else in a short row
+  const size_t units = depth_ >> shift, each = pitch_ >> shift;
   // By groups first.
   float* const by_group = room + units + kRepeatSlack;
   const float* scales = parts_.scales != nullptr ? parts_.scales + i * groups_ : by_group;
@@ -100,13 +100,13 @@ CodeRows::Scales CodeRows::scales(const QuantizedKernels& kernels, size_t i, siz
   if (layout_.scheme == Scheme::nvfp4)
     kernels.small_floats(bytes, groups_, by_group);
   else if (layout_.scheme == Scheme::dgq)
-    codec.decode_integer(bytes, groups_, 1, 0, parts_.row_scales[i], by_group);
+    kCodec.pick()->decode_integer(bytes, groups_, 1, 0, parts_.row_scales[i], by_group);
   else if (bytes != nullptr)
     kernels.powers_of_two(bytes, groups_, by_group);
   float* zeros = parts_.zeros != nullptr ? by_group + groups_ + kRepeatSlack : nullptr;
   const auto less = static_cast<float>(raised);
   if (zeros != nullptr) {
-    codec.decode_integer(parts_.zeros + i * groups_, groups_, 1, less, 1, zeros);
+    kCodec.pick()->decode_integer(parts_.zeros + i * groups_, groups_, 1, less, 1, zeros);
     for (size_t g = 0; products && g < groups_; g++) zeros[g] *= scales[g];
   }
 
