@@ -104,6 +104,8 @@ function codesOf(at: Where, format: QuantFormat): Pick<PackedWeights, 'bits' | '
  * const w = dense(2, 4, Float32Array.of(1, -1, 0, 1, 0, 1, 1, -1));
  * const packed = gemm.packWeights(quant.quantize(w, { format: 'ternary' }));
  * packed.kernel // 'ternary'
+ * const bytes = gemm.packWeights(dense(2, 3, Int8Array.of(1, 2, 3, 4, 5, 6)));
+ * gemm.matmul(dense(1, 3, Uint8Array.of(1, 1, 1)), bytes).data // 6, 15
  */
 export function packWeights(w: Quantized, options?: PackWeightsOptions): PackedWeights;
 export function packWeights(w: Dense<Int8Array>, options?: PackBytesOptions): PackedBytes;

@@ -123,21 +123,28 @@ class Multiply {
   const Context& context_;
 };
 
-// A panel of op(B) and its sums.
+// A panel of op(B) and its sums, a line of each column at a time: columns a power of two apart fall into one set of the
+// cache.
 void pack_panel(size_t k, const ByteOperand& b, size_t first, size_t width, uint8_t* out, int32_t* sums) {
-  for (size_t p = 0; p < k; p += 4, out += kStepBytes) {
-    const size_t depth = std::min<size_t>(4, k - p);
-    if (depth < 4 || width < kPanelColumns) std::memset(out, 0, kStepBytes);
-    if (b.transposed && depth == 4) {
-      for (size_t j = 0; j < width; j++) std::memcpy(out + 4 * j, b.data + (first + j) * b.stride + p, 4);
-    } else {
-      const size_t column = b.transposed ? b.stride : 1, value = b.transposed ? 1 : b.stride;
-      const uint8_t* from = b.data + first * column + p * value;
+  for (size_t p = 0; p < k; p += kAlignment, out += kAlignment * kPanelColumns) {
+    const size_t depth = std::min(kAlignment, k - p), whole = depth / 4 * 4;
+    const size_t bytes = ceil_div(depth, 4) * kStepBytes;
+    if (depth % 4 != 0 || width < kPanelColumns) std::memset(out, 0, bytes);
+    const uint8_t* from = b.data + (b.transposed ? first * b.stride + p : p * b.stride + first);
+    if (b.transposed) {
       for (size_t j = 0; j < width; j++)
-        for (size_t q = 0; q < depth; q++) out[4 * j + q] = from[j * column + q * value];
+        for (size_t q = 0; q < whole; q += 4) std::memcpy(out + q * kPanelColumns + 4 * j, from + j * b.stride + q, 4);
+    } else {
+      for (size_t q = 0; q < whole; q += 4)
+        for (size_t j = 0; j < width; j++)
+          for (size_t i = 0; i < 4; i++) out[q * kPanelColumns + 4 * j + i] = from[(q + i) * b.stride + j];
     }
-    for (size_t j = 0; j < width; j++)
-      for (size_t q = 0; q < 4; q++) sums[j] += static_cast<std::int8_t>(out[4 * j + q]);
+    for (size_t q = whole; q < depth; q++)
+      for (size_t j = 0; j < width; j++)
+        out[q / 4 * kStepBytes + 4 * j + q % 4] = from[b.transposed ? j * b.stride + q : q * b.stride + j];
+    for (const uint8_t* step = out; step < out + bytes; step += kStepBytes)
+      for (size_t j = 0; j < width; j++)
+        for (size_t q = 0; q < 4; q++) sums[j] += static_cast<std::int8_t>(step[4 * j + q]);
   }
 }
 
