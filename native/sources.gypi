@@ -71,6 +71,7 @@
       "native/gemm/integer.cc",
       "native/gemm/integer_avx2.cc",
       "native/gemm/integer_avx512vnni.cc",
+      "native/gemm/integer_packed.cc",
       "native/gemm/integer_portable.cc",
       "native/gemm/linear.cc",
       "native/gemm/lmul.cc",

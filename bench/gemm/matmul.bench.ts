@@ -43,19 +43,24 @@ function work(dtype: Dtype, m: number, n: number, k: number): Work {
   };
 }
 
+/** How the weights of an integer product lie: k × n, n × k, or laid out once by `packWeights`. */
+type Layout = '' | ' bᵀ' | ' packed';
+
 /**
  * u8·i8 against MatMulInteger, whose weights are k × n; ours lie as they are given. Weights of 7 bits: with 8, ONNX Runtime's
  * sums of two products saturate on processors without VNNI, and its results are wrong.
  */
-function integerWork(m: number, n: number, k: number, transposeB: boolean): Work {
+function integerWork(m: number, n: number, k: number, layout: Layout): Work {
   const bytes = (count: number, seed: number) => philox(seed).fill(new Uint32Array(count));
   const a = dense(m, k, Uint8Array.from(bytes(m * k, 1)));
   const straight = Int8Array.from(bytes(k * n, 2), (word) => (word & 127) - 64);
+  const transposeB = layout === ' bᵀ';
   const b = transposeB ? dense(n, k, new Int8Array(n * k)) : dense(k, n, straight);
   if (transposeB) for (let p = 0; p < k; p++) for (let j = 0; j < n; j++) b.data[j * k + p] = straight[p * n + j]!;
   const out = dense(m, n, new Int32Array(m * n));
+  const packed = gemm.packWeights(b, { transpose: !transposeB });
   return {
-    ours: () => gemm.matmul(a, b, { transposeB, out }),
+    ours: layout === ' packed' ? () => gemm.matmul(a, packed, { out }) : () => gemm.matmul(a, b, { transposeB, out }),
     bytes: bytesOf(a.data, b.data, out.data),
     peers: [
       onnxRuntime(
@@ -72,12 +77,16 @@ function integerWork(m: number, n: number, k: number, transposeB: boolean): Work
 }
 
 const integers = [
-  [1024, 1024, 1024, false],
-  [128, 4096, 4096, false],
-  [1, 4096, 4096, true],
-  [8, 4096, 4096, true],
-  [1, 4096, 4096, false],
-  [8, 4096, 4096, false],
+  [1024, 1024, 1024, ''],
+  [1024, 1024, 1024, ' packed'],
+  [128, 4096, 4096, ''],
+  [128, 4096, 4096, ' packed'],
+  [1, 4096, 4096, ' bᵀ'],
+  [8, 4096, 4096, ' bᵀ'],
+  [1, 4096, 4096, ''],
+  [8, 4096, 4096, ''],
+  [1, 4096, 4096, ' packed'],
+  [8, 4096, 4096, ' packed'],
 ] as const;
 
 const squares = [128, 256, 512, 1024, 2048];
@@ -100,10 +109,10 @@ const skinny = [
 ] as const;
 
 const bench: Bench = ({ quick }) => [
-  ...(quick ? [[7, 5, 3, true] as const] : integers).map(([m, n, k, transposeB]): Row => ({
-    shape: `${m}×${n}×${k}${transposeB ? ' bᵀ' : ''}`,
+  ...(quick ? [[7, 5, 3, ' bᵀ'] as const, [7, 5, 3, ' packed'] as const] : integers).map(([m, n, k, layout]): Row => ({
+    shape: `${m}×${n}×${k}${layout}`,
     dtype: 'u8·i8',
-    setup: () => integerWork(m, n, k, transposeB),
+    setup: () => integerWork(m, n, k, layout),
   })),
   ...dtypes.flatMap((dtype): Row[] => [
     ...(quick ? [48] : squares).map((n) => ({

@@ -4,6 +4,7 @@ export { lmulMatmul, type LmulMatmulOptions } from './lmul-matmul.js';
 export type { Activation, PolynomialActivation } from './activations.js';
 export { linear, type LinearOptions } from './linear.js';
 export { packWeights, type PackedWeights, type PackWeightsOptions } from './pack-weights.js';
+export type { PackedBytes } from './packed-bytes.js';
 export {
   quantizeActivations,
   type QuantizeActivationsOptions,

@@ -5,6 +5,7 @@ import { activationOf, type Activation } from './activations.js';
 import { native } from './native.js';
 import { checkIntegers, isBytes, operand, storageOf, type Bytes, type Stored } from './operands.js';
 import { isPacked, type PackedWeights } from './pack-weights.js';
+import { isPackedBytes, packedBytesLinear, type PackedBytes } from './packed-bytes.js';
 import { packedLinear, type packedKernels } from './packed-linear.js';
 import type { QuantizedActivations } from './quantize-activations.js';
 import { isQuantized, quantizedLinear } from './quantized-linear.js';
@@ -60,7 +61,7 @@ export interface LinearOptions<A extends Real | Int32Array = Float64Array> {
  * equation has the Euclidean norm, which differs by √n.
  *
  * @param x m × k
- * @param w n × k; a Quantized with its zero points, permutation and low-rank part
+ * @param w n × k; a Quantized with its zero points, permutation and low-rank part; or weights of `packWeights`
  * @returns m × n; `out` if it was given
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_RANGE (also k above 65,793 for integers), ERR_OPTION, ERR_FORMAT, ERR_ALIAS,
  *   ERR_DETACHED, ERR_ABORTED, ERR_OUT_OF_MEMORY
@@ -86,13 +87,18 @@ export function linear(
   w: PackedWeights,
   given?: LinearOptions<Float32Array>,
 ): Dense<Float32Array>;
-export function linear(x: Dense<Bytes>, w: Dense<Bytes>, given?: LinearOptions<Int32Array>): Dense<Int32Array>;
+export function linear(
+  x: Dense<Bytes>,
+  w: Dense<Bytes> | PackedBytes,
+  given?: LinearOptions<Int32Array>,
+): Dense<Int32Array>;
 export function linear(
   x: Dense<Float64Array | Stored | Bytes> | QuantizedActivations,
-  w: Dense<Float64Array | Stored | Bytes> | Quantized | PackedWeights,
+  w: Dense<Float64Array | Stored | Bytes> | Quantized | PackedWeights | PackedBytes,
   given?: LinearOptions<Real | Int32Array>,
 ): Dense<Real | Int32Array> {
   const at = where('linear');
+  if (isPackedBytes(w)) return packedBytesLinear(at, x, w, given);
   if (isPacked(w)) return packedLinear(at, x, w, given);
   if (isQuantized(w)) return quantizedLinear(at, x, w, given);
   const stored = [Float32Array, Uint16Array] as const;

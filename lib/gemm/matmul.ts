@@ -2,6 +2,7 @@ import { arrayTypeName, where } from '../core/validate.js';
 import type { Dense, NumericArray, Real } from '../core/values.js';
 import { native } from './native.js';
 import { checkIntegers, isBytes, operand, storageOf, type Bytes, type Stored } from './operands.js';
+import { isPackedBytes, packedMatmul, type PackedBytes } from './packed-bytes.js';
 
 /** Options of {@link matmul}. */
 export interface MatmulOptions<A extends Real | Int32Array = Float64Array> {
@@ -39,11 +40,15 @@ const bytes = [Uint8Array, Int8Array] as const;
  * most 65,793, so that no sum leaves 32 bits. Where `alpha` and `beta`, whole numbers, take a result out of 32 bits, it is
  * exact modulo 2^32.
  *
+ * `b` may be weights of {@link packWeights}: then the product is `alpha · op(a) · bᵀ`, b being rows × cols of the matrix that
+ * was packed, `a` holds bytes, and there is neither `transposeB` nor `batch`. The result is the same; laying `b` out, which
+ * is most of what few rows of `a` cost, has been done.
+ *
  * The result has the same bits for any number of threads. 2·m·n·k operations, m·n values of result and at most 16 MiB of
  * scratch space. Few rows against a transposed `b` (the weights of a network layer), n × k, read it once and copy nothing.
  *
  * @param a m × k (k × m if transposed), `batch` of them one below another
- * @param b k × n (n × k if transposed), `batch` of them one below another
+ * @param b k × n (n × k if transposed), `batch` of them one below another; or PackedBytes of k columns and n rows
  * @returns m × n, `batch` of them; `out` if it was given
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_RANGE (also k above 65,793 for integers), ERR_OPTION (unknown option, or
  *   `beta` without `out`), ERR_ALIAS, ERR_DETACHED, ERR_ABORTED, ERR_OUT_OF_MEMORY
@@ -55,13 +60,18 @@ const bytes = [Uint8Array, Int8Array] as const;
  */
 export function matmul<A extends Real>(a: Dense<A>, b: Dense<A>, given?: MatmulOptions<A>): Dense<A>;
 export function matmul(a: Dense<Stored>, b: Dense<Stored>, given?: MatmulOptions<Float32Array>): Dense<Float32Array>;
-export function matmul(a: Dense<Bytes>, b: Dense<Bytes>, given?: MatmulOptions<Int32Array>): Dense<Int32Array>;
+export function matmul(
+  a: Dense<Bytes>,
+  b: Dense<Bytes> | PackedBytes,
+  given?: MatmulOptions<Int32Array>,
+): Dense<Int32Array>;
 export function matmul(
   a: Dense<Float64Array | Stored | Bytes>,
-  b: Dense<Float64Array | Stored | Bytes>,
+  b: Dense<Float64Array | Stored | Bytes> | PackedBytes,
   given?: MatmulOptions<Real | Int32Array>,
 ): Dense<Real | Int32Array> {
   const at = where('matmul');
+  if (isPackedBytes(b)) return packedMatmul(at, a, b, given);
   const left = operand(at, 'a', a, [Float64Array, ...stored, ...bytes]);
   const integer = isBytes(left.data);
   const double = arrayTypeName(left.data) === 'Float64Array';

@@ -117,7 +117,7 @@ interface GemmSparseNative {
   hashedExpand(array: Float32Array, out: Float32Array, ...hashed: Hashed): void;
 }
 
-/** What native/binding/gemm.cc and gemm_bits.cc offer. */
+/** What native/binding/gemm.cc, gemm_linear.cc, gemm_integer.cc, gemm_bits.cc and gemm_lmul.cc offer. */
 interface GemmNative {
   /** c ← alpha·op(a)·op(b) + beta·c, `batch` times; one type of array */
   matmul(a: Real, b: Real, c: Real, ...sizes: Sizes): void;
@@ -153,6 +153,22 @@ interface GemmNative {
   ): void;
   /** The same for 8-bit integers, of which at least one is signed; c, alpha and beta are i32. */
   integerMatmul(a: Bytes, b: Bytes, c: Int32Array, ...sizes: Sizes): void;
+  /** w, n × k or, transposed, k × n, to the layout of native/gemm/integer_packed.h, and the sums of its rows */
+  integerPack(w: Int8Array, packed: Int8Array, sums: Int32Array, n: number, k: number, transposed: boolean): void;
+  /** c ← alpha·op(a)·wᵀ + beta·c; with a bias, which takes the place of c: c ← alpha·op(a)·wᵀ + bias */
+  integerPackedMatmul(
+    a: Bytes,
+    packed: Int8Array,
+    sums: Int32Array,
+    c: Int32Array,
+    m: number,
+    n: number,
+    k: number,
+    transposeA: boolean,
+    alpha: number,
+    beta: number,
+    bias: Int32Array | undefined,
+  ): void;
   /** y ← a·x */
   matvec(a: Real, x: Real, y: Real, rows: number, cols: number): void;
   halfMatvec(a: Uint16Array, x: Float32Array, y: Float32Array, rows: number, cols: number, storage: number): void;

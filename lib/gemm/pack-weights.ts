@@ -1,17 +1,26 @@
 import { describe, where, type Where } from '../core/validate.js';
 import { groupsOf, quantized, type QuantFormat, type Quantized } from '../quant/quantized.js';
+import type { Dense } from '../core/values.js';
 import { native } from './native.js';
+import { packBytes, type PackedBytes } from './packed-bytes.js';
+import { isQuantized } from './quantized-linear.js';
 
 const kernels = ['auto', 'lut', 'ternary'] as const;
 const layouts = ['lut', 'ternary'] as const;
 
-/** Options of {@link packWeights}. */
+/** Options of {@link packWeights} for a Quantized. */
 export interface PackWeightsOptions {
   /**
    * 'lut': bit planes for lookups of four columns, any of the formats; 'ternary': 5/3 bits a weight, `ternary` with one scale
    * a row. Default 'auto': 'ternary' where it can be, else 'lut'
    */
   kernel?: (typeof kernels)[number];
+}
+
+/** Options of {@link packWeights} for a matrix of bytes. */
+export interface PackBytesOptions {
+  /** `w` is k × n, as `b` of `matmul`; default false: n × k, as `w` of `linear` */
+  transpose?: boolean;
 }
 
 /**
@@ -70,18 +79,23 @@ function codesOf(at: Where, format: QuantFormat): Pick<PackedWeights, 'bits' | '
   const bits = Number(format.at(-1));
   if (/^int[234]$/.test(format)) return { bits, factor: 1, zero: 2 ** (bits - 1) };
   if (/^bipolar[1-4]$/.test(format)) return { bits, factor: 2, zero: 2 ** bits - 1 };
-  return at.fail('ERR_OPTION', 'q.format', 'int4, int3, int2, ternary or bipolar1 to bipolar4', format);
+  return at.fail('ERR_OPTION', 'w.format', 'int4, int3, int2, ternary or bipolar1 to bipolar4', format);
 }
 
 /**
- * Weights of 1 to 4 bits rearranged for products by lookups (`linear(x, packed)`): pack once, multiply often.
+ * Weights rearranged once, to be multiplied with often.
  *
- * `lut` takes bits/8 bytes a weight, `ternary` 0.209. `linear` uses lookups for few tokens and bytes for many, as a measured
+ * A Quantized of 1 to 4 bits, for products by lookups (`linear(x, packed)`): `lut` takes bits/8 bytes a weight, `ternary` 0.209. `linear` uses lookups for few tokens and bytes for many, as a measured
  * table says for each width; docs/lowbit.md has the measured crossovers. With 4 bits there is little to gain over the codes in place.
- * Codes, scales and zero points are those of `q`: nothing is rounded.
+ * Codes, scales and zero points are those of `w`: nothing is rounded.
+ *
+ * A matrix of bytes, for exact products with rows of bytes (`matmul(a, packed)`, `linear(x, packed)`) that give what they give
+ * with the matrix itself: it takes as many bytes as before and 4 a row. A product of few rows with it takes the time of
+ * reading it once; docs/gemm.md has what is gained.
+ *
  * O(rows · cols) time.
  *
- * @param q int4, int3, int2, ternary or bipolar1 to bipolar4, without permutation and low-rank part, at most 262,144 columns
+ * @param w a matrix of bytes with at most 65,793 columns (rows, if `transpose`); or a Quantized: int4, int3, int2, ternary or bipolar1 to bipolar4, without permutation and low-rank part, at most 262,144 columns
  * @throws LapidaryError ERR_OPTION for another format or a kernel that does not take it, ERR_FORMAT for a ternary code of 3,
  *   ERR_RANGE also for zero points beyond the codes, ERR_SHAPE, ERR_DTYPE, ERR_ABORTED, ERR_OUT_OF_MEMORY
  * @source Wei et al., T-MAC: CPU Renaissance via Table Lookup for Low-Bit LLM Deployment on Edge (EuroSys 2025), section 3.2;
@@ -90,17 +104,30 @@ function codesOf(at: Where, format: QuantFormat): Pick<PackedWeights, 'bits' | '
  * const w = dense(2, 4, Float32Array.of(1, -1, 0, 1, 0, 1, 1, -1));
  * const packed = gemm.packWeights(quant.quantize(w, { format: 'ternary' }));
  * packed.kernel // 'ternary'
+ * const bytes = gemm.packWeights(dense(2, 3, Int8Array.of(1, 2, 3, 4, 5, 6)));
+ * gemm.matmul(dense(1, 3, Uint8Array.of(1, 1, 1)), bytes).data // 6, 15
  */
-export function packWeights(q: Quantized, options?: PackWeightsOptions): PackedWeights {
+export function packWeights(w: Quantized, options?: PackWeightsOptions): PackedWeights;
+export function packWeights(w: Dense<Int8Array>, options?: PackBytesOptions): PackedBytes;
+export function packWeights(
+  w: Quantized | Dense<Int8Array>,
+  options?: PackWeightsOptions | PackBytesOptions,
+): PackedWeights | PackedBytes {
   const at = where('packWeights');
-  const { format, rows, cols, groupSize, codes, scales, zeros, permutation, lowRank } = quantized(at, 'q', q);
+  if (isQuantized(w)) return packCodes(at, w, options as PackWeightsOptions);
+  const given = at.options(options as PackBytesOptions | undefined, ['transpose']);
+  return packBytes(at, w, at.boolean('options.transpose', given.transpose ?? false));
+}
+
+function packCodes(at: Where, w: Quantized, options: PackWeightsOptions | undefined): PackedWeights {
+  const { format, rows, cols, groupSize, codes, scales, zeros, permutation, lowRank } = quantized(at, 'w', w);
   const given = at.options(options, ['kernel']);
   const form = codesOf(at, format);
   if (permutation !== undefined || lowRank !== undefined)
-    at.fail('ERR_OPTION', 'q', 'neither permutation nor lowRank', permutation ? 'permutation' : 'lowRank');
-  if (cols > mostColumns) at.fail('ERR_RANGE', 'q.cols', `at most ${mostColumns} columns`, String(cols));
+    at.fail('ERR_OPTION', 'w', 'neither permutation nor lowRank', permutation ? 'permutation' : 'lowRank');
+  if (cols > mostColumns) at.fail('ERR_RANGE', 'w.cols', `at most ${mostColumns} columns`, String(cols));
   if (zeros?.some((z) => z >= 2 ** form.bits))
-    at.fail('ERR_RANGE', 'q.zeros', `zero points below ${2 ** form.bits}`, 'a larger one');
+    at.fail('ERR_RANGE', 'w.zeros', `zero points below ${2 ** form.bits}`, 'a larger one');
   const single = format === 'ternary' && groupSize >= cols;
   const asked = kernels[at.oneOf('options.kernel', given.kernel ?? 'auto', kernels)]!;
   if (asked === 'ternary' && !single)
@@ -113,11 +140,11 @@ export function packWeights(q: Quantized, options?: PackWeightsOptions): PackedW
     cols,
     groupSize: kernel === 'ternary' ? Math.max(cols, 1) : groupSize,
   } as const;
-  const packed = at.allocate(Uint8Array, packedBytes(at, 'q', { ...shape, ...form }));
+  const packed = at.allocate(Uint8Array, packedBytes(at, 'w', { ...shape, ...form }));
   if (kernel === 'ternary') native.ternaryPack(codes, packed, rows, cols);
   else native.lutPack(codes, packed, rows, cols, groupSize, form.bits);
   const groups = groupsOf(shape);
-  const length = scaleCount(at, 'q', shape);
+  const length = scaleCount(at, 'w', shape);
   const out: PackedWeights = { ...shape, ...form, packed, scales: at.allocate(Float32Array, length) };
   interleave(scales, out.scales, rows, groups);
   if (zeros !== undefined) {

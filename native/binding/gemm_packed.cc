@@ -1,7 +1,9 @@
 #include "binding/args.h"
 #include "binding/domains.h"
 #include "binding/head.h"
+#include "binding/stored.h"
 #include "core/checked.h"
+#include "gemm/integer_packed.h"
 #include "gemm/lut.h"
 #include "gemm/packed_bytes.h"
 #include "gemm/quantize_activations.h"
@@ -74,7 +76,7 @@ void TernaryPack(Args& args) {
   const auto codes = args.in<uint8_t>(0, args.product(rows, stream_bytes(cols, 2)));
   const auto packed = args.out<uint8_t>(1, args.product(ternary_tiles(rows), ternary_blocks(cols) * kTernaryBytes));
   const Status status = ternary_pack(codes.data(), rows, cols, packed.data(), args.context());
-  if (status == Status::bad_structure) args.refuse("q.codes", "ERR_FORMAT", "codes 0, 1 and 2", "a code of 3");
+  if (status == Status::bad_structure) args.refuse("w.codes", "ERR_FORMAT", "codes 0, 1 and 2", "a code of 3");
   args.done(status);
 }
 
@@ -107,10 +109,45 @@ void QuantizeActivations(Args& args) {
                                  scales.data(), args.context()));
 }
 
+size_t depth_of(Args& args, int i) {
+  const size_t k = args.size(i);
+  if (k > kIntegerDepth) args.refuse(i, "ERR_RANGE", "at most 65793");
+  return k;
+}
+
+// (w, packed, sums, n, k, transposed): w is n × k, or k × n.
+void IntegerPack(Args& args) {
+  const size_t n = args.size(3), k = depth_of(args, 4);
+  const bool transposed = args.boolean(5);
+  const auto w = args.in<int8_t>(0, args.product(n, k));
+  const auto packed = args.out<int8_t>(1, args.product(packed_panels(n), packed_panel_bytes(k)));
+  const auto sums = args.out<int32_t>(2, n);
+  const ByteOperand b{reinterpret_cast<const uint8_t*>(w.data()), transposed ? n : k, !transposed};
+  args.done(pack_integer(n, k, b, reinterpret_cast<uint8_t*>(packed.data()), sums.data(), args.context()));
+}
+
+// (a, packed, sums, c, m, n, k, transposeA, alpha, beta, bias): c ← alpha·op(a)·B + beta·c, or + bias in each row.
+void IntegerPackedMatmul(Args& args) {
+  const size_t m = args.size(4), n = args.size(5), k = depth_of(args, 6);
+  const bool transposed = args.boolean(7);
+  const int32_t alpha = args.int32(8), beta = args.int32(9);
+  const Bytes a = bytes(args, 0, args.product(m, k));
+  const auto packed = args.in<int8_t>(1, args.product(packed_panels(n), packed_panel_bytes(k)));
+  const auto sums = args.in<int32_t>(2, n);
+  const auto bias = args.absent(10) ? std::span<const int32_t>{} : args.in<int32_t>(10, n);
+  int32_t* c = args.out<int32_t>(3, args.product(m, n)).data();
+  const PackedInteger b{n, k, reinterpret_cast<const uint8_t*>(packed.data()), sums.data()};
+  for (size_t i = 0; i < m; i++) std::copy(bias.begin(), bias.end(), c + i * n);
+  args.done(packed_integer_gemm(a.is_signed, m, alpha, {a.data, transposed ? m : k, transposed}, b,
+                                bias.empty() ? beta : 1, c, n, args.context()));
+}
+
 constexpr Method kMethods[] = {{"lutPack", LutPack},
                                {"lutLinear", LutLinear},
                                {"ternaryPack", TernaryPack},
                                {"ternaryLinear", TernaryLinear},
+                               {"integerPack", IntegerPack},
+                               {"integerPackedMatmul", IntegerPackedMatmul},
                                {"quantizeActivations", QuantizeActivations}};
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "core/each_part.h"
 #include "core/thread_pool.h"
 #include "gemm/blocked.h"
+#include "gemm/integer_sources.h"
 #include "gemm/pack.h"
 #include "gemm/tuning.h"
 
@@ -25,8 +26,8 @@ constexpr size_t kDotColumns = 256;
 constexpr size_t kDotBytes = size_t{1} << 18;
 // Rows of x that pass over them together.
 constexpr size_t kDotRows = 6;
-// Depth of the pieces of x.
-constexpr size_t kDotDepth = 4096;
+// Depth of the pieces of x, and bytes of it that are copied at a time.
+constexpr size_t kDotDepth = 4096, kDotScratch = size_t{8} << 20;
 // Columns and steps of panels of B.
 struct FlatBlock {
   size_t columns, steps;
@@ -88,23 +89,7 @@ void pack_turned(const IntegerKernels& kernels, const uint8_t* x, size_t stride,
   }
 }
 
-// Sources of blocked.h. k counts bytes.
-struct ByteA {
-  const IntegerKernels& kernels;
-  ByteOperand x;
-  bool is_signed;
-  size_t k;
-
-  bool panels() const { return x.transposed; }
-  void pack(size_t i, size_t rows, size_t p, size_t depth, int32_t* to, size_t pitch, size_t mr) const {
-    const size_t values = values_of(kernels.form), from = p * values, count = std::min(depth * values, k - from);
-    if (x.transposed)
-      kernels.pack_panels(x.data + from * x.stride + i, x.stride, count, rows, mr, 0, is_signed, to);
-    else
-      kernels.pack_rows(x.data + i * x.stride + from, x.stride, rows, count, 0, is_signed, to, pitch);
-  }
-};
-
+// The other side as a source of blocked.h. k counts bytes.
 struct ByteB {
   const IntegerKernels& kernels;
   ByteOperand x;
@@ -158,6 +143,18 @@ Status dot_product(const IntegerProduct& g, const IntegerKernels& kernels, bool 
   // x in pieces of kDotDepth values of k, so that a tile of it stays in the first-level cache with one of w beside it.
   const size_t depth = std::min(kDotDepth, g.k), pitch = (ceil_div(depth, kAlignment) | 1) * kAlignment;
   const size_t pieces = ceil_div(g.k, depth);
+  if (const size_t most = std::max(kDotScratch / (pieces * pitch), size_t{1}); rows > most) {
+    // Some rows of x at a time, for which there is scratch space.
+    for (size_t first = 0; first < rows; first += most) {
+      IntegerProduct some = g;
+      ByteOperand& x = swapped ? some.b : some.a;
+      (swapped ? some.n : some.m) = std::min(most, rows - first);
+      x.data += x.transposed == swapped ? first * x.stride : first;
+      some.c += swapped ? first : first * g.ldc;
+      if (const Status status = dot_product(some, kernels, swapped, context); status != Status::ok) return status;
+    }
+    return Status::ok;
+  }
   ArenaFrame shared;
   uint8_t* x = shared.take<uint8_t>(pieces * rows * pitch);
   int32_t* term = shared.take<int32_t>(rows);
@@ -295,8 +292,7 @@ Status integer_gemm(IntegerKind kind, size_t m, size_t n, size_t k, int32_t alph
                     int32_t beta, int32_t* c, size_t ldc, const Context& context, Route route) {
   if (m == 0 || n == 0) return Status::ok;
   if (alpha == 0 || k == 0) {
-    for (size_t i = 0; i < m; i++)
-      for (size_t j = 0; j < n; j++) c[i * ldc + j] = combine(0, 0, beta, c[i * ldc + j]);
+    scale_result(m, n, beta, c, ldc);
     return Status::ok;
   }
   const IntegerProduct g{kind, m, n, k, alpha, a, b, beta, c, ldc};
@@ -304,7 +300,8 @@ Status integer_gemm(IntegerKind kind, size_t m, size_t n, size_t k, int32_t alph
   if (route == Route::automatic) {
     route = tuned_route(b.transposed ? TunedOperation::int8_transposed : TunedOperation::int8, m, n, k);
     const bool dots = route == Route::dot && b.transposed && (!a.transposed || m <= kFewRows);
-    if (!dots && !a.transposed && tuned_route(TunedOperation::int8_narrow, n, m, k) != Route::blocked)
+    // Where both sides lie as dots want them, the larger one is read in place.
+    if ((!dots || n < m) && !a.transposed && tuned_route(TunedOperation::int8_narrow, n, m, k) != Route::blocked)
       return dot_product(g, kernels, true, context);
     if (route == Route::dot && !dots) route = m <= kFewRows ? Route::flat : Route::blocked;
   }
@@ -317,7 +314,7 @@ Status integer_gemm(IntegerKind kind, size_t m, size_t n, size_t k, int32_t alph
   if (raised) raised_terms(a, m, k, term);
   if (route == Route::flat && !b.transposed && kernels.sum_depth > 0)
     return sum_product(g, kernels, raised ? term : nullptr, context);
-  const ByteA left{kernels, a, signed_a(kind), k};
+  const ByteA left{kernels, a, signed_a(kind), 0, k};
   const ByteB right{kernels, b, signed_b(kind), static_cast<uint8_t>(raised ? 0x80 : 0), k};
   if (route == Route::flat) return flat_product(g, kernels, left, right, raised ? term : nullptr, kFlat, context);
   if (kernels.form == StepForm::bytes && !b.transposed && m <= kStripRows && m * k <= kStripBytes)

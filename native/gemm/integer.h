@@ -66,6 +66,11 @@ using PackByteRows = void (*)(const std::uint8_t* x, std::size_t stride, std::si
 using PackBytePanels = void (*)(const std::uint8_t* x, std::size_t stride, std::size_t k, std::size_t width,
                                 std::size_t panel, std::uint8_t flip, bool is_signed, std::int32_t* out);
 
+// Panels of bytes laid out once (integer_packed.h), for the words form: `steps` steps of 4 values for kPanelColumns
+// columns become panels of nr columns, 2·steps deep, of words widened from i8.
+using WidenPanel = void (*)(const std::uint8_t* panel, std::size_t steps, std::int32_t* out);
+inline constexpr std::size_t kPanelColumns = 32;  // a multiple of each nr
+
 // Σ_p a[i,p]·b[p·stride + j] added to the sums y, for rows a of steps, packed by PackByteRows, and k ≤ 16 rows of
 // bytes, `width` of each, as they lie in memory; an odd last row has a zero beside it in a. Reads exactly those values
 // of b. y holds one group of kSumColumns columns after the other, the sums of all rows in each: rows a power of two
@@ -84,6 +89,7 @@ struct IntegerKernels {
   bool raises_w;
   PackByteRows pack_rows;
   PackBytePanels pack_panels;
+  WidenPanel widen_panel;  // nullptr in the bytes form: there nr is kPanelColumns and panels are read in place
   Blocks blocks = kDeepBlocks;
   // Where few rows against a B that lies straight need no panels: the sums, and the rows of B that they take at a time.
   // 0: there are none.

@@ -126,6 +126,21 @@ void pack_panels(const uint8_t* x, size_t stride, size_t k, size_t width, size_t
   (is_signed ? pack_panels_of<true> : pack_panels_of<false>)(x, stride, k, width, panel, out);
 }
 
+// Eight columns of a step are two vectors of four, with both pairs of each column side by side; its two steps of words
+// take the first pairs and the second.
+void widen_panel(const uint8_t* panel, size_t steps, int32_t* out) {
+  constexpr size_t kWidth = 16;
+  for (size_t s = 0; s < steps; s++)
+    for (size_t j = 0; j < kPanelColumns; j += 8, panel += 32) {
+      const __m256 a = _mm256_castsi256_ps(widen<true>(bytes(panel)));
+      const __m256 b = _mm256_castsi256_ps(widen<true>(bytes(panel + 16)));
+      int32_t* to = out + (j / kWidth * steps + s) * 2 * kWidth + j % kWidth;
+      // A shuffle works within 128 bits: its 64-bit quarters come out as 0, 2, 1, 3.
+      I16::store(to, _mm256_permute4x64_epi64(_mm256_castps_si256(_mm256_shuffle_ps(a, b, 0x88)), 0xd8));
+      I16::store(to + kWidth, _mm256_permute4x64_epi64(_mm256_castps_si256(_mm256_shuffle_ps(a, b, 0xdd)), 0xd8));
+    }
+}
+
 // Columns that are widened together: a line of each row is read once, whole, since rows a power of two apart fall into
 // one set of the cache. 16 rows of them are 2 KiB of words.
 constexpr size_t kWovenColumns = kSumColumns, kWovenRows = 16;
@@ -209,6 +224,7 @@ constexpr IntegerKernels kKernels = {
     false,
     pack_rows,
     pack_panels,
+    widen_panel,
     kNearBlocks,
     {word_sums<true>, word_sums<true>, word_sums<false>},
     kWovenRows,

@@ -238,6 +238,7 @@ constexpr IntegerKernels kKernels = {
     true,
     pack_rows,
     pack_panels,
+    nullptr,
     kDeepBlocks,
     {byte_sums<false>, byte_sums<true>, byte_sums<true>},
     kDepth,

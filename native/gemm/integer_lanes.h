@@ -34,6 +34,15 @@ inline void dots_tile(const std::uint8_t* x, std::size_t x_stride, const std::ui
     typename S::W wv[kCols];
 #pragma GCC unroll 4
     for (int j = 0; j < kCols; j++) wv[j] = S::load_w(w + j * w_stride + p);
+    // Few rows of x wait for w, and the hardware stops reading ahead at the end of a page, which is a row or so: the
+    // next tile's rows are asked for, by their addresses, since they may lie past the end. For more rows than two,
+    // whose x fills the first-level cache, they wait in the second.
+    if constexpr (kRows <= 4 && kCols == 4)
+      if (p % 64 == 0)
+#pragma GCC unroll 4
+        for (int j = 0; j < kCols; j++)
+          _mm_prefetch(reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(w) + (kCols + j) * w_stride + p),
+                       kRows <= 2 ? _MM_HINT_T0 : _MM_HINT_T1);
 #pragma GCC unroll 6
     for (int i = 0; i < kRows; i++) {
       const typename S::X xv = S::load_x(x + i * x_stride + p);

@@ -73,6 +73,15 @@ void pack_panels(const uint8_t* x, size_t stride, size_t k, size_t width, size_t
       }
 }
 
+void widen_panel(const uint8_t* panel, size_t steps, int32_t* out) {
+  constexpr size_t kWidth = 8;
+  for (size_t s = 0; s < steps; s++)
+    for (size_t j = 0; j < kPanelColumns; j++, panel += 4)
+      for (size_t half = 0; half < 2; half++)
+        out[j / kWidth * 2 * steps * kWidth + (2 * s + half) * kWidth + j % kWidth] =
+            step_of(panel[2 * half], panel[2 * half + 1], true);
+}
+
 constexpr IntegerKernels kKernels = {
     StepForm::words,
     4,
@@ -82,6 +91,7 @@ constexpr IntegerKernels kKernels = {
     false,
     pack_rows,
     pack_panels,
+    widen_panel,
 };
 
 }  // namespace

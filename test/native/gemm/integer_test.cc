@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "core/philox.h"
+#include "gemm/tuning.h"
 #include "guarded.h"
 
 using namespace lapidary;
@@ -19,13 +20,13 @@ void fill(uint8_t* x, size_t n, uint64_t stream) {
 }
 
 // Every operand ends at a page that may not be touched.
-void check_product(IntegerKind kind, size_t m, size_t n, size_t k, bool ta, bool tb) {
+void check_product(IntegerKind kind, size_t m, size_t n, size_t k, bool ta, bool tb, Route route = Route::automatic) {
   Guarded<uint8_t> a(m * k), b(k * n);
   Guarded<int32_t> c(m * n);
   fill(a.data(), m * k, 1);
   fill(b.data(), k * n, 2);
-  CHECK(integer_gemm(kind, m, n, k, 1, {a.data(), ta ? m : k, ta}, {b.data(), tb ? k : n, tb}, 0, c.data(), n, {}) ==
-        Status::ok);
+  CHECK(integer_gemm(kind, m, n, k, 1, {a.data(), ta ? m : k, ta}, {b.data(), tb ? k : n, tb}, 0, c.data(), n, {},
+                     route) == Status::ok);
   for (size_t i = 0; i < m; i++)
     for (size_t j = 0; j < n; j++) {
       int32_t sum = 0;
@@ -48,5 +49,22 @@ TEST(integer_products_touch_nothing_beyond_their_operands) {
             for (const size_t k : {1, 2, 3, 63, 67, 130})
               for (const bool ta : {false, true})
                 for (const bool tb : {false, true}) check_product(kind, m, n, k, ta, tb);
+  set_active_isa(best);
+}
+
+// Where dots are the way, the side that is copied may be larger than the scratch space.
+TEST(dots_of_more_rows_than_are_copied_at_a_time) {
+  const Isa best = active_isa();
+  const std::vector<Crossover> always(kTunedOperations * kTunedCells, Crossover{kAnyCount, 0});
+  for (Isa isa : kIsas)
+    if (set_active_isa(isa))
+      for (const bool transposed : {false, true}) {
+        check_product(IntegerKind::i8i8, 2100, 3, 4500, transposed, true, Route::dot);
+        if (transposed) continue;
+        set_tuning(always.data());
+        check_product(IntegerKind::u8i8, 3, 2100, 4500, false, false);
+        check_product(IntegerKind::i8u8, 2100, 3, 4500, false, true);  // the smaller side is copied
+        set_tuning(nullptr);
+      }
   set_active_isa(best);
 }
