@@ -103,7 +103,7 @@ export function refuseSingular(at: Where, first: number, heads: number): void {
  * @param k keys × heads · d
  * @param v keys × heads · e
  * @throws LapidaryError ERR_RANGE (also: `'direct'` with a lambda so small that the system of a query is singular to
- *   rounding, as it is for lambda = 0 wherever d keys or fewer are seen), ERR_SHAPE, ERR_DTYPE, ERR_OPTION, ERR_ALIAS,
+ *   rounding, as it is for lambda = 0 wherever d distinct keys or fewer are seen), ERR_SHAPE, ERR_DTYPE, ERR_OPTION, ERR_ALIAS,
  *   ERR_DETACHED, ERR_ABORTED, ERR_OUT_OF_MEMORY. With lambda = 0 `'cg'` does not throw: it stops a query where the
  *   curvature vanishes and says `converged: false`.
  * @source Local Linear Attention: An Optimal Interpolation of Linear and Softmax Attention for Test-Time Regression

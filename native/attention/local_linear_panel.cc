@@ -53,6 +53,8 @@ LocalLinearPanel<T>::LocalLinearPanel(const LocalLinearShape& shape, bool backwa
   take(centred_, cg ? 0 : checked_mul(kTile, d));
   take(mean64_, cg ? 0 : d);
   take(y64_, cg ? 0 : d);
+  take(work64_, cg ? 0 : d);
+  take(order_, cg ? 0 : d);
   take(u64_, cg ? 0 : d);
   take(out64_, cg ? 0 : e);
   take(g_, backward ? checked_mul(kQueries, e) : 0);
@@ -214,7 +216,9 @@ Status LocalLinearPanel<T>::conjugate_gradient(const T* right, T* solution) {
   return Status::ok;
 }
 
-// The Cholesky factor of C + λI of one row, in f64, in the lower triangle of covariance_.
+// The Cholesky factor of C + λI of one row, in f64, with diagonal pivoting: its rows and columns in the order `order_`
+// in the lower triangle of covariance_, of which the upper one keeps C. Source: Higham, Accuracy and Stability of
+// Numerical Algorithms (2nd ed., 2002), section 10.3.
 template <class T>
 Status LocalLinearPanel<T>::factor(size_t row) {
   const size_t d = shape_.d, seen = visible(first_ + row);
@@ -251,22 +255,33 @@ Status LocalLinearPanel<T>::factor(size_t row) {
 
   double largest = 0;
   for (size_t c = 0; c < d; c++) {
-    covariance_[c * d + c] += shape_.lambda;
-    largest = std::max(largest, covariance_[c * d + c]);
+    order_[c] = c;
+    work64_[c] = covariance_[c * d + c] + shape_.lambda;
+    largest = std::max(largest, work64_[c]);
   }
-  // A pivot below this is what rounding makes of 0: the entries of C carry the errors of the keys, squared.
-  const double least = 16 * static_cast<double>(d) * 0x1p-53 * largest;
-  // n keys about their mean span n − 1 directions; that a pivot should be 0 need not show if others are small.
-  const bool deficient = used <= d && shape_.lambda <= least;
+  // What rounding makes of a pivot that should be 0: the entries of C carry the errors of the keys, squared, and of
+  // their sum. The largest pivot first: taken as they come, a small one lets the errors of those after it grow without
+  // bound, and a 0 among them need not show.
+  const double least = 16 * (static_cast<double>(d) + std::sqrt(static_cast<double>(used))) * 0x1p-53 * largest;
   for (size_t i = 0; i < d; i++) {
-    double* const a = covariance_ + i * d;
-    for (size_t j = 0; j < i; j++) a[j] = (a[j] - dot(a, covariance_ + j * d, j)) / covariance_[j * d + j];
-    const double pivot = a[i] - dot(a, a, i);
-    if (pivot <= least || deficient) {
+    size_t next = i;
+    for (size_t j = i + 1; j < d; j++)
+      if (work64_[j] > work64_[next]) next = j;
+    double *const a = covariance_ + i * d, *const b = covariance_ + next * d;
+    std::swap_ranges(a, a + i, b);
+    std::swap(order_[i], order_[next]);
+    std::swap(work64_[i], work64_[next]);
+    if (work64_[i] <= least) {
       report_.singular = std::min(report_.singular, (first_ + row) * shape_.heads + head_);
-      a[i] = std::numeric_limits<double>::quiet_NaN();
-    } else {
-      a[i] = std::sqrt(pivot);
+      for (size_t c = i; c < d; c++) covariance_[c * d + c] = std::numeric_limits<double>::quiet_NaN();
+      break;
+    }
+    a[i] = std::sqrt(work64_[i]);
+    for (size_t j = i + 1; j < d; j++) {
+      double* const l = covariance_ + j * d;
+      const auto [low, high] = std::minmax(order_[i], order_[j]);
+      l[i] = (covariance_[low * d + high] - dot(l, a, i)) / a[i];
+      work64_[j] -= l[i] * l[i];
     }
   }
   return Status::ok;
@@ -276,10 +291,12 @@ Status LocalLinearPanel<T>::factor(size_t row) {
 template <class T>
 void LocalLinearPanel<T>::solve(double* x) const {
   const size_t d = shape_.d;
-  for (size_t i = 0; i < d; i++) x[i] = (x[i] - dot(covariance_ + i * d, x, i)) / covariance_[i * d + i];
+  double* const z = work64_;
+  for (size_t i = 0; i < d; i++) z[i] = (x[order_[i]] - dot(covariance_ + i * d, z, i)) / covariance_[i * d + i];
   for (size_t i = d; i-- > 0;) {
-    x[i] /= covariance_[i * d + i];
-    for (size_t c = 0; c < i; c++) x[c] -= covariance_[i * d + c] * x[i];
+    z[i] /= covariance_[i * d + i];
+    for (size_t c = 0; c < i; c++) z[c] -= covariance_[i * d + c] * z[i];
+    x[order_[i]] = z[i];
   }
 }
 

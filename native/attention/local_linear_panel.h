@@ -53,6 +53,8 @@ class LocalLinearPanel {
   T* tile_;                                       // count × kTile
   T *residual_, *direction_, *image_;             // cg, count × d
   double *covariance_, *centred_, *mean64_, *y64_, *u64_, *out64_;  // direct: d × d, kTile × d, d, d, d, e
+  double* work64_;      // direct, d: what is left of the diagonal, then a solution in the order of the pivots
+  std::size_t* order_;  // direct, d: the order of the pivots
   T *g_, *b_, *t_, *u_, *tile_u_, *tile_l_;  // backward: count × e, count × seen, count × d twice, tiles
 };
 

@@ -18,7 +18,7 @@ class Backward {
         gates_(rnn_gates(shape.cell)),
         states_(rnn_states(shape.cell)),
         kernels_(kRnn<T>.pick()),
-        r_(1, kernels_.lanes, shape.d, gates_ * shape.d) {}
+        r_(1, kernels_.lanes, shape.d, gates_ * shape.d, false) {}
 
   Status run() {
     ArenaFrame scratch;

@@ -8,17 +8,9 @@ namespace {
 // Rows of x that are projected together: a panel of W is read once for them.
 constexpr size_t kProjectedRows = 96;
 constexpr size_t kProjectedSteps = 64;
-// Steps of k that a product of one row asks for ahead of itself, 2 KiB of each panel.
-constexpr size_t kAheadSteps = 8;
-
-// How one row is multiplied, by the bytes of R that a thread reads in every step. Measured on Zen 5: two panels side by
-// side gain 1.2× where R stays in the first-level cache and lose 1.2× against one long stream in the second; what comes
-// from the third is worth asking for ahead, 1.15×. Where R just fits into the second, nothing makes a difference.
-struct Reading {
-  bool two, ahead;
-  explicit Reading(size_t bytes)
-      : two(bytes <= 2 * cache_sizes().l1d || bytes > cache_sizes().l2 / 2), ahead(bytes > cache_sizes().l2) {}
-};
+// How far ahead of itself a product of one row asks for its panels, unless R stays in the first-level cache: measured
+// on Zen 5, 1.02×.
+constexpr size_t kAheadBytes = 2048;
 
 template <class T>
 class Forward {
@@ -30,8 +22,8 @@ class Forward {
         gates_(rnn_gates(shape.cell)),
         states_(rnn_states(shape.cell)),
         kernels_(kRnn<T>.pick()),
-        r_(gates_, kernels_.lanes, shape.d, shape.d),
-        w_(gates_, kernels_.lanes, shape.d, shape.projected ? 0 : shape.input) {}
+        r_(gates_, kernels_.lanes, shape.d, shape.d, shape.lengths.size() == 1),
+        w_(gates_, kernels_.lanes, shape.d, shape.projected ? 0 : shape.input, false) {}
 
   Status run() {
     ArenaFrame scratch;
@@ -62,7 +54,7 @@ class Forward {
 
     const double work =
         static_cast<double>(plan_.tokens) * static_cast<double>(gates_ * hidden) * static_cast<double>(shape_.d + w_.k);
-    return each_rnn_tile(plan_, shape_, r_.count, work,
+    return each_rnn_tile(plan_, shape_, r_.shares(), work,
                          [&](const RnnTile& tile, size_t blocks) { return run_tile(tile, blocks); });
   }
 
@@ -101,13 +93,13 @@ class Forward {
       if (!shape_.projected) gather_inputs(tile, t, std::min(t + chunk, tile.steps), first, step, x);
     };
     gather(0, 0, 1);
-    const Reading reading(r_.head_size() * sizeof(T) / blocks);
+    const bool ahead = r_.head_size() * sizeof(T) / blocks > 2 * cache_sizes().l1d;
     const Status status = Team::run(tile.steps, blocks, [&](size_t t, size_t b) {
       if (context_.cancelled()) return false;
-      const size_t from = b * r_.count / blocks, to = (b + 1) * r_.count / blocks;
+      const size_t from = r_.first(b, blocks), to = r_.first(b + 1, blocks);
       if (!shape_.projected && t % chunk == 0)
         project(tile, t, std::min(t + chunk, tile.steps), from, to, x, projection);
-      step(tile, t, t % chunk, from, to, reading, projection, now);
+      step(tile, t, t % chunk, from, to, ahead, projection, now);
       if ((t + 1) % chunk == 0) gather(t + 1, b, blocks);  // after the chunk's own are read, before the next begins
       return true;
     });
@@ -161,34 +153,38 @@ class Forward {
   // Step t of the units of panels [from, to), forwards and backwards in turn: what was read last is read first again,
   // while it is still in the cache. The products of some panels, then their gates: exponentials of different panels do
   // not wait for each other.
-  void step(const RnnTile& tile, size_t t, size_t in_chunk, size_t from, size_t to, const Reading& reading,
-            T* projection, T* now) const {
-    const size_t m = tile.running(t), pitch = rnn_pitch<T>(shape_.d), size = r_.panel_size();
+  void step(const RnnTile& tile, size_t t, size_t in_chunk, size_t from, size_t to, bool ahead, T* projection,
+            T* now) const {
+    const size_t m = tile.running(t), pitch = rnn_pitch<T>(shape_.d);
     const T* before = now + t % 2 * tile.count * pitch;
     T* next = now + (1 - t % 2) * tile.count * pitch;
     const T* rows[kRnnTile];
     for (size_t i = 0; i < m; i++) rows[i] = before + i * pitch;
     alignas(kAlignment) T products[kRnnTile * kRnnWidth];
     const T* const weights = r_panels_ + tile.head * r_.head_size();
-    for (size_t turn = from; turn < to;) {
-      const size_t count = std::min(kRnnTile / m, to - turn);
-      const size_t first = t % 2 == 0 ? turn : to - count - (turn - from);
-      turn += count;
-      const T* coming = nullptr;  // the panel after these
-      if (turn < to) coming = weights + (t % 2 == 0 ? first + count : first - std::min(count, to - turn)) * size;
-      for (size_t c = 0; c < count; c++) {
-        T* const out = products + c * m * r_.width();
-        const T* const panel = weights + (first + c) * size;
-        if (m > 1) {
-          rnn_product(kernels_, r_, panel, rows, m, out);
-          continue;
+    const size_t most = kRnnTile / m, turns = ceil_div(to - from, most);
+    const auto in_turn = [&](size_t i, size_t n) { return t % 2 == 0 ? i : n - 1 - i; };
+    for (size_t turn = 0; turn < turns; turn++) {
+      const size_t first = from + in_turn(turn, turns) * most, count = std::min(most, to - first);
+      if (r_.pairs) {
+        const size_t pairs = ceil_div(count, 2);
+        for (size_t i = 0; i < pairs; i++) {
+          const size_t c = 2 * in_turn(i, pairs);
+          const T* const panel = weights + r_.offset(first + c);
+          const bool pair = c + 1 < count;
+          kernels_.product(r_.vectors, {{rows[0]},
+                                        1,
+                                        r_.k,
+                                        panel,
+                                        pair,
+                                        ahead ? panel + kAheadBytes / sizeof(T) : nullptr,
+                                        false,
+                                        products + c * r_.width()});
         }
-        const bool two = reading.two && c + 1 < count;
-        const T* const ahead = two && reading.ahead ? panel + kAheadSteps * r_.width() : nullptr;
-        kernels_.product(r_.vectors, {{rows[0]}, 1, r_.k, panel, two ? panel + size : nullptr, ahead, false, out});
-        if (two) c++;
+      } else {
+        for (size_t c = 0; c < count; c++)
+          rnn_product(kernels_, r_, weights + r_.offset(first + c), rows, m, products + c * m * r_.width());
       }
-      if (m == 1 && coming != nullptr) prefetch_panel(coming);
       gates(tile, t, in_chunk, first, first + count, products, projection, rows, next);
     }
     const size_t unit = from * r_.units, units = std::min(shape_.d, to * r_.units) - unit;

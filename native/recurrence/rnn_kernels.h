@@ -5,14 +5,13 @@
 // gate (Elman, and every backward pass, which multiplies with Rᵀ) has four registers of units.
 //
 //   product   out[i][v][lane] (+)= Σ_p rows[i][p] · panel[p][v][lane] for 1 ≤ m ≤ rows(vectors) rows, or for one row
-//   and
-//             two panels
+//             and a pair of panels, a step of k of the one beside that of the other
 //   reads     rows[i][0..k) and the whole panel; nothing past their ends
 //   accum.    one of type T for each element, p ascending, so an element's bits depend neither on the rows and panels
 //             that are computed with it nor on how a sequence, or k, was cut
 //   bound     the FMA ports for several rows: 24 of 32 registers accumulate on AVX-512, 12 of 16 on AVX2. For one row
-//             the reading of R: from the third-level cache two panels at once with prefetching, from the second one
-//             long stream, from the first two, since the 3 or 4 sums of one panel would wait for each other.
+//             the reading of R: one stream, since a second one costs up to a third from the second-level cache, of
+//             pairs, since the 3 or 4 sums of one panel would wait for each other, each with a broadcast of its own
 //
 //   forward   gates and state of one panel of units from product, projection and bias; in registers, no other pass
 //   backward  gradient of one panel of units and of its gates from Rᵀ · (the gradients of the gates a step later)
@@ -55,9 +54,9 @@ struct RnnProduct {
   const T* rows[kRnnRows];
   std::size_t m, k;
   const T* panel;
-  const T* second;  // with m = 1 another panel, whose sums come behind those of the first; or nullptr
-  const T* ahead;   // with two panels: where the first will be read some steps later, asked for now; or nullptr
-  bool add;         // to what is in out
+  bool pair;       // m = 1 and two panels, whose sums come one behind the other
+  const T* ahead;  // of a pair: where it will be read some steps later, asked for now; or nullptr
+  bool add;        // to what is in out
   T* out;
 };
 

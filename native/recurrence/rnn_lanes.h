@@ -43,47 +43,36 @@ struct Units {
 template <class S, int kVectors>
 inline void prefetch_registers(const typename S::T* x) {
   constexpr int kLine = 64 / sizeof(typename S::T), kValues = kVectors * S::kLanes;
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int i = 0; i < kValues; i += kLine) __builtin_prefetch(x + i);
 }
 
-// kRows rows of a panel, or one row of kPanels. Whichever are fewer, the elements of the rows or the registers of the
-// panel, are held while the others come one by one: 12 sums, 3 held and one that comes are all registers of AVX2.
-template <class S, int kVectors, int kRows, int kPanels, bool kAhead>
+// Whichever are fewer, the elements of the rows or the registers of the panel, are held while the others come one by
+// one: 12 sums, 3 held and one that comes are all registers of AVX2.
+template <class S, int kVectors, int kRows, bool kAhead>
 inline void product_rows(const RnnProduct<typename S::T>& t) {
   using T = typename S::T;
   using V = typename S::V;
-  constexpr int kSums = kRows * kPanels;
-  static_assert(kRows == 1 || kPanels == 1);
-  V sum[kSums][kVectors];
+  V sum[kRows][kVectors];
 #pragma GCC unroll 8
-  for (int i = 0; i < kSums; i++)
-#pragma GCC unroll 4
+  for (int i = 0; i < kRows; i++)
+#pragma GCC unroll 8
     for (int v = 0; v < kVectors; v++) sum[i][v] = t.add ? S::load(t.out + (i * kVectors + v) * S::kLanes) : S::zero();
   const T* rows[kRows];
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; i++) rows[i] = t.rows[i];
-  const T *panel = t.panel, *second = t.second, *ahead = t.ahead;
+  const T *panel = t.panel, *ahead = t.ahead;
   const std::size_t k = t.k;
   for (std::size_t p = 0; p < k; p++, panel += kVectors * S::kLanes) {
     if constexpr (kAhead) {
       prefetch_registers<S, kVectors>(ahead);
-      if constexpr (kPanels > 1) prefetch_registers<S, kVectors>(ahead + (second - panel));
       ahead += kVectors * S::kLanes;
     }
-    if constexpr (kPanels > 1) {
-      const V a = S::broadcast(rows[0] + p);
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; v++) {
-        sum[0][v] = S::fma(a, S::load(panel + v * S::kLanes), sum[0][v]);
-        sum[1][v] = S::fma(a, S::load(second + v * S::kLanes), sum[1][v]);
-      }
-      second += kVectors * S::kLanes;
-    } else if constexpr (kRows < kVectors) {
+    if constexpr (kRows < kVectors) {
       V a[kRows];
 #pragma GCC unroll 8
       for (int i = 0; i < kRows; i++) a[i] = S::broadcast(rows[i] + p);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int v = 0; v < kVectors; v++) {
         const V b = S::load(panel + v * S::kLanes);
 #pragma GCC unroll 8
@@ -102,8 +91,8 @@ inline void product_rows(const RnnProduct<typename S::T>& t) {
     }
   }
 #pragma GCC unroll 8
-  for (int i = 0; i < kSums; i++)
-#pragma GCC unroll 4
+  for (int i = 0; i < kRows; i++)
+#pragma GCC unroll 8
     for (int v = 0; v < kVectors; v++) S::store(t.out + (i * kVectors + v) * S::kLanes, sum[i][v]);
 }
 
@@ -112,13 +101,12 @@ template <class S, int kVectors, int kRows>
 inline void product_of(const RnnProduct<typename S::T>& t) {
   if constexpr (kRows > 1)
     if (t.m < kRows) return product_of<S, kVectors, kRows - 1>(t);
-  product_rows<S, kVectors, kRows, 1, false>(t);
+  product_rows<S, kVectors, kRows, false>(t);
 }
 
 template <class S, int kVectors, int kRows>
 inline void product(const RnnProduct<typename S::T>& t) {
-  if (t.ahead != nullptr) return product_rows<S, kVectors, 1, 2, true>(t);
-  if (t.second != nullptr) return product_rows<S, kVectors, 1, 2, false>(t);
+  if (t.pair) return t.ahead ? product_rows<S, 2 * kVectors, 1, true>(t) : product_rows<S, 2 * kVectors, 1, false>(t);
   product_of<S, kVectors, kRows>(t);
 }
 

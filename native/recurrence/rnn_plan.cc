@@ -32,10 +32,10 @@ namespace {
 // Rows turned together, as squares of which every line is read and written once.
 constexpr size_t kSquare = 4;
 
-// Row l of one register of a panel, for l < lanes: out[p·width + l] = row_l[p], rows `stride` apart; those from `count`
+// Row l of one register of a panel, for l < lanes: out[p·step + l] = row_l[p], rows `stride` apart; those from `count`
 // on are zeros.
 template <class T>
-void pack_register(const T* rows, size_t stride, size_t count, size_t lanes, size_t k, size_t width, T* out) {
+void pack_register(const T* rows, size_t stride, size_t count, size_t lanes, size_t k, size_t step, T* out) {
   size_t l = 0;
   for (; l + kSquare <= std::min(count, lanes); l += kSquare) {
     const T* from = rows + l * stride;
@@ -44,13 +44,13 @@ void pack_register(const T* rows, size_t stride, size_t count, size_t lanes, siz
       T square[kSquare][kSquare];
       for (size_t i = 0; i < kSquare; i++)
         for (size_t j = 0; j < kSquare; j++) square[j][i] = from[i * stride + p + j];
-      for (size_t j = 0; j < kSquare; j++) std::memcpy(out + (p + j) * width + l, square[j], sizeof square[j]);
+      for (size_t j = 0; j < kSquare; j++) std::memcpy(out + (p + j) * step + l, square[j], sizeof square[j]);
     }
     for (; p < k; p++)
-      for (size_t i = 0; i < kSquare; i++) out[p * width + l + i] = from[i * stride + p];
+      for (size_t i = 0; i < kSquare; i++) out[p * step + l + i] = from[i * stride + p];
   }
   for (; l < lanes; l++)
-    for (size_t p = 0; p < k; p++) out[p * width + l] = l < count ? rows[l * stride + p] : T{0};
+    for (size_t p = 0; p < k; p++) out[p * step + l] = l < count ? rows[l * stride + p] : T{0};
 }
 
 // Steps of k that are turned together: their panel stays in the first-level cache meanwhile.
@@ -58,13 +58,13 @@ constexpr size_t kTurned = 64;
 
 template <class T>
 void pack_panel(const RnnPanels& panels, const T* weights, size_t heads, size_t head, size_t d, size_t panel, T* out) {
-  const size_t width = panels.width(), lanes = panels.lanes;
+  const size_t step = panels.step(panel), lanes = panels.lanes;
   for (size_t p = 0; p < panels.k; p += kTurned)
     for (size_t v = 0; v < panels.vectors; v++) {
       const size_t gate = panels.gates == 1 ? 0 : v;
       const size_t unit = std::min(d, panel * panels.units + (panels.gates == 1 ? v * lanes : 0));
       pack_register(weights + ((gate * heads + head) * d + unit) * panels.k + p, panels.k, d - unit, lanes,
-                    std::min(kTurned, panels.k - p), width, out + p * width + v * lanes);
+                    std::min(kTurned, panels.k - p), step, out + p * step + v * lanes);
     }
 }
 
@@ -82,7 +82,8 @@ void each_panel(size_t count, size_t values, Body&& body) {
 template <class T>
 void pack_rnn_rows(const RnnPanels& panels, const T* weights, size_t heads, size_t d, T* out) {
   each_panel(heads * panels.count, heads * panels.head_size(), [&](size_t i) {
-    pack_panel(panels, weights, heads, i / panels.count, d, i % panels.count, out + i * panels.panel_size());
+    const size_t head = i / panels.count, panel = i % panels.count;
+    pack_panel(panels, weights, heads, head, d, panel, out + head * panels.head_size() + panels.offset(panel));
   });
 }
 

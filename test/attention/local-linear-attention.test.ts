@@ -154,6 +154,33 @@ describe('localLinearAttention', () => {
     expect(found).toEqual([]);
   });
 
+  it('without a ridge refuses many keys of which d or fewer are distinct, whatever their weights', () => {
+    const found = [];
+    for (let seed = 1; seed <= 30; seed++)
+      for (const d of [3, 8, 17])
+        for (const distinct of [2, d - 1, d])
+          for (const scale of [0.1, 3]) {
+            const few = random(distinct, d, seed);
+            // two columns nearly the same: a small pivot, after which rounding errors are large
+            for (let j = 0; j < distinct * d; j += d) few.data[j + 1] = few.data[j]! + few.data[j + 1]! / 1024;
+            const pick = (j: number) => j % distinct;
+            const k = dense(90, d, Float32Array.from({ length: 90 * d }, (_, i) => few.data[pick(Math.floor(i / d)) * d + (i % d)]!)); // prettier-ignore
+            const [q, v] = [random(2, d, seed + 100), random(90, 2, seed + 200)];
+            const wide = [q, k, v].map((m) => ({ ...m, data: Float64Array.from(m.data) }));
+            for (const call of [
+              () => localLinearAttention(q, k, v, { lambda: 0, scale }),
+              () => localLinearAttention(wide[0]!, wide[1]!, wide[2]!, { lambda: 0, scale }),
+            ])
+              try {
+                call();
+                found.push({ seed, d, distinct, scale });
+              } catch (error) {
+                expect(error).toMatchObject({ code: 'ERR_RANGE', argument: 'options.lambda' });
+              }
+          }
+    expect(found).toEqual([]);
+  });
+
   it('says how far conjugate gradients came', () => {
     const one = localLinearAttention(q, k, v, { solver: 'cg', lambda: 0.01, maxIterations: 1 });
     expect(one).toMatchObject({ converged: false, iterations: 1 });

@@ -98,7 +98,7 @@ TEST(rnn_kernels_agree_with_the_reference) {
               for (size_t q = 0; q < k; q++) sum += double{rows[i * k + q]} * panel[q * width + j];
               CHECK_NEAR(out[i * width + j], sum, 1e-5);
             }
-          // The same bits in two parts, and for one row beside another panel.
+          // The same bits in two parts, and for one row of a pair of panels.
           const std::vector<float> whole = out;
           p.k = k / 2;
           row.fn.product(vectors, p);
@@ -109,12 +109,16 @@ TEST(rnn_kernels_agree_with_the_reference) {
           row.fn.product(vectors, p);
           CHECK(out == whole);
           if (m > 1) continue;
-          std::vector<float> both(2 * width);
-          for (const float* ahead : {static_cast<const float*>(nullptr), static_cast<const float*>(panel.data())}) {
+          std::vector<float> pair(2 * k * width + 1), both(2 * width);
+          for (size_t q = 0; q < k; q++)
+            for (size_t j = 0; j < width; j++) {
+              pair[2 * q * width + j] = panel[q * width + j];
+              pair[(2 * q + 1) * width + j] = -panel[q * width + j];
+            }
+          for (const float* ahead : {static_cast<const float*>(nullptr), static_cast<const float*>(pair.data())}) {
             std::fill(both.begin(), both.end(), NAN);
-            row.fn.product(vectors, {{rows.data()}, 1, k, panel.data(), panel.data(), ahead, false, both.data()});
-            CHECK(std::equal(whole.begin(), whole.end(), both.begin()));
-            CHECK(std::equal(whole.begin(), whole.end(), both.begin() + static_cast<std::ptrdiff_t>(width)));
+            row.fn.product(vectors, {{rows.data()}, 1, k, pair.data(), true, ahead, false, both.data()});
+            for (size_t j = 0; j < width; j++) CHECK(both[j] == whole[j] && both[width + j] == -whole[j]);
           }
         }
     CHECK(reference.lanes == 1);
