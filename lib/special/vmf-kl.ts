@@ -1,5 +1,6 @@
 import { where } from '../core/validate.js';
-import { concentration, concentrationOf, logPeak, meanDirection } from './von-mises-fisher.js';
+import { native } from './native.js';
+import { concentration, direction, growthsOf, noDirection, peakOf, type Peak } from './von-mises-fisher.js';
 
 /** Nodes and weights of Gauss and Legendre's rule on [−1, 1]: the roots of P_n by Newton's method. */
 function gaussLegendre(n: number): { node: number; weight: number }[] {
@@ -22,10 +23,10 @@ const rule = gaussLegendre(14);
  * difference of logarithms. A' has its poles at ±i j, j ≥ v + 2.4 the zeros of J_v, so on panels [0, h], [h, 2h], [2h, 4h],
  * … with h = (v + 2.4)/2 every panel is at least 3 half-widths from a pole and the error of n nodes is below 5.8⁻²ⁿ.
  */
-function bregman(p: number, from: number, to: number): number {
+function bregman(p: number, from: number, to: number, atFrom: Peak): number {
   // first the closed form, which answers where no more than 6 bits cancel
-  const [first, second] = [logPeak(p, from), logPeak(p, to)];
-  const change = (to - from) * concentrationOf(p, from).complement;
+  const [first, second] = [atFrom.logPeak, peakOf(p, to).logPeak];
+  const change = (to - from) * atFrom.complement;
   const closed = first - second + change;
   if (64 * closed > Math.abs(first) + Math.abs(second) + Math.abs(change)) return closed;
   const [low, high] = from < to ? [from, to] : [to, from];
@@ -36,10 +37,12 @@ function bregman(p: number, from: number, to: number): number {
     while (edge <= left) edge *= 2;
     const right = Math.min(high, edge);
     const half = (right - left) / 2;
-    for (const { node, weight } of rule) {
-      const t = Math.max(1e-300, left + half * (1 + node)); // denormal panels count for nothing, but t ≠ 0
+    // denormal panels count for nothing, but t ≠ 0
+    const nodes = Float64Array.from(rule, ({ node }) => Math.max(1e-300, left + half * (1 + node)));
+    const growths = growthsOf(p, nodes);
+    for (const [i, { node, weight }] of rule.entries()) {
       const distance = to > from ? to - right + half * (1 - node) : left - to + half * (1 + node); // exact near `to`
-      total += weight * ((distance / t) * concentrationOf(p, t).growth * half);
+      total += weight * ((distance / nodes[i]!) * growths[i]! * half);
     }
     left = right;
   }
@@ -66,11 +69,18 @@ function bregman(p: number, from: number, to: number): number {
  */
 export function vmfKl(mu1: Float64Array, kappa1: number, mu2: Float64Array, kappa2: number): number {
   const at = where('vmfKl');
-  const first = meanDirection(at, 'mu1', mu1);
-  const p = first.length;
-  const second = meanDirection(at, 'mu2', mu2, p);
+  const p = direction(at, 'mu1', mu1).length;
+  direction(at, 'mu2', mu2, p);
   concentration(at, 'kappa1', kappa1);
   concentration(at, 'kappa2', kappa2);
-  const squares = first.reduce((sum, a, j) => sum + (a - second[j]!) ** 2, 0);
-  return bregman(p, kappa1, kappa2) + kappa2 * concentrationOf(p, kappa1).ratio * (squares / 2);
+  const both = at.allocate(Float64Array, 2 * p);
+  both.set(mu1);
+  both.set(mu2, p);
+  const units = at.allocate(Float64Array, 2 * p);
+  const bad = native.unitRows(both, 2, p, units);
+  if (bad >= 0) noDirection(at, bad ? 'mu2' : 'mu1');
+  let squares = 0;
+  for (let j = 0; j < p; j++) squares += (units[j]! - units[p + j]!) ** 2;
+  const first = peakOf(p, kappa1);
+  return bregman(p, kappa1, kappa2, first) + kappa2 * first.ratio * (squares / 2);
 }

@@ -25,10 +25,16 @@ export function directionSum(at: Where, argument: string, x: Dense, weights?: Fl
   return sum;
 }
 
-/** mu / ‖mu‖ for a vector of at least 2 finite numbers that are not all zero. */
-export function meanDirection(at: Where, argument: string, mu: unknown, p?: number): Float64Array {
+/** A vector of p ≥ 2 numbers. */
+export function direction(at: Where, argument: string, mu: unknown, p?: number): Float64Array {
   const vector = at.array(argument, mu, [Float64Array], p);
   if (vector.length < 2) at.fail('ERR_SHAPE', argument, 'at least 2 numbers', `${vector.length}`);
+  return vector;
+}
+
+/** mu / ‖mu‖ for a vector of at least 2 finite numbers that are not all zero. */
+export function meanDirection(at: Where, argument: string, mu: unknown, p?: number): Float64Array {
+  const vector = direction(at, argument, mu, p);
   const sum = at.allocate(Float64Array, vector.length);
   if (native.directionSum(vector, 1, vector.length, null, sum) >= 0) noDirection(at, argument);
   return sum;
@@ -113,10 +119,21 @@ const isFar = (v: number, kappa: number): boolean => Math.hypot(v, kappa) > 60;
 export function concentrationOf(p: number, kappa: number): Concentration {
   const v = p / 2 - 1;
   if (isFar(v, kappa)) return farConcentration(v, kappa);
-  const ratio = besselIRatio(v, kappa);
-  // A' = 1 − A² − (2v+1) A/κ with 1 = A (2(v+1)/κ + A_{v+1}): nothing cancels for small κ
-  const growth = ratio * (1 - kappa * (ratio - besselIRatio(v + 1, kappa)));
-  return { ratio, complement: 1 - ratio, growth };
+  const [ratio, next] = besselIRatio(Float64Array.of(v, v + 1), kappa) as unknown as [number, number];
+  return { ratio, complement: 1 - ratio, growth: nearGrowth(kappa, ratio, next) };
+}
+
+/** κ A' from A and A_{v+1}: 1 − A² − (2v+1) A/κ with 1 = A (2(v+1)/κ + A_{v+1}), so that nothing cancels for small κ. */
+const nearGrowth = (kappa: number, ratio: number, next: number): number => ratio * (1 - kappa * (ratio - next));
+
+/** κ A' at several κ. */
+export function growthsOf(p: number, kappas: Float64Array): Float64Array {
+  const v = p / 2 - 1;
+  if (kappas.every((kappa) => isFar(v, kappa))) return kappas.map((kappa) => farConcentration(v, kappa).growth);
+  const [ratios, next] = [besselIRatio(v, kappas), besselIRatio(v + 1, kappas)];
+  return kappas.map((kappa, i) =>
+    isFar(v, kappa) ? farConcentration(v, kappa).growth : nearGrowth(kappa, ratios[i]!, next[i]!),
+  );
 }
 
 /** Σ_k (κ²/4)^k / (k! (v+1)_k) = I_v(κ) Γ(v+1) (2/κ)^v for κ ≤ 1. */
@@ -134,6 +151,21 @@ export function logPeak(p: number, kappa: number): number {
   if (kappa > 1) return v * Math.log(kappa) - constant - logBesselI(v, kappa) + kappa;
   // κ^v / I_v(κ) from its value at κ = 1 and a series: its two logarithms diverge as κ → 0
   return Math.log(risingSeries(v, 1) / risingSeries(v, kappa)) - constant - logBesselI(v, 1) + kappa;
+}
+
+/** log C_p(κ) + κ beside A and 1 − A. */
+export interface Peak {
+  logPeak: number;
+  ratio: number;
+  complement: number;
+}
+
+/** Beyond r = 60 in one evaluation. */
+export function peakOf(p: number, kappa: number): Peak {
+  const v = p / 2 - 1;
+  if (isFar(v, kappa)) return farConcentration(v, kappa);
+  const ratio = besselIRatio(v, kappa);
+  return { logPeak: logPeak(p, kappa), ratio, complement: 1 - ratio };
 }
 
 /** The mean direction's length R̄ with 1 − R̄, each without the rounding error of the other. */
