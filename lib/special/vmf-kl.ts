@@ -1,6 +1,5 @@
 import { where } from '../core/validate.js';
-import { native } from './native.js';
-import { concentration, direction, growthsOf, noDirection, peakOf, type Peak } from './von-mises-fisher.js';
+import { concentration, growthsOf, logPeak, meanDirection, peakOf, type Peak } from './von-mises-fisher.js';
 
 /** Nodes and weights of Gauss and Legendre's rule on [−1, 1]: the roots of P_n by Newton's method. */
 function gaussLegendre(n: number): { node: number; weight: number }[] {
@@ -25,11 +24,12 @@ const rule = gaussLegendre(14);
  */
 function bregman(p: number, from: number, to: number, atFrom: Peak): number {
   // first the closed form, which answers where no more than 6 bits cancel
-  const [first, second] = [atFrom.logPeak, peakOf(p, to).logPeak];
+  const [first, second] = [atFrom.logPeak, logPeak(p, to)];
   const change = (to - from) * atFrom.complement;
   const closed = first - second + change;
   if (64 * closed > Math.abs(first) + Math.abs(second) + Math.abs(change)) return closed;
   const [low, high] = from < to ? [from, to] : [to, from];
+  const nodes = new Float64Array(rule.length);
   let total = 0;
   let left = low;
   let edge = (p / 2 + 1.4) / 2;
@@ -38,9 +38,10 @@ function bregman(p: number, from: number, to: number, atFrom: Peak): number {
     const right = Math.min(high, edge);
     const half = (right - left) / 2;
     // denormal panels count for nothing, but t ≠ 0
-    const nodes = Float64Array.from(rule, ({ node }) => Math.max(1e-300, left + half * (1 + node)));
+    for (let i = 0; i < rule.length; i++) nodes[i] = Math.max(1e-300, left + half * (1 + rule[i]!.node));
     const growths = growthsOf(p, nodes);
-    for (const [i, { node, weight }] of rule.entries()) {
+    for (let i = 0; i < rule.length; i++) {
+      const { node, weight } = rule[i]!;
       const distance = to > from ? to - right + half * (1 - node) : left - to + half * (1 + node); // exact near `to`
       total += weight * ((distance / nodes[i]!) * growths[i]! * half);
     }
@@ -69,18 +70,13 @@ function bregman(p: number, from: number, to: number, atFrom: Peak): number {
  */
 export function vmfKl(mu1: Float64Array, kappa1: number, mu2: Float64Array, kappa2: number): number {
   const at = where('vmfKl');
-  const p = direction(at, 'mu1', mu1).length;
-  direction(at, 'mu2', mu2, p);
+  const first = meanDirection(at, 'mu1', mu1);
+  const p = first.length;
+  const second = meanDirection(at, 'mu2', mu2, p);
   concentration(at, 'kappa1', kappa1);
   concentration(at, 'kappa2', kappa2);
-  const both = at.allocate(Float64Array, 2 * p);
-  both.set(mu1);
-  both.set(mu2, p);
-  const units = at.allocate(Float64Array, 2 * p);
-  const bad = native.unitRows(both, 2, p, units);
-  if (bad >= 0) noDirection(at, bad ? 'mu2' : 'mu1');
   let squares = 0;
-  for (let j = 0; j < p; j++) squares += (units[j]! - units[p + j]!) ** 2;
-  const first = peakOf(p, kappa1);
-  return bregman(p, kappa1, kappa2, first) + kappa2 * first.ratio * (squares / 2);
+  for (let j = 0; j < p; j++) squares += (first[j]! - second[j]!) ** 2;
+  const atFirst = peakOf(p, kappa1);
+  return bregman(p, kappa1, kappa2, atFirst) + kappa2 * atFirst.ratio * (squares / 2);
 }
