@@ -255,7 +255,7 @@ def main():
                 value = got[isas[-1]][w][i]
                 error = abs(float(arb(value) - ref[w]))
                 scale = ref[2 + w]
-                e, p = error / (eps * scale) if scale else 0, error / ulp(float(ref[w]), wide)
+                e, p = error / (eps * scale) if eps * scale else 0, error / ulp(float(ref[w]), wide)
                 if error <= ulp(0, wide):
                     e = min(e, 1)
                 if not e <= units[0]:
