@@ -169,7 +169,7 @@ def classes(count, rng):
 
 
 BORDERS_R2_SINGLE = [96, 746, 28900]
-BORDERS_X_SINGLE = [0.25, 1, 1.5, 4, 1e-12, 1e12]
+BORDERS_X_SINGLE = [0.125, 0.25, 0.5, 1, 1.5, 1.625, 2.75, 4, 5, 1e-12, 1e12]
 
 
 def single_classes(count, rng):
