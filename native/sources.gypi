@@ -180,6 +180,8 @@
       "native/special/log_bessel.cc",
       "native/special/log_bessel_avx2.cc",
       "native/special/log_bessel_avx512.cc",
+      "native/special/log_bessel_dispatch.cc",
+      "native/special/log_bessel_near.cc",
       "native/special/log_bessel_portable.cc",
       "native/special/log_bessel_small.cc",
       "native/special/vmf_mixture.cc",

@@ -28,6 +28,14 @@ export const functionCodes = {
 };
 export const methods = ['auto', 'paper'] as const;
 
+/** Memory for numbers, which a call of a microsecond need not ask for: v, x and the result. */
+const one = (type: typeof Float64Array | typeof Float32Array): { v: Real; x: Real; out: Real } => ({
+  v: new type(1),
+  x: new type(1),
+  out: new type(1),
+});
+const [one64, one32] = [one(Float64Array), one(Float32Array)];
+
 /**
  * Evaluates element by element; two numbers give a number, anything else an array. Arrays are both f64 or both f32, and so
  * is the result; a number beside a Float32Array is rounded to f32.
@@ -48,17 +56,17 @@ export function evaluate<A extends Real>(
   const given =
     typeof v === 'number' ? (typeof x === 'number' ? undefined : at.array('x', x, types)) : at.array('v', v, types);
   const type = given === undefined ? Float64Array : typeOf<Real>(given);
-  const operand = (name: string, value: BesselArgument<A>): Real => {
+  const single = type === Float64Array ? one64 : one32;
+  const operand = (name: 'v' | 'x', value: BesselArgument<A>): Real => {
     if (typeof value !== 'number') return at.array(name, value, [type], given!.length);
-    const one = new type(1);
-    one[0] = value;
-    return one;
+    single[name][0] = value;
+    return single[name];
   };
   const orders = operand('v', v);
   const points = operand('x', x);
   if (code !== 0 && type.BYTES_PER_ELEMENT === 4)
     at.fail('ERR_OPTION', 'options.method', "'auto' for a Float32Array", `'${method}'`);
-  const result = at.outArray<Real>('options.out', out, type, given?.length ?? 1);
+  const result = scalar ? single.out : at.outArray<Real>('options.out', out, type, given!.length);
   const outside = native.bessel(functionCodes[fn], code, orders, points, result);
   if (outside >= 0) {
     const pick = (name: string, from: BesselArgument<A>): [string, number] =>

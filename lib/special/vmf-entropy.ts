@@ -1,5 +1,5 @@
 import { where } from '../core/validate.js';
-import { concentration, concentrationOf, logPeak } from './von-mises-fisher.js';
+import { concentration, peakOf } from './von-mises-fisher.js';
 
 /**
  * Differential entropy of the von Mises-Fisher distribution on the unit sphere of ℝᵖ, in nats:
@@ -19,5 +19,6 @@ export function vmfEntropy(p: number, kappa: number): number {
   const at = where('vmfEntropy');
   at.integer('p', p, { min: 2 });
   concentration(at, 'kappa', kappa);
-  return kappa * concentrationOf(p, kappa).complement - logPeak(p, kappa);
+  const { complement, logPeak } = peakOf(p, kappa);
+  return kappa * complement - logPeak;
 }

@@ -1,5 +1,5 @@
 import { where } from '../core/validate.js';
-import { concentration, concentrationOf, logPeak, meanDirection } from './von-mises-fisher.js';
+import { concentration, growthsOf, logPeak, meanDirection, peakOf, type Peak } from './von-mises-fisher.js';
 
 /** Nodes and weights of Gauss and Legendre's rule on [−1, 1]: the roots of P_n by Newton's method. */
 function gaussLegendre(n: number): { node: number; weight: number }[] {
@@ -22,13 +22,14 @@ const rule = gaussLegendre(14);
  * difference of logarithms. A' has its poles at ±i j, j ≥ v + 2.4 the zeros of J_v, so on panels [0, h], [h, 2h], [2h, 4h],
  * … with h = (v + 2.4)/2 every panel is at least 3 half-widths from a pole and the error of n nodes is below 5.8⁻²ⁿ.
  */
-function bregman(p: number, from: number, to: number): number {
+function bregman(p: number, from: number, to: number, atFrom: Peak): number {
   // first the closed form, which answers where no more than 6 bits cancel
-  const [first, second] = [logPeak(p, from), logPeak(p, to)];
-  const change = (to - from) * concentrationOf(p, from).complement;
+  const [first, second] = [atFrom.logPeak, logPeak(p, to)];
+  const change = (to - from) * atFrom.complement;
   const closed = first - second + change;
   if (64 * closed > Math.abs(first) + Math.abs(second) + Math.abs(change)) return closed;
   const [low, high] = from < to ? [from, to] : [to, from];
+  const nodes = new Float64Array(rule.length);
   let total = 0;
   let left = low;
   let edge = (p / 2 + 1.4) / 2;
@@ -36,10 +37,13 @@ function bregman(p: number, from: number, to: number): number {
     while (edge <= left) edge *= 2;
     const right = Math.min(high, edge);
     const half = (right - left) / 2;
-    for (const { node, weight } of rule) {
-      const t = Math.max(1e-300, left + half * (1 + node)); // denormal panels count for nothing, but t ≠ 0
+    // denormal panels count for nothing, but t ≠ 0
+    for (let i = 0; i < rule.length; i++) nodes[i] = Math.max(1e-300, left + half * (1 + rule[i]!.node));
+    const growths = growthsOf(p, nodes);
+    for (let i = 0; i < rule.length; i++) {
+      const { node, weight } = rule[i]!;
       const distance = to > from ? to - right + half * (1 - node) : left - to + half * (1 + node); // exact near `to`
-      total += weight * ((distance / t) * concentrationOf(p, t).growth * half);
+      total += weight * ((distance / nodes[i]!) * growths[i]! * half);
     }
     left = right;
   }
@@ -71,6 +75,8 @@ export function vmfKl(mu1: Float64Array, kappa1: number, mu2: Float64Array, kapp
   const second = meanDirection(at, 'mu2', mu2, p);
   concentration(at, 'kappa1', kappa1);
   concentration(at, 'kappa2', kappa2);
-  const squares = first.reduce((sum, a, j) => sum + (a - second[j]!) ** 2, 0);
-  return bregman(p, kappa1, kappa2) + kappa2 * concentrationOf(p, kappa1).ratio * (squares / 2);
+  let squares = 0;
+  for (let j = 0; j < p; j++) squares += (first[j]! - second[j]!) ** 2;
+  const atFirst = peakOf(p, kappa1);
+  return bregman(p, kappa1, kappa2, atFirst) + kappa2 * atFirst.ratio * (squares / 2);
 }

@@ -9,7 +9,7 @@ import { concentration, logPeak, meanDirection, noDirection, points } from './vo
  *
  * @param x n × p, p ≥ 2; rows of any length but 0
  * @param mu mean direction, p numbers of any length but 0
- * @param kappa concentration, logPeak, ≥ 0 and finite
+ * @param kappa concentration, ≥ 0 and finite
  * @returns n numbers; one pass over x
  * @throws LapidaryError ERR_RANGE (a row or mu that is zero or not finite, kappa out of range), ERR_DTYPE, ERR_SHAPE
  * @source Mardia & Jupp, Directional Statistics (2000), section 9.3.2

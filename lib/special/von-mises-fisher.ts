@@ -29,9 +29,19 @@ export function directionSum(at: Where, argument: string, x: Dense, weights?: Fl
 export function meanDirection(at: Where, argument: string, mu: unknown, p?: number): Float64Array {
   const vector = at.array(argument, mu, [Float64Array], p);
   if (vector.length < 2) at.fail('ERR_SHAPE', argument, 'at least 2 numbers', `${vector.length}`);
-  const sum = at.allocate(Float64Array, vector.length);
-  if (native.directionSum(vector, 1, vector.length, null, sum) >= 0) noDirection(at, argument);
-  return sum;
+  const out = at.allocate(Float64Array, vector.length);
+  if (vector.length <= 256) {
+    // a short ordinary vector takes less time here than a native call
+    let squares = 0;
+    for (const a of vector) squares += a * a;
+    if (squares > 2 ** -800 && squares < 2 ** 800) {
+      const length = Math.sqrt(squares);
+      for (let j = 0; j < out.length; j++) out[j] = vector[j]! / length;
+      return out;
+    }
+  }
+  if (native.directionSum(vector, 1, vector.length, null, out) >= 0) noDirection(at, argument);
+  return out;
 }
 
 export function concentration(at: Where, argument: string, kappa: unknown): number {
@@ -73,13 +83,14 @@ for (let k = 0; k < 13; k++) {
  *   A'  = v / (r (r+v)) + (κ² − v²)/2r⁴ + (log Σ)''
  */
 function farConcentration(v: number, kappa: number): Concentration & { logPeak: number } {
-  const r = Math.hypot(v, kappa);
+  const square = v * v + kappa * kappa;
+  const r = square < 1e300 ? Math.sqrt(square) : Math.hypot(v, kappa); // hypot alone costs as much as all that follows
   const inverse = 1 / r;
   const q = (v / r) ** 2;
   const w = kappa / r;
   // Σ − 1, −r Σ' / w and r² Σ''
   let [sum, slope, bend] = [0, 0, 0];
-  for (let k = r > 400 ? 6 : 13; k >= 1; k--) {
+  for (let k = r > 400 ? 6 : r > 110 ? 9 : 13; k >= 1; k--) {
     let [a, b, c] = [0, 0, 0];
     for (let j = k; j >= 0; j--) {
       const power = k + 2 * j;
@@ -107,16 +118,31 @@ function farConcentration(v: number, kappa: number): Concentration & { logPeak: 
   };
 }
 
-const isFar = (v: number, kappa: number): boolean => Math.hypot(v, kappa) > 60;
+const isFar = (v: number, kappa: number): boolean => v * v + kappa * kappa > 3600;
 
 /** {@link Concentration} for any p ≥ 2 and 0 ≤ κ < ∞. */
 export function concentrationOf(p: number, kappa: number): Concentration {
   const v = p / 2 - 1;
   if (isFar(v, kappa)) return farConcentration(v, kappa);
-  const ratio = besselIRatio(v, kappa);
-  // A' = 1 − A² − (2v+1) A/κ with 1 = A (2(v+1)/κ + A_{v+1}): nothing cancels for small κ
-  const growth = ratio * (1 - kappa * (ratio - besselIRatio(v + 1, kappa)));
-  return { ratio, complement: 1 - ratio, growth };
+  const [ratio, next] = besselIRatio(Float64Array.of(v, v + 1), kappa) as unknown as [number, number];
+  return { ratio, complement: 1 - ratio, growth: nearGrowth(kappa, ratio, next) };
+}
+
+/** κ A' from A and A_{v+1}: 1 − A² − (2v+1) A/κ with 1 = A (2(v+1)/κ + A_{v+1}), so that nothing cancels for small κ. */
+const nearGrowth = (kappa: number, ratio: number, next: number): number => ratio * (1 - kappa * (ratio - next));
+
+/** κ A' at several κ. */
+export function growthsOf(p: number, kappas: Float64Array): Float64Array {
+  const v = p / 2 - 1;
+  const out = new Float64Array(kappas.length);
+  let near = false;
+  for (let i = 0; i < out.length; i++)
+    if (isFar(v, kappas[i]!)) out[i] = farConcentration(v, kappas[i]!).growth;
+    else near = true;
+  if (!near) return out;
+  const [ratios, next] = [besselIRatio(v, kappas), besselIRatio(v + 1, kappas)];
+  for (let i = 0; i < out.length; i++) if (!isFar(v, kappas[i]!)) out[i] = nearGrowth(kappas[i]!, ratios[i]!, next[i]!);
+  return out;
 }
 
 /** Σ_k (κ²/4)^k / (k! (v+1)_k) = I_v(κ) Γ(v+1) (2/κ)^v for κ ≤ 1. */
@@ -134,6 +160,21 @@ export function logPeak(p: number, kappa: number): number {
   if (kappa > 1) return v * Math.log(kappa) - constant - logBesselI(v, kappa) + kappa;
   // κ^v / I_v(κ) from its value at κ = 1 and a series: its two logarithms diverge as κ → 0
   return Math.log(risingSeries(v, 1) / risingSeries(v, kappa)) - constant - logBesselI(v, 1) + kappa;
+}
+
+/** log C_p(κ) + κ beside A and 1 − A. */
+export interface Peak {
+  logPeak: number;
+  ratio: number;
+  complement: number;
+}
+
+/** Beyond r = 60 in one evaluation. */
+export function peakOf(p: number, kappa: number): Peak {
+  const v = p / 2 - 1;
+  if (isFar(v, kappa)) return farConcentration(v, kappa);
+  const ratio = besselIRatio(v, kappa);
+  return { logPeak: logPeak(p, kappa), ratio, complement: 1 - ratio };
 }
 
 /** The mean direction's length R̄ with 1 − R̄, each without the rounding error of the other. */

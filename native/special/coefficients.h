@@ -290,44 +290,4 @@ static constexpr double kReciprocalGamma[kReciprocalGammaTerms] = {
 static constexpr double kHalfLogHalfPi[2] = {0.22579135264472744, -6.4622584878775846e-18};
 static constexpr double kHalfLogTwoPi[2] = {0.9189385332046728, -3.8782941580672414e-17};
 
-// The trapezoidal rule for K: its step h = acosh(3/2) / kTrapezoidGaps, fall[j−1] = cosh jh − 1, and gap[j−1] =
-// cosh (j + kTrapezoidGaps)h − cosh jh.
-static constexpr int kTrapezoidGaps = 4;
-struct TrapezoidRule {
-  double step;
-  double fall[24];
-  double gap[kTrapezoidGaps];
-};
-static constexpr TrapezoidRule kTrapezoid = {
-    0.24060591252980174,
-    {0.029085513635746126,
-     0.11803398874989485,
-     0.272019649514069,
-     0.5,
-     0.8152368913931695,
-     1.2360679774997898,
-     1.7869734349064608,
-     2.5,
-     3.416625160543762,
-     4.5901699437494745,
-     6.088900655205314,
-     8.0,
-     10.434638590238118,
-     13.534441853748634,
-     17.47972853070948,
-     22.5,
-     28.887290610170588,
-     37.01315561749642,
-     47.350284936923124,
-     60.5,
-     77.22723324027365,
-     98.50502499874064,
-     125.5711262800599,
-     160.0},
-    {0.7861513777574233,
-     1.118033988749895,
-     1.5149537853923918,
-     2.0},
-};
-
 }  // namespace lapidary

@@ -75,14 +75,17 @@ static inline HighLow<S> root_of(HighLow<S> a) {
   return fast_sum<S>(r, ((a.high - square.high) - square.low + a.low) * 0.5 / r);
 }
 
-// Σ_{from ≤ k ≤ to} c[k] m^(k−from) by Horner's rule, whose rounding errors are carried along to first order
-// (Graillat, Langlois & Louvet, Compensated Horner Scheme, 2005): a chain as short as in one f64.
+// Σ_{from ≤ k ≤ to} c[k] m^(k−from) by Horner's rule. Up to c[carried] its rounding errors are carried along to first
+// order (Graillat, Langlois & Louvet, Compensated Horner Scheme, 2005): a chain as short as in one f64. The powers
+// above are so small that their errors do not count.
 template <class S, int n>
-static inline HighLow<S> polynomial_pair(const double (&c)[n][2], int from, int to, typename S::V m) {
+static inline HighLow<S> polynomial_pair(const double (&c)[n][2], int from, int carried, int to, typename S::V m) {
   using V = typename S::V;
-  V sum = S::all(c[to][0]), lost = S::all(c[to][1]);
-#pragma GCC unroll 40
-  for (int k = to - 1; k >= from; k--) {
+  V sum = S::all(c[to][0]), lost = S::all(0);
+  LAPIDARY_UNROLL
+  for (int k = to - 1; k > carried; k--) sum = S::fma(sum, m, S::all(c[k][0]));
+  LAPIDARY_UNROLL
+  for (int k = carried; k >= from; k--) {
     const auto p = exact_product<S>(sum, m);
     const auto next = exact_sum<S>(p.high, S::all(c[k][0]));
     lost = S::fma(lost, m, p.low + (next.low + c[k][1]));
@@ -109,7 +112,7 @@ template <class S>
 static inline HighLow<S> log1p_pair(HighLow<S> f) {
   using V = typename S::V;
   const auto s = over<S>(f, plus<S>(f, S::all(2))), z = times<S>(s, s);
-  auto sum = polynomial_pair<S>(kAtanh.c, 0, 9, z.high);
+  auto sum = polynomial_pair<S>(kAtanh.c, 0, 5, 9, z.high);
   const V slope =
       S::fma(S::fma(S::fma(z.high, S::all(4.0 / 11), S::all(1.0 / 3)), z.high, S::all(2.0 / 7)), z.high, S::all(0.2));
   sum = fast_sum<S>(sum.high, S::fma(z.low, slope, sum.low));
@@ -157,7 +160,7 @@ static inline HighLow<S> exp_pair(HighLow<S> a) {
   const V shifted = S::fma(a.high, S::all(0x1.71547652b82fep+0), S::all(magic)), n = shifted - magic;
   const auto low = exact_product<S>(n, S::all(-kLn2Low<S>));
   const auto r = plus<S>(plus<S>(low, S::fma(n, S::all(-kLn2High<S>), a.high)), S::fma(n, S::all(-kLn2Rest), a.low));
-  const auto near = polynomial_pair<S>(kExponential.c, 0, 24, r.high);
+  const auto near = polynomial_pair<S>(kExponential.c, 0, 13, 24, r.high);
   const auto sum = fast_sum<S>(near.high, S::fma(near.high, r.low, near.low));
   // 2^n of 2^52 + 2^51 + n
   const V power = S::real((S::bits(n + (magic + 1023)) & 0x7ff) << 52);

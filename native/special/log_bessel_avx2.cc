@@ -6,12 +6,15 @@
 
 #include <bit>
 #include <cstdint>
+#include <iterator>
 #include <numbers>
 
 #include "core/dispatch.h"
 #include "special/coefficients.h"
 #include "special/pairs.h"
 #include "special/tables.h"
+
+#define LAPIDARY_UNROLL _Pragma("GCC unroll 40")
 
 LAPIDARY_BEGIN_AVX2
 namespace lapidary {
@@ -33,6 +36,16 @@ struct F64 {
   static inline V fma(V a, V b, V c) { return (V)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
   static inline V root(V a) { return (V)_mm256_sqrt_pd((__m256d)a); }
   static inline bool any(M m) { return _mm256_movemask_pd((__m256d)m) != 0; }
+  // The lanes that hold as places from `first` on; writes 4 and says how many count.
+  static inline size_t append(M m, size_t first, uint16_t* to) {
+    const auto mask = static_cast<size_t>(_mm256_movemask_pd((__m256d)m));
+    size_t count = 0;
+    for (size_t l = 0; l < 4; l++) {
+      to[count] = static_cast<uint16_t>(first + l);
+      count += mask >> l & 1;
+    }
+    return count;
+  }
   static inline V larger(V a, V b) { return (V)_mm256_max_pd((__m256d)a, (__m256d)b); }
   static inline V smaller(V a, V b) { return (V)_mm256_min_pd((__m256d)a, (__m256d)b); }
   static inline U ones(M m) { return (U)m; }
@@ -83,6 +96,7 @@ struct F32 {
 #include "special/log_bessel_uniform_lanes.h"
 // and what comes after them
 #include "special/double_double_lanes.h"
+#include "special/log_bessel_careful_lanes.h"
 #include "special/log_bessel_zero_lanes.h"
 
 }  // namespace

@@ -6,12 +6,15 @@
 
 #include <bit>
 #include <cstdint>
+#include <iterator>
 #include <numbers>
 
 #include "core/dispatch.h"
 #include "special/coefficients.h"
 #include "special/pairs.h"
 #include "special/tables.h"
+
+#define LAPIDARY_UNROLL _Pragma("GCC unroll 40")
 
 LAPIDARY_BEGIN_AVX512
 namespace lapidary {
@@ -33,6 +36,14 @@ struct F64 {
   static inline V fma(V a, V b, V c) { return (V)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
   static inline V root(V a) { return (V)_mm512_mask_sqrt_pd((__m512d)a, 0xff, (__m512d)a); }
   static inline bool any(M m) { return _mm512_movepi64_mask((__m512i)m) != 0; }
+  // The lanes that hold as places from `first` on; writes 8 and says how many count.
+  static inline size_t append(M m, size_t first, uint16_t* to) {
+    const __mmask8 mask = _mm512_movepi64_mask((__m512i)m);
+    const __m512i lanes = _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0);
+    const __m512i places = _mm512_add_epi64(lanes, _mm512_set1_epi64(static_cast<long long>(first)));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi64_epi16(_mm512_maskz_compress_epi64(mask, places)));
+    return static_cast<size_t>(__builtin_popcount(mask));
+  }
   static inline V larger(V a, V b) { return a > b ? a : b; }
   static inline V smaller(V a, V b) { return a < b ? a : b; }
   static inline U ones(M m) { return (U)m; }
@@ -71,6 +82,7 @@ struct F32 {
 #include "special/log_bessel_uniform_lanes.h"
 // and what comes after them
 #include "special/double_double_lanes.h"
+#include "special/log_bessel_careful_lanes.h"
 #include "special/log_bessel_zero_lanes.h"
 
 }  // namespace

@@ -7,8 +7,9 @@
 //   debye, ratio of I: x/(r+v) − (x/r²) W/Σ,   W = Σ_{k=0..K} s^k (½ u_k + t u_k'(t)) / v^k
 //   debye, slopes:     I'/I = r/x − (x/r²) W/Σ,   −K'/K = r/x + (x/r²) W/Σ
 //   series (small r):  I by its power series; its ratio and slope by Gauss's continued fraction
-//   temme, recurred:   K for x < ⅛ and x ≥ ⅛ (f32: temme for x < 1, trapezoid beyond)
+//   temme, recurred:   K for x < ⅛ and x ≥ ⅛
 //
+//   careful:           log I and log K where they are small, to some more digits
 //   zero:              log I and log K next to their zeros, to twice the digits
 //
 // uniform is debye for values of f64, with the logarithm of Σ expanded on paper and shorter logarithms. The paper's
@@ -27,6 +28,10 @@
 
 namespace lapidary {
 
+// kKCells of tables.h in memory, for code that does not unroll them: one copy for all instruction sets.
+struct KCell;
+extern const KCell* const kKCellTable;
+
 // The most lanes of any kernel.
 inline constexpr std::size_t kBesselLanes = 16;
 
@@ -35,12 +40,13 @@ inline constexpr std::size_t kBesselLanes = 16;
 //   mu         terms K; log_i, log_k
 //   debye      terms K; r ≥ 12 (f32: 9); for values 4, 6, 9 or 13 (f32: 2, 4, 9)
 //   series     terms K ≤ 60; log_i, i_ratio, log_i_slope, i_scaled; v² + x² ≤ 530
-//   temme      terms; log_k, log_k_slope, k_scaled; x ≤ 1, v ≤ 24
-//   trapezoid  terms: m of a rule of coefficients.h; the same functions; 1 ≤ x, v² + x² ≤ 100
+//   temme      terms; log_k, log_k_slope, k_scaled; x ≤ ⅛, v ≤ 24
 //   uniform    terms K, one of 8, 10, 13, 16, 20; log_i, log_k, i_scaled, k_scaled; r ≥ 12
-//   recurred   terms: the index of a cell of tables.h, which x is in; log_k, log_k_slope, k_scaled; v ≤ 24
-//   zero       log_i, log_k where they are below 2 and x ≥ ⅛ for log_k; terms 34 (K: 8 for x ≤ 2.75, else 12) for
-//              r² < 477, 60 (20) for r < 80
+//   recurred   terms: the index of a cell of tables.h, which x is in; log_k, log_k_slope, k_scaled; v ≤ 24 (f32:
+//              v² + x² ≤ 100)
+//   careful    log_i, log_k where they are below 2; terms of series or recurred
+//   zero       log_i, log_k where they are below 2 and x ≥ ⅛ for log_k; terms 34 (K: 12) for r² < 477, 60 (20)
+//              for r < 80
 //   zero_debye terms 12 for r ≥ 80, 4 for r ≥ 1000; the same functions
 template <class Real>
 using BesselBranch = void (*)(BesselFunction f, int terms, const Real* v, const Real* x, Real* out, std::size_t n);
@@ -63,7 +69,8 @@ template <class Real>
 using BesselClassify = bool (*)(const BesselBorders<Real>& borders, const Real* from_v, const Real* from_x, Real* v,
                                 Real* x, Real* codes, std::size_t n);
 
-// The places of values with |value| < most, by_x2 · x² and by_sum · (v + x), ascending; how many there are.
+// The places of values with |value| < most, by_x2 · x² and by_sum · (v + x), ascending; how many there are. `places`
+// holds kBesselLanes more than that.
 struct NearZero {
   double most, by_x2, by_sum;
 };
@@ -89,6 +96,8 @@ using BesselNear = std::size_t (*)(const NearZero& rule, const double* v, const 
                                       std::size_t n);                                                                  \
   std::size_t bessel_near_f64##lanes_isa(const NearZero& rule, const double* v, const double* x, const double* values, \
                                          std::size_t n, std::uint16_t* places);                                        \
+  void bessel_careful_f64##lanes_isa(BesselFunction f, int terms, const double* v, const double* x, double* out,       \
+                                     std::size_t n);                                                                   \
   void bessel_zero_f64##lanes_isa(BesselFunction f, int terms, const double* v, const double* x, double* out,          \
                                   std::size_t n);                                                                      \
   void bessel_zero_debye_f64##lanes_isa(BesselFunction f, int terms, const double* v, const double* x, double* out,    \
@@ -99,8 +108,8 @@ using BesselNear = std::size_t (*)(const NearZero& rule, const double* v, const 
                                         std::size_t n);                                                                \
   void bessel_temme_f32##f32_lanes_isa(BesselFunction f, int terms, const float* v, const float* x, float* out,        \
                                        std::size_t n);                                                                 \
-  void bessel_trapezoid_f32##f32_lanes_isa(BesselFunction f, int terms, const float* v, const float* x, float* out,    \
-                                           std::size_t n);
+  void bessel_recurred_f32##f32_lanes_isa(BesselFunction f, int terms, const float* v, const float* x, float* out,     \
+                                          std::size_t n);
 LAPIDARY_BESSEL_BRANCHES(__portable, __portable)
 LAPIDARY_BESSEL_BRANCHES(_4__avx2, _8__avx2)
 LAPIDARY_BESSEL_BRANCHES(_8__avx512, _16__avx512)
@@ -130,11 +139,12 @@ LAPIDARY_BESSEL_BRANCHES(_8__avx512, _16__avx512)
   LAPIDARY_BESSEL_DEFINE(temme, double, F64, lanes_isa, f64)                                                           \
   LAPIDARY_BESSEL_DEFINE(uniform, double, F64, lanes_isa, f64)                                                         \
   LAPIDARY_BESSEL_DEFINE(recurred, double, F64, lanes_isa, f64)                                                        \
+  LAPIDARY_BESSEL_DEFINE(careful, double, F64, lanes_isa, f64)                                                         \
   LAPIDARY_BESSEL_DEFINE(zero, double, F64, lanes_isa, f64)                                                            \
   LAPIDARY_BESSEL_DEFINE(zero_debye, double, F64, lanes_isa, f64)                                                      \
   LAPIDARY_BESSEL_DEFINE(debye, float, F32, f32_lanes_isa, f32)                                                        \
   LAPIDARY_BESSEL_DEFINE(series, float, F32, f32_lanes_isa, f32)                                                       \
   LAPIDARY_BESSEL_DEFINE(temme, float, F32, f32_lanes_isa, f32)                                                        \
-  LAPIDARY_BESSEL_DEFINE(trapezoid, float, F32, f32_lanes_isa, f32)
+  LAPIDARY_BESSEL_DEFINE(recurred, float, F32, f32_lanes_isa, f32)
 
 }  // namespace lapidary

@@ -11,6 +11,8 @@
 //   any(m)                whether any lane of a comparison holds
 //   ones(m)               all bits set where it holds, as U
 //
+// LAPIDARY_UNROLL, before a loop, unrolls it where the including file wants that.
+//
 // Every operation rounds correctly, so all instruction sets give the same bits.
 //
 // "High and low" is an unevaluated sum whose low part is at most a few ulp of the high one. With it log I and log K
@@ -66,7 +68,7 @@ static inline typename S::V atanh_tail(typename S::V z) {
   using R = typename S::Real;
   constexpr int last = sizeof(R) == 8 ? 23 : 9;
   typename S::V p = S::all(R{1} / last);
-#pragma GCC unroll 16
+  LAPIDARY_UNROLL
   for (int k = last - 2; k >= 3; k -= 2) p = S::fma(p, z, S::all(R{1} / k));
   return p;
 }
@@ -120,7 +122,7 @@ static inline Exponential<S> exp_parts(typename S::V t) {
   double factorial = 1;
   for (int k = 2; k <= degree; k++) factorial *= k;
   V p = S::all(R(1 / factorial));
-#pragma GCC unroll 16
+  LAPIDARY_UNROLL
   for (int k = degree - 1; k >= 2; k--) p = S::fma(p, y, S::all(R(1 / (factorial /= k + 1))));
   return {S::fma(y * y, p, y) + 1, n};
 }
@@ -162,7 +164,7 @@ static inline typename S::V log1p_tiny(typename S::V a) {
   using R = typename S::Real;
   constexpr int last = sizeof(R) == 8 ? 9 : 5;
   typename S::V p = S::all(R(last % 2 ? 1.0 / last : -1.0 / last));
-#pragma GCC unroll 16
+  LAPIDARY_UNROLL
   for (int k = last - 1; k >= 1; k--) p = S::fma(p, a, S::all(R(k % 2 ? 1.0 / k : -1.0 / k)));
   return p * a;
 }
@@ -172,10 +174,10 @@ template <class S, int K>
 static inline typename S::V debye_sum(typename S::V t2, typename S::V step) {
   using R = typename S::Real;
   typename S::V sum = S::all(0);
-#pragma GCC unroll 32
+  LAPIDARY_UNROLL
   for (int k = K; k >= 1; k--) {
     typename S::V u = S::all(R(kDebye[k - 1][k]));
-#pragma GCC unroll 32
+    LAPIDARY_UNROLL
     for (int j = k - 1; j >= 0; j--) u = S::fma(u, t2, S::all(R(kDebye[k - 1][j])));
     sum = k == K ? u : S::fma(sum, step, u);
   }

@@ -3,12 +3,20 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <iterator>
 #include <numbers>
 
 #include "special/coefficients.h"
 #include "special/log_bessel_branches.h"
 #include "special/pairs.h"
 #include "special/tables.h"
+
+// where it is what runs, its loops are worth their code
+#if LAPIDARY_X86
+#define LAPIDARY_UNROLL _Pragma("GCC unroll 1")
+#else
+#define LAPIDARY_UNROLL _Pragma("GCC unroll 40")
+#endif
 
 namespace lapidary {
 namespace {
@@ -29,6 +37,10 @@ struct Single {
   static R fma(R a, R b, R c) { return std::fma(a, b, c); }
   static R root(R a) { return std::sqrt(a); }
   static bool any(bool m) { return m; }
+  static size_t append(bool m, size_t first, uint16_t* to) {
+    *to = static_cast<uint16_t>(first);
+    return m;
+  }
   static R larger(R a, R b) { return a > b ? a : b; }
   static R smaller(R a, R b) { return a < b ? a : b; }
   static W ones(bool m) { return m ? ~W{0} : 0; }
@@ -48,10 +60,13 @@ using F32 = Single<float, uint32_t>;
 #include "special/log_bessel_uniform_lanes.h"
 // and what comes after them
 #include "special/double_double_lanes.h"
+#include "special/log_bessel_careful_lanes.h"
 #include "special/log_bessel_zero_lanes.h"
 
 }  // namespace
 
 LAPIDARY_BESSEL_DEFINE_ALL(__portable, __portable)
+
+const KCell* const kKCellTable = kKCells;
 
 }  // namespace lapidary

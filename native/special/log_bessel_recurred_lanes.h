@@ -1,5 +1,5 @@
-// K for r² < 477 and x ≥ ⅛ in f64; see log_bessel_stages_lanes.h for the stages and log_bessel_branches.h for the
-// contracts.
+// K for r² < 477 (f32: 96) and x ≥ ⅛; see log_bessel_stages_lanes.h for the stages of f64 and log_bessel_branches.h for
+// the contracts.
 
 // √(2x/π) e^x K_m(x) and K_{m+1}, v = n + m, from the polynomials of tables.h: k_0 and k_1 = (m/x) k_0 − k_0', and n −
 // 1 steps of k_{j+1} = 2 (m+j)/x k_j + k_{j−1}, all of whose terms are positive. `before` belongs to v − 1; at n = 0 it
@@ -19,10 +19,10 @@ static inline void k_polynomials(RecurredStage& s, const double* v, const double
     // the even and the odd powers of b apart
     const V b2 = b * b;
     V value[2] = {S::all(0), S::all(0)}, slope[2] = {S::all(0), S::all(0)};
-#pragma GCC unroll 32
+    LAPIDARY_UNROLL
     for (int j = c.rows - 1; j >= 0; j--) {
       V p = S::all(c.value[j][c.terms[j] - 1]), q = S::all(c.slope[j][c.terms[j] - 1]);
-#pragma GCC unroll 32
+      LAPIDARY_UNROLL
       for (int k = c.terms[j] - 2; k >= 0; k--) {
         p = S::fma(p, a, S::all(c.value[j][k]));
         q = S::fma(q, a, S::all(c.slope[j][k]));
@@ -90,14 +90,95 @@ static inline void k_results(BesselFunction f, RecurredStage& s, const double* v
     for (size_t i = 0; i < n; i += S::kLanes) S::store(out + i, S::load(s.k + i) * S::load(s.root + i) * root);
     return;
   }
-  for (size_t i = 0; i < n; i += S::kLanes)
-    store_cell<S>(s.log_k, i, log_cell<S>(S::load(s.k + i) * S::load(s.root + i), S::all(0)));
+  for (size_t i = 0; i < n; i += S::kLanes) {
+    // 1/x was rounded once for all steps: to first order the result is K at (1 + lost) x, and x (log k)' with k =
+    // √(2x/π) e^x K is x − v − x K_{v−1}/K_v
+    const V k = S::load(s.k + i), at = S::load(x + i), root = S::load(s.root + i), whole = S::load(s.whole + i);
+    const V lost = S::fma(-S::load(s.inverse + i), at, S::all(1)), order = whole > 0 ? S::load(v + i) : S::all(0);
+    const V rest = lost * root * S::fma(order - at, k, at * S::load(s.before + i));
+    store_cell<S>(s.log_k, i, log_cell<S>(k * root, rest));
+  }
   log_tails<S>(kLogTail, s.log_k, n);
   for (size_t i = 0; i < n; i += S::kLanes) {
     const auto sum = exact_sum<S>(-S::load(x + i), S::load(s.log_k.exact + i) + kGridK.high);
     const V log_k = S::load(s.log_k.f + i) + (S::load(s.log_k.low + i) + kGridK.low);
     S::store(out + i, sum.high + (sum.low + log_k));
   }
+}
+
+// The coefficients that count for f32: the others are below 2^-30, together below 2^-26.
+struct SingleCell {
+  int rows = 0, terms[std::size(kKCells[0].terms)] = {};
+};
+static constexpr SingleCell single_cell(const KCell& c) {
+  SingleCell s;
+  const auto counts = [](double a) { return a > 0x1p-30 || a < -0x1p-30; };
+  for (int j = 0; j < c.rows; j++)
+    for (int k = 0; k < c.terms[j]; k++)
+      if (counts(c.value[j][k]) || counts(c.slope[j][k])) {
+        s.rows = j + 1;
+        s.terms[j] = k + 1;
+      }
+  return s;
+}
+
+// The same in f32, whose chains are short enough without stages.
+template <class S, int cell>
+static inline void k_single(BesselFunction f, const float* v, const float* x, float* out, size_t n) {
+  using V = typename S::V;
+  constexpr const KCell& c = kKCells[cell];
+  constexpr SingleCell used = single_cell(c);
+  for (size_t i = 0; i < n; i += S::kLanes) {
+    const V order = S::load(v + i), at = S::load(x + i), inverse = 1 / at;
+    const V whole = nearest_whole<S>(order), m = order - whole;
+    const V a = S::fma(m * m, S::all(8), S::all(-1)),
+            b = S::fma(inverse, S::all(float(c.scale)), S::all(float(c.shift)));
+    V value = S::all(0), slope = S::all(0);
+    LAPIDARY_UNROLL
+    for (int j = used.rows - 1; j >= 0; j--) {
+      V p = S::all(0), q = S::all(0);
+      LAPIDARY_UNROLL
+      for (int k = used.terms[j] - 1; k >= 0; k--) {
+        p = k == used.terms[j] - 1 ? S::all(float(c.value[j][k])) : S::fma(p, a, S::all(float(c.value[j][k])));
+        q = k == used.terms[j] - 1 ? S::all(float(c.slope[j][k])) : S::fma(q, a, S::all(float(c.slope[j][k])));
+      }
+      value = j == used.rows - 1 ? p : S::fma(value, b, p);
+      slope = j == used.rows - 1 ? q : S::fma(slope, b, q);
+    }
+    const V one = S::fma(m * inverse, value, slope), twice = inverse * 2;
+    V k = whole > 0 ? one : value, before = whole > 0 ? value : slope;
+    for (int j = 1; S::any(whole > float(j)); j++) {
+      const V next = S::fma((m + float(j)) * twice, k, before);
+      before = whole > float(j) ? k : before;
+      k = whole > float(j) ? next : k;
+    }
+    if (f == BesselFunction::log_k_slope) {
+      const V quotient = before / k, above = S::fma(order, inverse, quotient);
+      S::store(out + i, -(whole > 0 ? above : quotient));
+      continue;
+    }
+    // as in k_results
+    const V root = S::root(inverse), lost = S::fma(-inverse, at, S::all(1)), product = k * root;
+    const V kept = whole > 0 ? order : S::all(0);
+    const V rest = S::fma(lost * root, S::fma(kept - at, k, at * before), S::fma(k, root, -product));
+    if (f == BesselFunction::k_scaled) {
+      constexpr double root_half_pi = 1 / (std::numbers::inv_sqrtpi * std::numbers::sqrt2);
+      S::store(out + i, (product + rest) * float(root_half_pi));
+      continue;
+    }
+    const auto log_k = log_high_low<S>(product, rest / product);
+    constexpr float constant = float(kHalfLogHalfPi[0]), constant_low = float(kHalfLogHalfPi[0] - double(constant));
+    const auto a1 = exact_sum<S>(-at, log_k.high), sum = exact_sum<S>(a1.high, S::all(constant));
+    S::store(out + i, sum.high + (sum.low + (a1.low + (log_k.low + constant_low))));
+  }
+}
+
+template <class S>
+static inline void recurred_lanes(BesselFunction f, int cell, const float* v, const float* x, float* out, size_t n) {
+  // x² < 96
+  constexpr decltype(&k_single<S, 0>) cells[] = {k_single<S, 0>, k_single<S, 1>, k_single<S, 2>, k_single<S, 3>,
+                                                 k_single<S, 4>, k_single<S, 5>, k_single<S, 6>};
+  cells[cell](f, v, x, out, n);
 }
 
 template <class S>

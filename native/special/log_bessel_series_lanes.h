@@ -14,7 +14,7 @@ static inline void series_sum(SeriesStage& s, const double* v, const double* x, 
   for (size_t i = 0; i < n; i += S::kLanes) {
     const V order = S::load(v + i), half = S::load(x + i) * 0.5, q = half * half;
     V top[2] = {S::all(0), S::all(1)}, bottom[2] = {S::all(1), S::all(1)};
-#pragma GCC unroll 32
+    LAPIDARY_UNROLL
     for (int j = middle; j >= 2; j--) {
       bottom[0] = bottom[0] * S::fma(order, S::all(kWhole.n[j]), S::all(kWhole.n[j] * kWhole.n[j]));
       top[0] = S::fma(q, top[0], bottom[0]);
@@ -28,7 +28,7 @@ static inline void series_sum(SeriesStage& s, const double* v, const double* x, 
       top[1] = S::fma(q, top[1], bottom[1]);
     }
     V power = q;  // q^(middle−1)
-#pragma GCC unroll 32
+    LAPIDARY_UNROLL
     for (int bit = 30 - __builtin_clz(middle - 1); bit >= 0; bit--) {
       power = power * power;
       if ((middle - 1) >> bit & 1) power = power * q;
@@ -48,7 +48,7 @@ static inline void series_gamma(SeriesStage& s, const double* v, size_t n) {
     const V order = S::load(v + i), whole = nearest_whole<S>(order), m = order - whole, m2 = m * m;
     V even = S::all(kReciprocalGamma[kReciprocalGammaTerms - 1]),
       odd = S::all(kReciprocalGamma[kReciprocalGammaTerms - 2]);
-#pragma GCC unroll 16
+    LAPIDARY_UNROLL
     for (int k = kReciprocalGammaTerms - 3; k >= 2; k -= 2) {
       even = S::fma(even, m2, S::all(kReciprocalGamma[k]));
       odd = S::fma(odd, m2, S::all(kReciprocalGamma[k - 1]));

@@ -25,7 +25,7 @@ template <class S>
 static inline typename S::V gamma_rest(typename S::V m) {
   using R = typename S::Real;
   typename S::V sum = S::all(R(kReciprocalGamma[kGammaTerms<S> - 1]));
-#pragma GCC unroll 32
+  LAPIDARY_UNROLL
   for (int k = kGammaTerms<S> - 2; k >= 1; k--) sum = S::fma(sum, m, S::all(R(kReciprocalGamma[k])));
   return sum * m;
 }
@@ -105,7 +105,7 @@ static inline void temme_lanes(BesselFunction f, int terms, const typename S::Re
     const V whole = nearest_whole<S>(order), m = order - whole, m2 = m * m;
     // −Γ1 and Γ2: the odd and the even part of 1/Γ(1 + m)
     V odd = S::all(0), even = S::all(0);
-#pragma GCC unroll 16
+    LAPIDARY_UNROLL
     for (int k = kGammaTerms<S> - 1; k >= 2; k -= 2) {
       even = S::fma(even, m2, S::all(R(kReciprocalGamma[k])));
       odd = S::fma(odd, m2, S::all(R(kReciprocalGamma[k - 1])));
@@ -122,7 +122,7 @@ static inline void temme_lanes(BesselFunction f, int terms, const typename S::Re
     double factorial = 1;
     for (int k = 2; k <= 2 * last + 1; k++) factorial *= k;
     V sinhc = S::all(R(1 / factorial));
-#pragma GCC unroll 16
+    LAPIDARY_UNROLL
     for (int k = last; k >= 1; k--) sinhc = S::fma(sinhc, s2, S::all(R(1 / (factorial /= 2 * k * (2 * k + 1)))));
     sinhc = s2 > 1 ? (rise - fall) * R(0.5) / sigma : sinhc;
     const V cosh = (rise + fall) * R(0.5);
@@ -165,76 +165,6 @@ static inline void temme_lanes(BesselFunction f, int terms, const typename S::Re
     const auto log_k = log_high_low<S>(k, S::all(0));
     const auto sum = exact_sum<S>(power, log_k.high);
     S::store(out + i, sum.high + (sum.low + (power_low + log_k.low)));
-  }
-}
-
-// The same for x ≥ 1 by the trapezoidal rule on e^x K_v(x) = ∫₀^∞ exp(−x (cosh t − 1)) cosh(vt) dt (DLMF 10.32.9):
-// no recurrence in v, positive terms only. With t = asinh(v/x) + s the integrand is at most exp(−r (cosh s − 1)) of its
-// peak: a lane ends where that is 2^-28, whatever its neighbours do. For f32.
-//
-// Of the weights w_j = exp(−x cosh jh) only the first 2m take an exponential: with mh = acosh(3/2), cosh (j+m)h =
-// 3 cosh jh − cosh (j−m)h, so the quotient w_{j+m} / w_j is w_j / w_{j−m} times w_j. Errors grow like cosh jh does, as
-// they would by rounding x cosh jh.
-template <class S>
-static inline void trapezoid_lanes(BesselFunction f, int, const typename S::Real* v, const typename S::Real* x,
-                                   typename S::Real* out, size_t n) {
-  using V = typename S::V;
-  using R = typename S::Real;
-  static_assert(sizeof(R) == 4);
-  constexpr R depth = 20;
-  constexpr const TrapezoidRule& rule = kTrapezoid;
-  constexpr int m = kTrapezoidGaps;
-  constexpr R step = R(rule.step), step_low = R(rule.step - double(step));
-  const bool slope = f == BesselFunction::log_k_slope;
-  for (size_t i = 0; i < n; i += S::kLanes) {
-    const V order = S::load(v + i), at = S::load(x + i);
-    const V r = S::root(S::fma(order, order, at * at)), c = depth / r;  // cosh s − 1
-    const V last = log_lanes<S>((order + r) / at * (1 + c + S::root(c * (c + 2)))) * (1 / step);
-    const auto power = [order](R steps) {  // e^(steps h v)
-      const V t = S::all(step) * steps, t_low = S::fma(S::all(step), S::all(steps), -t) + step_low * steps;
-      const V high = order * t, rough = exp_lanes<S>(high);
-      return S::fma(rough, S::fma(order, t, -high) + order * t_low, rough);
-    };
-    const V growth = power(1), decay = 1 / growth, first = exp_lanes<S>(-at);
-    V weight[m], quotient[m];
-#pragma GCC unroll 8
-    for (int j = 0; j < m; j++) {
-      weight[j] = exp_lanes<S>(at * R(-rule.fall[j])) * first;
-      quotient[j] = exp_lanes<S>(at * R(-rule.gap[j]));
-    }
-    V rise = S::all(1), fall = S::all(1), sum = first, lost = S::all(0), slopes = S::all(0);
-    for (int node = 0; S::any(last > R(node)); node += m) {
-#pragma GCC unroll 8
-      for (int j = 0; j < m; j++) {
-        rise = rise * growth;
-        fall = fall * decay;
-        const V value = weight[j] * (rise + fall), term = last > R(node + j) ? value : S::all(0);
-        const V next = sum + term;
-        lost = lost + (term - (next - sum));  // nearly what rounding took (Kahan): log K may be next to 0
-        sum = next;
-        if (slope) slopes = S::fma(term, S::all(R(rule.fall[node + j])), slopes);
-        weight[j] = weight[j] * quotient[j];
-        quotient[j] = quotient[j] * weight[j];
-      }
-      if (f == BesselFunction::k_scaled && node % (2 * m) != 0) {
-        // the powers afresh: their errors add up, and here they are all there is
-        rise = power(R(node + m));
-        fall = 1 / rise;
-      }
-    }
-    sum = sum + lost;
-    if (slope) {
-      S::store(out + i, -1 - slopes / sum);  // −K'/K = 1 + ∫(cosh t − 1)… / ∫…
-      continue;
-    }
-    const V scaled = sum * (step / 2) / first;
-    if (f == BesselFunction::k_scaled) {
-      S::store(out + i, scaled);
-      continue;
-    }
-    const auto log_scaled = log_high_low<S>(scaled, S::all(0));
-    const auto total = exact_sum<S>(-at, log_scaled.high);
-    S::store(out + i, total.high + (total.low + log_scaled.low));
   }
 }
 

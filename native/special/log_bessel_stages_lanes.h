@@ -1,6 +1,7 @@
-// Logarithms in stages, over lanes; see log_bessel_lanes.h for S, of which this asks two things more.
+// Logarithms in stages, over lanes; see log_bessel_lanes.h for S, of which this asks some things more.
 //
 //   larger(a, b), smaller(a, b)
+//   append(m, first, to)   the lanes where m holds, as numbers from `first` on, to `to`, where kLanes fit; how many
 //   pick(table, u)   table[u mod 8] of a table of eight f64; pick_short where the lower 32 bits of all eight are 0
 //
 // The branches of 'auto' in f64 run in stages over 128 elements at a time, each a short chain of operations: a
@@ -44,7 +45,7 @@ static inline typename S::V log_tail(const double (&c)[terms], typename S::V f, 
   const V square = f * f;
   static_assert(terms % 2 == 0);
   V even = S::all(c[terms - 2]), odd = S::all(c[terms - 1]);
-#pragma GCC unroll 4
+  LAPIDARY_UNROLL
   for (int k = terms - 4; k >= 0; k -= 2) {
     even = S::fma(even, square, S::all(c[k]));
     odd = S::fma(odd, square, S::all(c[k + 1]));

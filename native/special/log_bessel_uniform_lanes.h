@@ -4,10 +4,10 @@
 // Σ_{k=1..Top} d_k(t) step^k with t^k in step^k, from where the terms above Top have brought `sum`.
 template <class S, int Top, int Last>
 static inline typename S::V debye_log_sum(typename S::V t2, typename S::V step, typename S::V sum) {
-#pragma GCC unroll 32
+  LAPIDARY_UNROLL
   for (int k = Top; k >= Last; k--) {
     typename S::V d = S::all(kDebyeLog[k - 1][k]);
-#pragma GCC unroll 32
+    LAPIDARY_UNROLL
     for (int j = k - 1; j >= 0; j--) d = S::fma(d, t2, S::all(kDebyeLog[k - 1][j]));
     sum = S::fma(sum, step, d);
   }

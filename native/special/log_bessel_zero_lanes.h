@@ -38,7 +38,7 @@ static inline void zero_of_i(int terms, const double* v, const double* x, double
       const auto last = times<S>(bottom[l], exact_sum<S>(order[l], S::all(1)));
       const auto rest = over<S>(times<S>(top[l], q[l]), last);
       const V whole = nearest_whole<S>(order[l]), m = order[l] - whole;
-      const auto g = times<S>(polynomial_pair<S>(kReciprocalGammaPair, 1, kGammaPairs - 1, m), m);
+      const auto g = times<S>(polynomial_pair<S>(kReciprocalGammaPair, 1, 18, kGammaPairs - 1, m), m);
       const auto a = plus<S>(plus<S>(rest, g), times<S>(rest, g));  // (1 + rest)(1 + g) − 1
       HighLow<S> rising{S::all(1), S::all(0)};
       for (int j = 1; S::any(whole > double(j - 1)); j++)
@@ -54,10 +54,13 @@ static inline void zero_of_i(int terms, const double* v, const double* x, double
   }
 }
 
-// log K by the trapezoidal rule on K_v(x) = ∫₀^∞ exp(−x cosh t) cosh(vt) dt with h = acosh(3/2)/m, as trapezoid_lanes
-// of log_bessel_small_lanes.h: a lane ends where the integrand is e^−75 of its peak. The rule's error is about 2
-// |K_{v+2πi/h}| (Poisson summation), e^(−π²/h) for small v and exp(−2π²/h²r) for large: next to the zeros below 2^-100
-// with m = 8 up to x = 2.75, with 12 while r² < 477 and with 20 while r < 80.
+// log K by the trapezoidal rule on K_v(x) = ∫₀^∞ exp(−x cosh t) cosh(vt) dt (DLMF 10.32.9), h = acosh(3/2)/m. With t =
+// asinh(v/x) + s the integrand is at most exp(−r (cosh s − 1)) of its peak: a lane ends where that is e^−75. The rule's
+// error is about 2 |K_{v+2πi/h}| (Poisson summation), e^(−π²/h) for small v and exp(−2π²/h²r) for large: next to the
+// zeros below 2^-100 with m = 12 while r² < 477 and with 20 while r < 80.
+//
+// Of the weights w_j = exp(−x cosh jh) only the first 2m take an exponential: as cosh mh = 3/2, cosh (j+m)h = 3 cosh jh
+// − cosh (j−m)h, so the quotient w_{j+m} / w_j is w_j / w_{j−m} times w_j.
 template <class S, int m>
 static inline void zero_of_k(const FineRule<m>& rule, const double* v, const double* x, double* out, size_t n) {
   using V = typename S::V;
@@ -105,7 +108,7 @@ static inline void zero_of_debye(bool first, const double* v, const double* x, d
     const auto y = over<S>({S::all(sign), S::all(0)}, r), t = times<S>(y, order), t2 = times<S>(t, t);
     V tail = debye_log_sum<S, terms, pairs + 1>(t2.high, y.high, S::all(0));
     HighLow<S> sum{tail, S::all(0)};
-#pragma GCC unroll 16
+    LAPIDARY_UNROLL
     for (int k = pairs; k >= 1; k--) {
       auto d = pair_of<S>(kDebyeLogPair[k - 1][k]);
       for (int j = k - 1; j >= 0; j--) d = plus<S>(times<S>(d, t2), pair_of<S>(kDebyeLogPair[k - 1][j]));
@@ -132,7 +135,6 @@ template <class S>
 static inline void zero_lanes(BesselFunction f, int terms, const double* v, const double* x, double* out, size_t n) {
   const bool first = f == BesselFunction::log_i;
   if (first) return zero_of_i<S>(terms, v, x, out, n);
-  if (terms == 8) return zero_of_k<S>(kFineRule8, v, x, out, n);
   if (terms == 12) return zero_of_k<S>(kFineRule12, v, x, out, n);
   zero_of_k<S>(kFineRule20, v, x, out, n);
 }
@@ -147,14 +149,8 @@ static inline size_t near_lanes(const NearZero& rule, const double* v, const dou
     const V at = S::load(x + i), y = S::load(values + i), size = S::larger(y, -y);
     const V limit =
         S::smaller((S::load(v + i) + at) * rule.by_sum, S::smaller(at * at * rule.by_x2, S::all(rule.most)));
-    if (!S::any(size < limit)) continue;
-    double sizes[S::kLanes], limits[S::kLanes];
-    S::store(sizes, size);
-    S::store(limits, limit);
-    for (size_t l = 0; l < size_t{S::kLanes} && i + l < n; l++) {
-      places[count] = static_cast<uint16_t>(i + l);
-      count += sizes[l] < limits[l];
-    }
+    count += S::append(size < limit, i, places + count);
   }
+  while (count > 0 && places[count - 1] >= n) count--;
   return count;
 }

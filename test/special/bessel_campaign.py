@@ -1,13 +1,15 @@
 """Compares log I_v(x) and log K_v(x) with ball arithmetic on fresh random points, on every instruction set.
 
 python3 test/special/bessel_campaign.py [points in a class] [seed] [part of a class's name]    from the root, after
-`npm run build`
+`npm run build`; 6000 points in a class are 100,000 together
 
-Needs python-flint, whose balls bound their own error (the tables of the tests come from mpmath). Prints for each class of points the largest error in units of 2^-52 S, S = |L| + |x dL/dx| +
-|v dL/dv|, in last places of L, and where; and the largest difference between two instruction sets in last places. Exits with
-1 if an error is beyond 4 units.
+Needs python-flint, whose balls bound their own error (the tables of the tests come from mpmath). Prints for each class of
+points the largest error in units of eps S, S = |L| + |x dL/dx| + |v dL/dv|, eps = 2^-52 (f32: 2^-23), in last places of L,
+and where; and the largest difference between two instruction sets in last places. Exits with 1 if an error is beyond 4
+units.
 """
 import array
+import itertools
 import json
 import math
 import os
@@ -17,9 +19,15 @@ import sys
 
 from flint import arb, ctx
 
-EPS = 2.0**-52
 next_up = lambda a: math.nextafter(a, math.inf)
 next_down = lambda a: math.nextafter(a, 0)
+single = lambda a: array.array("f", [a])[0]
+
+
+def next_single(a, step):
+    """The f32 number `step` places above the positive f32 number a."""
+    word = array.array("i", array.array("f", [a]).tobytes())
+    return array.array("f", array.array("i", [max(0, word[0] + step)]).tobytes())[0]
 
 
 def log_values(v, x, bits):
@@ -160,16 +168,47 @@ def classes(count, rng):
     yield "zero of log K, v < 1e6", count // 4, lambda: at_zero("K", large_v, around)
 
 
-def lapidary(points, isa):
+BORDERS_R2_SINGLE = [96, 746, 28900]
+BORDERS_X_SINGLE = [0.125, 0.25, 0.5, 1, 1.5, 1.625, 2.75, 4, 5, 1e-12, 1e12]
+
+
+def single_classes(count, rng):
+    spread = lambda low, high: math.exp(rng.uniform(math.log(low), math.log(high)))
+    pick = rng.choice
+    near = lambda a: next_single(a, rng.randrange(-2, 3))
+
+    def border():
+        if rng.random() < 0.5:
+            r, angle = math.sqrt(pick(BORDERS_R2_SINGLE)), rng.uniform(0, math.pi / 2)
+            return near(r * math.sin(angle)), near(r * math.cos(angle))
+        return pick([rng.uniform(0, 20), spread(1e-6, 25), 0.0]), near(pick(BORDERS_X_SINGLE))
+
+    def at_zero(which):
+        v = single(pick([rng.uniform(0, 22), rng.uniform(0, 0.6), spread(20, 1000)]))
+        return v, near(zero(which, v))
+
+    yield "f32: v, x in [0, 10]", count, lambda: (rng.uniform(0, 10), rng.uniform(0, 10))
+    yield "f32: small v, x < 2", count // 2, lambda: (pick([rng.uniform(0, 3), spread(1e-12, 3), 0.0]), spread(1e-11, 2))
+    yield "f32: whole plane to 1e6", count, lambda: (spread(1e-8, 1e6), spread(1e-8, 1e6))
+    yield "f32: [10, 1e4]", count // 2, lambda: (spread(10, 1e4), spread(10, 1e4))
+    yield "f32: borders", count // 2, border
+    yield "f32: tiny x", count // 4, lambda: (pick([0.0, rng.uniform(0, 30), spread(1e-10, 1)]), pick([1e-45, 3e-40, spread(1e-37, 1e-3)]))  # fmt: skip
+    yield "f32: huge", count // 4, lambda: (pick([0.0, spread(1e-3, 1e6), spread(1e8, 1e30)]), spread(1e8, 1e30))
+    yield "f32: zero of log I", count // 4, lambda: at_zero("I")
+    yield "f32: zero of log K", count // 4, lambda: at_zero("K")
+
+
+def lapidary(points, isa, wide):
     code = """import { logBesselI, logBesselK } from '%s/dist/special/index.js';
 const chunks = []; for await (const c of process.stdin) chunks.push(c);
-const all = new Float64Array(Uint8Array.from(Buffer.concat(chunks)).buffer), n = all.length / 2;
+const all = new %s(Uint8Array.from(Buffer.concat(chunks)).buffer), n = all.length / 2;
 const v = all.subarray(0, n), x = all.subarray(n);
 process.stdout.write(new Uint8Array(logBesselI(v, x).buffer)); process.stdout.write(new Uint8Array(logBesselK(v, x).buffer));"""
-    data = array.array("d", [v for v, _ in points] + [x for _, x in points]).tobytes()
-    run = ["node", "--input-type=module", "-e", code % os.getcwd()]
+    kind = "d" if wide else "f"
+    data = array.array(kind, [v for v, _ in points] + [x for _, x in points]).tobytes()
+    run = ["node", "--input-type=module", "-e", code % (os.getcwd(), "Float64Array" if wide else "Float32Array")]
     out = subprocess.run(run, input=data, stdout=subprocess.PIPE, check=True, env={**os.environ, "LAPIDARY_ISA": isa}).stdout
-    values = array.array("d")
+    values = array.array(kind)
     values.frombytes(out)
     n = len(points)
     return values[:n], values[n:]
@@ -180,8 +219,10 @@ def supported():
     return json.loads(subprocess.run(["node", "--input-type=module", "-e", code], stdout=subprocess.PIPE, check=True).stdout)
 
 
-def ulp(a):
-    return math.ulp(abs(a)) if a else 5e-324
+def ulp(a, wide=True):
+    """The spacing of f64 (f32) numbers at a."""
+    least = 5e-324 if wide else 2.0**-149
+    return max(least, math.ulp(abs(a)) * (1 if wide else 2**29)) if a else least
 
 
 def main():
@@ -191,17 +232,21 @@ def main():
     isas = supported()
     total = 0
     worst = 0
-    for name, n, draw in classes(count, rng):
+    for name, n, draw in itertools.chain(classes(count, rng), single_classes(count, rng)):
         if only not in name:
             continue
+        wide = not name.startswith("f32")
+        eps = 2.0**-52 if wide else 2.0**-23
         points = [draw() for _ in range(n)]
+        if not wide:
+            points = [(single(v), single(x)) for v, x in points]
         rows = [(v, x, reference(v, x)) for v, x in points]
         lost = sum(r is None for _, _, r in rows)
         rows = [r for r in rows if r[2] is not None]
-        got = {isa: lapidary([(v, x) for v, x, _ in rows], isa) for isa in isas}
+        got = {isa: lapidary([(v, x) for v, x, _ in rows], isa, wide) for isa in isas}
         first = got[isas[0]]
         pairs = [(a, b) for isa in isas for w in (0, 1) for a, b in zip(got[isa][w], first[w]) if a != b]
-        apart = max((abs(a - b) / ulp(b) for a, b in pairs), default=0)
+        apart = max((abs(a - b) / ulp(b, wide) for a, b in pairs), default=0)
         ctx.prec = 400
         text = []
         for w in (0, 1):
@@ -210,8 +255,8 @@ def main():
                 value = got[isas[-1]][w][i]
                 error = abs(float(arb(value) - ref[w]))
                 scale = ref[2 + w]
-                e, p = error / (EPS * scale) if scale else 0, error / ulp(float(ref[w]))
-                if error <= 5e-324:
+                e, p = error / (eps * scale) if eps * scale else 0, error / ulp(float(ref[w]), wide)
+                if error <= ulp(0, wide):
                     e = min(e, 1)
                 if not e <= units[0]:
                     units = (e, (v, x))
