@@ -22,7 +22,10 @@ test.each([0, 1, 2 ** 18, 2 ** 19 - 1, 2 ** 19, 2 ** 19 + 1, 3_300_000, 4_250_00
     const array = where('test').allocateUncleared(Float64Array, length);
     array.fill(1);
     expect(array.length).toBe(length);
-    if (bytes < 2 * hugePage) return expect(array.buffer.byteLength).toBe(bytes);
+    if (bytes < 2 * hugePage) {
+      expect(array.buffer.byteLength).toBe(bytes);
+      return;
+    }
     expect(native.hugePages(new Uint8Array(array.buffer, array.byteOffset))).toBe(0);
     expect(array.buffer.byteLength).toBeLessThanOrEqual(1.1 * bytes + hugePage);
   },
