@@ -9,6 +9,8 @@ interface CoreNative extends TuningNative {
   setIsa(isa: number): number;
   failAllocation(nth: number): void;
   liveAllocations(): number;
+  /** Asks for huge pages for memory that is about to be written in full; the offset of the first that begins there. */
+  hugePages(memory: Uint8Array): number;
   philoxUint32(
     seedLo: number,
     seedHi: number,

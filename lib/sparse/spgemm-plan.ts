@@ -112,7 +112,7 @@ export function count<A extends SpgemmValues>(
   const indptr = at.allocate(Uint32Array, a.rows + 1);
   const counts = new Float64Array(2 + accumulators.length);
   const plan = { rows: a.rows, cols: b.cols, indptr, mask: mask ?? null, complement, accumulator };
-  let result = { indices: new Uint32Array(0), values: new (typeOf(a.values))(0) };
+  let result: { indices: Uint32Array; values: A } = { indices: new Uint32Array(0), values: new (typeOf(a.values))(0) };
   const checkSize = () => {
     if (counts[0]! >= 2 ** 32)
       at.fail('ERR_RANGE', undefined, 'a result of at most 2^32 - 1 entries', String(counts[0]));
@@ -126,6 +126,7 @@ export function count<A extends SpgemmValues>(
   const { codes, sorted } = filling ?? { codes: [0, 0], sorted: true };
   native.spgemm(...operands(a, b, plan, codes), sorted, indptr, counts, filling && allocate);
   checkSize();
+  if (counts[0]! < result.indices.length) result = trimmed(result, counts[0]!);
   const [nnz, products, none, hash, dense, heap, sort] = counts as unknown as number[];
   const stats = {
     flops: 2 * products!,
@@ -133,6 +134,12 @@ export function count<A extends SpgemmValues>(
     rowsPerAccumulator: { hash: hash!, dense: dense!, heap: heap!, sort: sort!, none: none! },
   };
   return { plan: { ...plan, stats }, ...result };
+}
+
+/** The first `n` entries: in the memory they are in, unless more than a fifth of it would lie idle. */
+function trimmed<A extends SpgemmValues>({ indices, values }: { indices: Uint32Array; values: A }, n: number) {
+  const take = 5 * n >= 4 * indices.length ? 'subarray' : 'slice';
+  return { indices: indices[take](0, n), values: values[take](0, n) as A };
 }
 
 export function checkMask(at: Where, argument: string, mask: Pattern, rows: number, cols: number): void {

@@ -32,7 +32,8 @@ export interface SpgemmOptions extends SpgemmPlanOptions {
  * The product of two sparse matrices: `c[i,j] = Σ_k a[i,k] · b[k,j]`, summed in ascending order of k, or the same with
  * other operators than + and ·.
  *
- * An entry stands wherever a product fell, also if the sum is zero. Two phases: count, then fill. Time is proportional to
+ * An entry stands wherever a product fell, also if the sum is zero. Two phases, count, then fill; one where a sample of
+ * rows says that hardly any two products meet: the arrays of the result are then views of slightly longer buffers. Time is proportional to
  * `flops`, and for results that hardly compress to writing them: 12 bytes an entry. A mask saves memory and most of the
  * writing; products outside it are still looked at. Scratch: 17 bytes a row of `a` and `b`, at most 12 bytes an entry of
  * `b`, and for each thread an accumulator.

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 
@@ -87,6 +88,13 @@ void FailAllocation(Args& args) { fail_allocation(args.number(0) < 0 ? -1 : stat
 
 void LiveAllocations(Args& args) { args.done(static_cast<double>(live_allocations())); }
 
+// (Uint8Array) → the offset of the first huge page that begins in it
+void HugePages(Args& args) {
+  const auto memory = args.out<uint8_t>(0, args.length(0));
+  expect_full_write(memory.data(), memory.size());
+  args.done(static_cast<double>(std::min(to_huge_page(memory.data()), memory.size())));
+}
+
 // The 64-bit number whose low and high words are arguments i and i + 1.
 uint64_t words(Args& args, int i) {
   const uint64_t lo = args.size(i), hi = args.size(i + 1);
@@ -111,10 +119,17 @@ void PhiloxUniform(Args& args) {
 }
 
 constexpr Method kMethods[] = {
-    {"initialize", Initialize},         {"setCancelFlag", SetCancelFlag},     {"cpuInfo", CpuInfo},
-    {"setThreads", SetThreads},         {"getThreads", GetThreads},           {"setIsa", SetIsa},
-    {"failAllocation", FailAllocation}, {"liveAllocations", LiveAllocations}, {"philoxUint32", PhiloxUint32},
+    {"initialize", Initialize},
+    {"setCancelFlag", SetCancelFlag},
+    {"cpuInfo", CpuInfo},
+    {"setThreads", SetThreads},
+    {"getThreads", GetThreads},
+    {"setIsa", SetIsa},
+    {"failAllocation", FailAllocation},
+    {"liveAllocations", LiveAllocations},
+    {"philoxUint32", PhiloxUint32},
     {"philoxUniform", PhiloxUniform},
+    {"hugePages", HugePages},
 };
 
 }  // namespace

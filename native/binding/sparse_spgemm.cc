@@ -58,8 +58,15 @@ void fill(Args& args, SpgemmPlan& plan, const Operands<T>& of, std::span<const u
   args.done(spgemm_fill(plan, of.a, of.b, of.options, c, indices.data(), values.data(), args.context()));
 }
 
+void set_stats(std::span<double> out, uint64_t nnz, const SpgemmStats& stats) {
+  out[0] = static_cast<double>(nnz);
+  out[1] = static_cast<double>(stats.products);
+  for (size_t k = 0; k < kAccumulators; k++) out[2 + k] = static_cast<double>(stats.rows[k]);
+}
+
 // (operands ×16, sorted, indptr, stats [nnz, products, rows by accumulator …], allocate). Without `allocate` counts
-// only; else it is called with the statistics in place and gives [indices, values], which are then filled.
+// only; else it is called with the statistics in place, nnz being the room that is asked for, and gives [indices,
+// values], whose first nnz entries are then filled: nnz may be smaller in the end.
 template <class T>
 void Spgemm(Args& args) {
   Operands<T> of(args);
@@ -70,10 +77,20 @@ void Spgemm(Args& args) {
   SpgemmPlan plan;
   args.done(plan.build(of.a, of.b, of.options.accumulator, scratch, args.context()));
   SpgemmStats stats;
+  bool at_once = false;
+  if (!args.absent(19)) args.done(spgemm_hardly_compresses(plan, of.a, of.b, of.options, at_once));
+  if (at_once) {
+    set_stats(out, plan.stats.products, plan.stats);
+    const int i = args.call(19, 2);
+    const auto indices = args.out<uint32_t>(i, plan.stats.products);
+    const auto values = args.out<T>(i + 1, plan.stats.products);
+    args.done(spgemm_at_once(plan, of.a, of.b, of.options, indptr.data(), indices.data(), values.data(), stats,
+                             args.context()));
+    out[0] = static_cast<double>(stats.nnz);
+    return;
+  }
   args.done(spgemm_count(plan, of.a, of.b, of.options, indptr.data(), stats, args.context()));
-  out[0] = static_cast<double>(stats.nnz);
-  out[1] = static_cast<double>(stats.products);
-  for (size_t k = 0; k < kAccumulators; k++) out[2 + k] = static_cast<double>(stats.rows[k]);
+  set_stats(out, stats.nnz, stats);
   if (!args.absent(19)) fill(args, plan, of, indptr, args.call(19, 2));
 }
 

@@ -10,6 +10,8 @@
 namespace lapidary {
 namespace {
 
+constexpr uintptr_t kHugePage = uintptr_t{2} << 20;
+
 std::atomic<int64_t> calls_before_failure{-1};
 std::atomic<int64_t> live{0};
 
@@ -41,14 +43,15 @@ void deallocate(void* memory) {
 
 void expect_full_write([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t bytes) {
 #if defined(__linux__)
-  constexpr uintptr_t kHugePage = uintptr_t{2} << 20;
   // Only whole huge pages inside the block: its neighbours are none of our business.
   const uintptr_t start = reinterpret_cast<uintptr_t>(memory);
-  const uintptr_t begin = (start + kHugePage - 1) & ~(kHugePage - 1);
+  const uintptr_t begin = start + to_huge_page(memory);
   const uintptr_t end = (start + bytes) & ~(kHugePage - 1);
   if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);  // a hint: may be refused
 #endif
 }
+
+std::size_t to_huge_page(const void* memory) { return -reinterpret_cast<uintptr_t>(memory) & (kHugePage - 1); }
 
 void fail_allocation(int64_t nth) { calls_before_failure.store(nth); }
 

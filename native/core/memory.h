@@ -18,6 +18,9 @@ void deallocate(void* memory);
 // 2 MiB instead of each 4 KiB, and random reads of them miss the TLB less.
 void expect_full_write(void* memory, std::size_t bytes);
 
+// Bytes from `memory` on to where a huge page begins.
+std::size_t to_huge_page(const void* memory);
+
 // The call with this number, counted from now, fails, and so do all after it; negative: none. For tests.
 void fail_allocation(int64_t nth);
 // Blocks allocated and not yet freed, process-wide.

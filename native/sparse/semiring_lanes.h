@@ -75,9 +75,9 @@ inline T nothing() {
   return T{0};
 }
 
-// out[q] = multiply(a, b[q])
+// out[q] = multiply(a, b[q]). Not inlined: every loop that calls it would hold ten loops of its own.
 template <class T>
-inline void multiply(MultiplyOp op, T a, const T* b, size_t n, T* out) {
+[[gnu::noinline]] void multiply(MultiplyOp op, T a, const T* b, size_t n, T* out) {
   switch (op) {
     case MultiplyOp::times:
       for (size_t q = 0; q < n; q++) out[q] = times_of(a, b[q]);

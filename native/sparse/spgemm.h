@@ -58,4 +58,16 @@ template <class T>
 Status spgemm_fill(SpgemmPlan& plan, const CsrView<T>& a, const CsrView<T>& b, const SpgemmOptions& options,
                    const CsrPattern& c, uint32_t* indices, T* values, Context context);
 
+// Whether a sample of rows says that C has hardly fewer entries than there are products (at least eight for nine), and
+// rows and windows are such that one phase will do.
+Status spgemm_hardly_compresses(const SpgemmPlan& plan, const CsrPattern& a, const CsrPattern& b,
+                                const SpgemmOptions& options, bool& yes);
+
+// Counts and fills in one phase: for a product that the function above has said yes to. indices and values have room
+// for plan.stats.products entries, of which the first stats.nnz are written. Scratch for each thread: what is kept of
+// some rows, 192 KiB, or of one row, 12 bytes for each 64 columns in reach.
+template <class T>
+Status spgemm_at_once(const SpgemmPlan& plan, const CsrView<T>& a, const CsrView<T>& b, const SpgemmOptions& options,
+                      uint32_t* indptr, uint32_t* indices, T* values, SpgemmStats& stats, Context context);
+
 }  // namespace lapidary

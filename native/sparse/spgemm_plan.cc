@@ -117,10 +117,8 @@ Accumulator choose(const Window& window, uint64_t products, uint64_t entries) {
   return products <= 512 * rows ? Accumulator::sort : Accumulator::hash;
 }
 
-// Rows of B in words of 64 columns; nothing if that saves less than half of all products.
+// Rows of B in words of 64 columns; `blocks` stays as it is if that saves less than half of all products.
 Status compress(const CsrPattern& a, const CsrPattern& b, uint64_t products, ArenaFrame& scratch, BlockRows& blocks) {
-  blocks = {};
-  if (products < 2 * b.nnz) return Status::ok;
   uint32_t* indptr = scratch.take<uint32_t>(b.rows + 1);
   if (indptr == nullptr) return Status::out_of_memory;
   const RowParts parts(b, kGrain);
@@ -208,7 +206,11 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
     }
   });
   const uint64_t total = products_of(row_work, 0, a.rows);
-  const Status compressed = compress(a, b, total, scratch, blocks);
+  blocks = {};
+  uint64_t counted = 0;  // rows that repeat the one before are not
+  for (size_t i = 0; i < a.rows; i++)
+    if (row_work[i].repeat == static_cast<uint64_t>(Repeat::no)) counted += row_work[i].products;
+  const Status compressed = counted < 2 * b.nnz ? Status::ok : compress(a, b, total, scratch, blocks);
   if (compressed != Status::ok) return compressed;
   if (context.cancelled()) return Status::aborted;
 

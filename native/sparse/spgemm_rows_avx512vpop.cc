@@ -59,6 +59,41 @@ void copy_values(size_t n, const T* from, T* to) {
 
 #include "sparse/spgemm_rows_lanes.h"
 
+// Other operators than plus and times, and rows under a complemented mask, run one product at a time: the loops of AVX2
+// have the same instructions.
+const RowKernels<double>& with_avx2(double) { return spgemm_rows_f64__avx2; }
+const RowKernels<float>& with_avx2(float) { return spgemm_rows_f32__avx2; }
+const RowKernels<int32_t>& with_avx2(int32_t) { return spgemm_rows_i32__avx2; }
+
+template <class T>
+size_t add_by_rank_x1(const RowInput<T>& row, Semiring s, uint32_t base, const uint64_t* bits, const uint32_t* before,
+                      bool masked, uint32_t* indices, T* values) {
+  if (!s.is_plus_times() || masked)
+    return with_avx2(T{}).add_by_rank(row, s, base, bits, before, masked, indices, values);
+  return add_ranked<T, AddOp::plus, true, false>(row, s.multiply, base, bits, before, indices, values);
+}
+
+template <class T>
+void add_allowed_x1(const RowInput<T>& row, Semiring s, uint32_t base, const uint64_t* allowed, const uint32_t* before,
+                    uint64_t* found, T* sums) {
+  with_avx2(T{}).add_allowed(row, s, base, allowed, before, found, sums);
+}
+
+template <class T>
+void add_dense_x1(const RowInput<T>& row, Semiring s, uint32_t base, T* sums) {
+  if (!s.is_plus_times()) return with_avx2(T{}).add_dense(row, s, base, sums);
+  add_to_sums<T, AddOp::plus, true>(row, s.multiply, base, sums);
+}
+
+template <class T>
+void add_by_place_x8(const RowInput<T>& row, Semiring s, const uint32_t* places, size_t nnz, T nothing_yet, T* sums,
+                     T* values) {
+  if (!s.is_plus_times()) return with_avx2(T{}).add_by_place(row, s, places, nnz, nothing_yet, sums, values);
+  for (size_t e = 0; e < nnz; e++) sums[e] = nothing_yet;
+  add_times_placed(row, places, sums);
+  copy_values(nnz, sums, values);
+}
+
 // Eight words a step: population counts and their running sums in one register. Bound: a dozen instructions a step.
 size_t rank_words(const uint64_t* bits, size_t n, uint32_t* before) {
   const __m512i zero = _mm512_setzero_si512();
@@ -287,14 +322,14 @@ const PatternKernels spgemm_pattern__avx512vpop = {mark_bits,         mark_bits_
                                                    count_few_columns, count_bits_and_clear, rank_words,
                                                    find_places,       repeat_columns_x16};
 const RowKernels<double> spgemm_rows_f64__avx512vpop = {
-    add_by_rank_of<double>,  add_flat_rows<double>, add_allowed_of<double>, add_dense_of<double>,
-    add_by_place_of<double>, add_blocks<F64x8>,     take_words<double>,     {3, true}};
+    add_by_rank_x1<double>,  add_flat_rows<double>, add_allowed_x1<double>, add_dense_x1<double>,
+    add_by_place_x8<double>, add_blocks<F64x8>,     take_words<double>,     {3, true}};
 const RowKernels<float> spgemm_rows_f32__avx512vpop = {
-    add_by_rank_of<float>,  add_flat_rows<float>, add_allowed_of<float>, add_dense_of<float>,
-    add_by_place_of<float>, add_blocks<F32x16>,   take_words<float>,     {4, true}};
+    add_by_rank_x1<float>,  add_flat_rows<float>, add_allowed_x1<float>, add_dense_x1<float>,
+    add_by_place_x8<float>, add_blocks<F32x16>,   take_words<float>,     {4, true}};
 const RowKernels<int32_t> spgemm_rows_i32__avx512vpop = {
-    add_by_rank_of<int32_t>,  add_flat_rows<int32_t>, add_allowed_of<int32_t>, add_dense_of<int32_t>,
-    add_by_place_of<int32_t>, add_blocks<I32x16>,     take_words<int32_t>,     {4, true}};
+    add_by_rank_x1<int32_t>,  add_flat_rows<int32_t>, add_allowed_x1<int32_t>, add_dense_x1<int32_t>,
+    add_by_place_x8<int32_t>, add_blocks<I32x16>,     take_words<int32_t>,     {4, true}};
 
 LAPIDARY_END_ISA
 

@@ -1,7 +1,16 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { getThreads, setThreads, type Csr, type Real } from 'lapidary';
-import { fromCoo, semirings, spgemm, spmv, transpose, type Semiring, type SpgemmValues } from 'lapidary/sparse';
+import {
+  fromCoo,
+  semirings,
+  spgemm,
+  spgemmPlan,
+  spmv,
+  transpose,
+  type Semiring,
+  type SpgemmValues,
+} from 'lapidary/sparse';
 import { withCancelFlag, raiseAbort } from '../../dist/core/cancel.js';
 import { native as sparse } from '../../dist/sparse/native.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
@@ -238,6 +247,37 @@ describeEachIsa('spgemm', (isa) => {
     }
   });
 
+  test('products that hardly compress, counted and filled at once: as in two phases, to the last bit', () => {
+    const holes = (a: Csr): Csr => {
+      const keep = Array.from(a.indices, (_, p) => p).filter((p) => a.indices[p]! % 5 > 0);
+      const row = new Uint32Array(a.indices.length);
+      for (let i = 0; i < a.rows; i++) row.fill(i, a.indptr[i], a.indptr[i + 1]);
+      const some = keep.filter((p) => row[p]! % 7 > 0);
+      return fromCoo({ rows: a.rows, cols: a.cols, row: some.map((p) => row[p]!), col: some.map((p) => a.indices[p]!), value: some.map((p) => a.values[p]!) }); // prettier-ignore
+    };
+    const column = csrOf(Array.from({ length: 300 }, (_, i) => [i % 9]), 1); // prettier-ignore
+    for (const [a, b] of [
+      [randomCsr(3000, 3000, 12, 1), randomCsr(3000, 3000, 12, 2)], // many rows to a group, many groups
+      [holes(randomCsr(3000, 3000, 14, 3)), holes(randomCsr(3000, 4000, 14, 4))], // rows without products
+      [randomCsr(200, 300, 100, 5), randomCsr(300, 400000, 60, 6)], // too many products for a list of columns
+      [column, transpose(column)], // crowded rows
+      [randomCsr(900, 40, 1, 7), randomCsr(40, 3000, 70, 8)], // rows of B of more than 64 entries
+    ] as const) {
+      for (const type of [Float64Array, Float32Array, Int32Array]) {
+        const [x, y] = [a, b].map((m) => ({ ...m, values: type.from(m.values.map((v) => 4 * v)) as Float64Array }));
+        for (const semiring of ['plus-times', 'min-plus'] as const)
+          withIsa(isa, () => {
+            const c = spgemm(x!, y!, { semiring });
+            const other = spgemm(x!, y!, { semiring, accumulator: 'hash' });
+            sameBits(c, other);
+            expect(c.stats.flops).toBe(other.stats.flops);
+            expect(c.stats.compressionRatio).toBe(other.stats.compressionRatio);
+            expect(spgemmPlan(x!, y!).indptr).toEqual(c.indptr);
+          });
+      }
+    }
+  });
+
   test('a crowded row whose sums are negative zero keeps its entries', () => {
     const n = 70;
     const a = csrOf([[1, 2, 3]], 3);
@@ -351,6 +391,40 @@ test('any number of threads gives the same bits', () => {
     setThreads(count);
     for (const accumulator of accumulators) sameBits(spgemm(a, a, { accumulator }), one);
   }
+});
+
+test('at once and in two phases, any number of threads gives the same bits', () => {
+  const [a, b] = [randomCsr(20000, 30000, 9, 5), randomCsr(30000, 25000, 9, 6)];
+  setThreads(1);
+  const one = spgemm(a, b);
+  expect(one.indices.length).toBeLessThan(one.stats.flops / 2); // room for the products that met was left over
+  expect(one.indices.buffer.byteLength).toBeGreaterThan(one.indices.byteLength);
+  sameBits(spgemm(a, b, { plan: spgemmPlan(a, b) }), one);
+  for (const count of [2, 3, 7]) {
+    setThreads(count);
+    sameBits(spgemm(a, b), one);
+  }
+});
+
+test('a product that compresses where no sample looks is right, and keeps no room for all its products', () => {
+  // rows 50, 151, 252 … are those that are looked at; the others meet the same columns again and again
+  const rows = 6400;
+  const indices = Uint32Array.from({ length: 4 * rows }, (_, p) => (p % 4) + ((p >> 2) % 101 === 50 ? 4 : 0));
+  const a = { rows, cols: 8, indptr: Uint32Array.from({ length: rows + 1 }, (_, i) => 4 * i), indices, values: new Float64Array(4 * rows).fill(1) }; // prettier-ignore
+  a.indices.forEach((_, p) => (a.values[p] = (p % 13) - 6));
+  const b = csrOf(
+    Array.from(
+      { length: 8 },
+      (_, k) =>
+      Array.from({ length: 12 }, (_, j) => ((k < 4 && j < 4) || j - 4 === 2 * (k - 4) || j - 5 === 2 * (k - 4) ? k + j : undefined)), // prettier-ignore
+    ),
+    12,
+  );
+  // every other row differs, so that none repeats the one before
+  for (let i = 1; i < rows; i += 2) if (i % 101 !== 50) a.values[4 * i] = 0.5;
+  const c = spgemm(a, b);
+  sameBits(c, spgemm(a, b, { accumulator: 'hash' }));
+  expect(c.values.buffer.byteLength).toBeLessThan(1.3 * c.values.byteLength + 64);
 });
 
 test('aliased factors, and the same in other memory', () => {

@@ -1,8 +1,10 @@
 // Out of memory at every allocation, on threads whose arenas are empty; and the structures that no JavaScript reaches.
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <random>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "check.h"
@@ -10,6 +12,7 @@
 #include "core/cpu.h"
 #include "core/memory.h"
 #include "core/thread_pool.h"
+#include "guarded.h"
 #include "sparse/accumulators.h"
 #include "sparse/convert.h"
 #include "sparse/csr.h"
@@ -149,6 +152,139 @@ TEST(sparse_out_of_memory) {
     CHECK(allowed == expected_allowed);
   }
   set_thread_count(usable_cpus());
+}
+
+// Counted and filled at once: out of memory anywhere, the same as in two phases, and nothing beyond the last entry.
+TEST(sparse_spgemm_at_once) {
+  set_thread_count(1);
+  for (const auto& [rows, cols, per_row] : {std::tuple{3000, 3000, 12}, {150, 4000, 80}, {50, 100, 8}}) {
+    Matrix a = random_matrix(rows, cols, per_row);
+    Matrix b = random_matrix(cols, 20 * cols, per_row);
+    const CsrView<double> left = a.view(), right = b.view();
+    const SpgemmOptions options;
+    ArenaFrame scratch;
+    SpgemmPlan plan;
+    CHECK(plan.build(left, right, options.accumulator, scratch, {}) == Status::ok);
+    bool yes = false;
+    CHECK(spgemm_hardly_compresses(plan, left, right, options, yes) == Status::ok);
+    CHECK(yes == (plan.stats.products >= 1 << 15));
+    if (!yes) continue;
+    const size_t room = plan.stats.products;
+    std::vector<uint32_t> indptr(rows + 1), expected(rows + 1);
+    Guarded<uint32_t> indices(room);
+    Guarded<double> values(room);
+    std::fill_n(indices.data(), room, 7);
+    std::fill_n(values.data(), room, 7);
+    SpgemmStats stats, counted;
+    CHECK(failures_of([&] {
+            bool asked = false;
+            const Status status = spgemm_hardly_compresses(plan, left, right, options, asked);
+            if (status != Status::ok) return status;
+            return spgemm_at_once(plan, left, right, options, indptr.data(), indices.data(), values.data(), stats, {});
+          }) > 0);
+    CHECK(spgemm_count(plan, left, right, options, expected.data(), counted, {}) == Status::ok);
+    CHECK(indptr == expected && stats.nnz == counted.nnz && stats.nnz < room);
+    Guarded<uint32_t> c_indices(stats.nnz);
+    Guarded<double> c_values(stats.nnz);
+    const CsrPattern c{left.rows, right.cols, stats.nnz, expected.data(), nullptr};
+    CHECK(spgemm_fill(plan, left, right, options, c, c_indices.data(), c_values.data(), {}) == Status::ok);
+    CHECK(std::equal(c_indices.data(), c_indices.data() + stats.nnz, indices.data()));
+    CHECK(std::equal(c_values.data(), c_values.data() + stats.nnz, values.data()));
+    CHECK(std::all_of(indices.data() + stats.nnz, indices.data() + room, [](uint32_t j) { return j == 7; }));
+    CHECK(std::all_of(values.data() + stats.nnz, values.data() + room, [](double v) { return v == 7; }));
+
+    std::atomic<int32_t> raised{1};
+    CHECK(spgemm_at_once(plan, left, right, options, indptr.data(), indices.data(), values.data(), stats, {&raised}) ==
+          Status::aborted);
+  }
+  set_thread_count(usable_cpus());
+}
+
+namespace {
+
+// The points of a grid with this side and their neighbours up to `reach` away along one axis, or along both.
+Matrix stencil(size_t side, size_t axes, size_t reach) {
+  const size_t n = axes == 1 ? side : side * side;
+  Matrix a{{0}, {}, {}, n};
+  const auto near = [&](size_t x, size_t y) { return (x > y ? x - y : y - x) <= reach; };
+  for (size_t i = 0; i < n; i++) {
+    for (size_t j = 0; j < n; j++) {
+      if (!near(i % side, j % side) || !near(i / side, j / side)) continue;
+      if (axes == 2 && reach == 1 && i % side != j % side && i / side != j / side) continue;
+      a.indices.push_back(static_cast<uint32_t>(j));
+      a.values.push_back(static_cast<double>((5 * i + 3 * j) % 9) - 4);
+    }
+    a.indptr.push_back(static_cast<uint32_t>(a.indices.size()));
+  }
+  return a;
+}
+
+// A·A on memory that ends where a page does, both phases, and at once where that may be.
+template <class T>
+void square_in_guards(const Matrix& a, Semiring semiring, std::vector<uint32_t>& c_indices, std::vector<T>& c_values) {
+  const size_t nnz = a.indices.size(), rows = a.indptr.size() - 1;
+  Guarded<uint32_t> indices(nnz);
+  Guarded<T> values(nnz);
+  std::copy(a.indices.begin(), a.indices.end(), indices.data());
+  std::transform(a.values.begin(), a.values.end(), values.data(), [](double v) { return static_cast<T>(v); });
+  CsrView<T> view;
+  static_cast<CsrPattern&>(view) = {rows, a.cols, nnz, a.indptr.data(), indices.data()};
+  view.values = values.data();
+  SpgemmOptions options;
+  options.semiring = semiring;
+  std::vector<uint32_t> indptr(rows + 1), at_once(rows + 1);
+  ArenaFrame scratch;
+  SpgemmPlan plan;
+  SpgemmStats stats;
+  CHECK(plan.build(view, view, options.accumulator, scratch, {}) == Status::ok);
+  CHECK(spgemm_count(plan, view, view, options, indptr.data(), stats, {}) == Status::ok);
+  const CsrPattern c{rows, a.cols, stats.nnz, indptr.data(), nullptr};
+  Guarded<uint32_t> to_indices(stats.nnz);
+  Guarded<T> to_values(stats.nnz);
+  CHECK(spgemm_fill(plan, view, view, options, c, to_indices.data(), to_values.data(), {}) == Status::ok);
+  c_indices.assign(to_indices.data(), to_indices.data() + stats.nnz);
+  c_values.assign(to_values.data(), to_values.data() + stats.nnz);
+  bool yes = false;
+  CHECK(spgemm_hardly_compresses(plan, view, view, options, yes) == Status::ok);
+  if (!yes) return;
+  Guarded<uint32_t> room_indices(plan.stats.products);
+  Guarded<T> room_values(plan.stats.products);
+  CHECK(spgemm_at_once(plan, view, view, options, at_once.data(), room_indices.data(), room_values.data(), stats, {}) ==
+        Status::ok);
+  CHECK(at_once == indptr);
+  CHECK(std::equal(c_indices.begin(), c_indices.end(), room_indices.data()));
+  CHECK(std::equal(c_values.begin(), c_values.end(), room_values.data()));
+}
+
+template <class T>
+void same_on_every_isa() {
+  const Isa before = active_isa();
+  for (const Matrix& a : {stencil(130, 1, 1), stencil(90, 1, 11), stencil(16, 2, 1), stencil(11, 2, 2),
+                          random_matrix(700, 2500, 9), random_matrix(2500, 2500, 9), random_matrix(200, 200, 30),
+                          random_matrix(150, 3000, 100), random_matrix(120, 120, 70)}) {
+    Matrix square = a;  // as many rows as columns, the last ones empty
+    while (square.indptr.size() <= square.cols) square.indptr.push_back(square.indptr.back());
+    for (const Semiring semiring : {Semiring{}, Semiring{AddOp::min, MultiplyOp::plus}}) {
+      std::vector<uint32_t> expected_indices, indices;
+      std::vector<T> expected, values;
+      CHECK(set_active_isa(Isa::portable));
+      square_in_guards(square, semiring, expected_indices, expected);
+      for (size_t isa = 1; isa < kIsaCount; isa++) {
+        if (!set_active_isa(static_cast<Isa>(isa))) continue;
+        square_in_guards(square, semiring, indices, values);
+        CHECK(indices == expected_indices && values == expected);
+      }
+    }
+  }
+  set_active_isa(before);
+}
+
+}  // namespace
+
+TEST(sparse_spgemm_isas) {
+  same_on_every_isa<double>();
+  same_on_every_isa<float>();
+  same_on_every_isa<int32_t>();
 }
 
 TEST(sparse_indptr_faults) {

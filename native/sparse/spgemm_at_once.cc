@@ -1,0 +1,224 @@
+// A product in one phase. The bitmap and the rank directory of a row, and its columns where they are put together, are
+// made once and serve both to count the row and to fill it: rows go in groups that leave what is kept of them in the
+// second-level cache. Where a group begins in C it learns from the group before, which says where it ends once it has
+// counted, before it fills (the chained scan of Merrill & Garland 2016, a step back at a time). Groups are taken in
+// order, so whoever waits waits for a thread that is at work; they depend on the matrices alone, and so does C.
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "core/memory.h"
+#include "core/thread_pool.h"
+#include "sparse/spgemm.h"
+#include "sparse/spgemm_pattern.h"
+#include "sparse/spgemm_plan.h"
+#include "sparse/spgemm_writer.h"
+
+namespace lapidary {
+namespace {
+
+constexpr uint64_t kFewest = uint64_t{1} << 15;  // products: below it a second phase costs microseconds
+constexpr uint64_t kSamples = 64;                // rows
+constexpr size_t kKept = size_t{192} << 10;      // bytes of a group: a part of a second-level cache
+constexpr size_t kBodies = 256;                  // at least as many as there can be threads
+constexpr int kSpins = 1000;                     // before a thread that waits lets others run
+
+size_t most_words(const SpgemmPlan& plan) {
+  size_t words = 0;
+  for (size_t part = 0; part < plan.part_count; part++) words = std::max(words, plan.parts[part].words);
+  return words;
+}
+
+// Rows first[g] … first[g + 1] − 1 are a group.
+struct Groups {
+  const uint32_t* first = nullptr;
+  size_t count = 0;
+  size_t rows = 0;  // the most that a group has of each
+  size_t words = 0;
+  size_t columns = 0;
+
+  bool build(const SpgemmPlan& plan, size_t rows_of_c, ArenaFrame& scratch) {
+    uint32_t* to = nullptr;
+    for (int pass = 0; pass < 2; pass++) {
+      size_t g = 0, begin = 0, bytes = 0, words_now = 0, columns_now = 0;
+      for (size_t i = 0; i < rows_of_c; i++) {
+        const RowWork& work = plan.work[i];
+        const size_t row_words = work.products == 0 ? 0 : work.words();
+        const size_t row_columns = std::min<uint64_t>(work.products, kMostPlaces);
+        const size_t more = sizeof(MarkedRow) + 12 * row_words + 4 * row_columns;
+        if (i == 0 || bytes + more > kKept) {
+          if (to != nullptr) to[g] = static_cast<uint32_t>(i);
+          g++;
+          begin = i;
+          bytes = words_now = columns_now = 0;
+        }
+        bytes += more;
+        rows = std::max(rows, i + 1 - begin);
+        words = std::max(words, words_now += row_words);
+        columns = std::max(columns, columns_now += row_columns);
+      }
+      if (to != nullptr) break;
+      count = g;
+      to = scratch.take<uint32_t>(count + 1);
+      if (to == nullptr) return false;
+    }
+    to[count] = static_cast<uint32_t>(rows_of_c);
+    first = to;
+    return true;
+  }
+};
+
+// Marks the rows of a group and keeps what it finds.
+class KeptRows {
+ public:
+  bool init(ArenaFrame& scratch, const Groups& groups) {
+    rows_ = scratch.take<MarkedRow>(groups.rows);
+    bits_ = scratch.take<uint64_t>(groups.words);
+    before_ = scratch.take<uint32_t>(groups.words);
+    flat_ = scratch.take<uint32_t>(groups.columns + kRunSlack);
+    if (rows_ == nullptr || bits_ == nullptr || before_ == nullptr || flat_ == nullptr) return false;
+    std::fill_n(bits_, groups.words, 0);
+    return true;
+  }
+
+  // The number of entries of rows first … last − 1.
+  uint64_t mark(const Product& product, size_t first, size_t last) {
+    uint64_t entries = 0;
+    uint64_t* bits = bits_;
+    uint32_t* before = before_;
+    uint32_t* flat = flat_;
+    for (size_t i = first; i < last; i++) {
+      const RowWork& work = product.plan.work[i];
+      MarkedRow& row = rows_[i - first];
+      row = {};
+      if (work.products == 0) continue;
+      const size_t words = work.words();
+      const bool put_down = mark_row(kernels_, product.row(i), work.products, work.base(), flat, bits);
+      const size_t count = kernels_.rank(bits, words, before);
+      row = {work.base(), words, work.products, bits, before, put_down ? flat : nullptr, count};
+      entries += count;
+      bits += words;
+      before += words;
+      if (put_down) flat += work.products;
+    }
+    return entries;
+  }
+  const MarkedRow& operator[](size_t r) const { return rows_[r]; }
+
+ private:
+  const PatternKernels& kernels_ = pattern_kernels();
+  MarkedRow* rows_ = nullptr;
+  uint64_t* bits_ = nullptr;  // all zero between groups
+  uint32_t* before_ = nullptr;
+  uint32_t* flat_ = nullptr;
+};
+
+}  // namespace
+
+// Rows are drawn evenly from all products, so that long ones have the weight that they have in the result.
+Status spgemm_hardly_compresses(const SpgemmPlan& plan, const CsrPattern& a, const CsrPattern& b,
+                                const SpgemmOptions& options, bool& yes) {
+  yes = false;
+  const uint64_t total = plan.stats.products;
+  if (options.mask != nullptr || plan.has_slices || plan.blocks.indptr != nullptr) return Status::ok;
+  if (total < kFewest || total > 0xffffffffu) return Status::ok;
+  size_t repeats = 0;
+  for (size_t i = 0; i < a.rows; i++) repeats += plan.work[i].repeat != static_cast<uint64_t>(Repeat::no);
+  const auto& rows = plan.stats.rows;
+  const uint64_t dense = rows[static_cast<size_t>(Accumulator::dense)];
+  if (rows[static_cast<size_t>(Accumulator::automatic)] + dense != a.rows || 8 * repeats > a.rows) return Status::ok;
+
+  ArenaFrame scratch;
+  Counter counter;
+  if (!counter.init(scratch, {0, 0, most_words(plan), 0, 0, 0}, false)) return Status::out_of_memory;
+  const Product product{a, b, options, plan};
+  const Window window{0, 0, 0, 0, Accumulator::dense, false, 0};
+  const uint64_t step = total / kSamples;
+  uint64_t seen = 0, next = step / 2, products = 0, entries = 0;
+  for (size_t i = 0; i < a.rows; i++) {
+    seen += plan.work[i].products;
+    if (seen <= next) continue;
+    if (plan.work[i].products > step) return Status::ok;  // few rows that long: not worth a sample
+    next = seen + step;
+    products += plan.work[i].products;
+    entries += counter.count(product, window, i);
+  }
+  yes = 9 * entries >= 8 * products;
+  return Status::ok;
+}
+
+template <class T>
+Status spgemm_at_once(const SpgemmPlan& plan, const CsrView<T>& a, const CsrView<T>& b, const SpgemmOptions& options,
+                      uint32_t* indptr, uint32_t* indices, T* values, SpgemmStats& stats, Context context) {
+  const Product product{a, b, options, plan};
+  ArenaFrame shared;
+  Groups groups;
+  if (!groups.build(plan, a.rows, shared)) return Status::out_of_memory;
+  uint64_t* const ends = shared.take<uint64_t>(groups.count);  // of each group in C, plus one; 0: not known yet
+  if (ends == nullptr) return Status::out_of_memory;
+  std::fill_n(ends, groups.count, 0);
+  expect_full_write(indices, plan.stats.products * sizeof *indices);
+  expect_full_write(values, plan.stats.products * sizeof *values);
+  const WindowPart widest{0, 0, most_words(plan), 0, 0, 0};
+
+  std::atomic<Status> result{Status::ok};
+  std::atomic<size_t> taken{0};
+  // Where group g begins, once that is known; false if the call ends before.
+  const auto begin_of = [&](size_t g, uint64_t& begin) {
+    uint64_t end = 1;
+    for (int spin = 0; g > 0 && (end = std::atomic_ref(ends[g - 1]).load(std::memory_order_acquire)) == 0; spin++) {
+      if (result.load(std::memory_order_relaxed) != Status::ok) return false;
+      if (spin >= kSpins) std::this_thread::yield();
+    }
+    begin = end - 1;
+    return true;
+  };
+  const auto run = [&] {
+    ArenaFrame scratch;
+    KeptRows kept;
+    Writer<T> writer;
+    if (!kept.init(scratch, groups) || !writer.init(scratch, widest, options)) return Status::out_of_memory;
+    for (size_t g; (g = taken.fetch_add(1, std::memory_order_relaxed)) < groups.count;) {
+      if (context.cancelled()) return Status::aborted;
+      const size_t first = groups.first[g], last = groups.first[g + 1];
+      const uint64_t entries = kept.mark(product, first, last);
+      uint64_t p = 0;
+      if (!begin_of(g, p)) return Status::ok;
+      if (p + entries > plan.stats.products) return Status::bad_structure;
+      std::atomic_ref(ends[g]).store(p + entries + 1, std::memory_order_release);
+      for (size_t i = first; i < last; i++) {
+        const MarkedRow& row = kept[i - first];
+        if (i + 1 < last) {
+          prefetch_for_write(indices + p + row.count, kept[i + 1 - first].count);
+          prefetch_for_write(values + p + row.count, kept[i + 1 - first].count);
+        }
+        if (row.count > 0)
+          writer.write({product.row(i), a.values + a.indptr[i], b.values}, options.semiring, row, false, indices + p,
+                       values + p);
+        p += row.count;
+        indptr[i + 1] = static_cast<uint32_t>(p);
+      }
+    }
+    return Status::ok;
+  };
+  indptr[0] = 0;
+  parallel_for(std::min(groups.count, kBodies), [&](size_t) {
+    if (taken.load(std::memory_order_relaxed) >= groups.count) return;
+    const Status status = run();
+    if (status != Status::ok) result.store(status, std::memory_order_relaxed);
+  });
+  stats = plan.stats;
+  if (result.load() != Status::ok) return result.load();
+  stats.nnz = ends[groups.count - 1] - 1;
+  return Status::ok;
+}
+
+#define LAPIDARY_INSTANTIATE(T)                                                                                 \
+  template Status spgemm_at_once(const SpgemmPlan&, const CsrView<T>&, const CsrView<T>&, const SpgemmOptions&, \
+                                 uint32_t*, uint32_t*, T*, SpgemmStats&, Context)
+LAPIDARY_INSTANTIATE(double);
+LAPIDARY_INSTANTIATE(float);
+LAPIDARY_INSTANTIATE(int32_t);
+#undef LAPIDARY_INSTANTIATE
+
+}  // namespace lapidary

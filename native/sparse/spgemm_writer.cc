@@ -1,0 +1,163 @@
+#include "sparse/spgemm_writer.h"
+
+#include <algorithm>
+
+namespace lapidary {
+
+template <class T>
+bool Writer<T>::init(ArenaFrame& scratch, const WindowPart& part, const SpgemmOptions& options) {
+  nothing_ = nothing_of<T>(options.semiring.add);
+  width_ = 64 * part.words;
+  if (part.words > 0) {
+    before_ = scratch.take<uint32_t>(part.words);
+    columns_ = scratch.take<uint32_t>(kMostPlaces + kDrainSlack);
+    places_ = scratch.take<uint32_t>(kMostPlaces);
+    placed_ = scratch.take<T>(kMostPlaces + kRunSlack);
+    sums_ = scratch.take<T>(width_);
+    if (before_ == nullptr || columns_ == nullptr || places_ == nullptr || placed_ == nullptr || sums_ == nullptr ||
+        !dense_.init(scratch, part.words, options.mask != nullptr) || !blocks_.init(scratch, kMostPlaces))
+      return false;
+  }
+  return (part.bound == 0 || wide_.init(scratch, part)) && slice_.init(scratch, part.entries);
+}
+
+template <class T>
+bool Writer<T>::fill(const Product& product, const CsrView<T>& a, const CsrView<T>& b, const Window& window, size_t i,
+                     uint32_t* indices, T* values, size_t count) {
+  RowInput<T> row{product.row(i), a.values + a.indptr[i], b.values};
+  const RowWork& work = product.plan.work[i];
+  uint64_t products = work.products;
+  uint32_t base = work.base();
+  size_t words = work.words();
+  const BlockRows* blocks = &product.plan.blocks;
+  if (window.slice) {
+    static_cast<RowPattern&>(row) = slice_.cut(row, window, products);
+    base = window.low & ~63u;
+    words = window.high / 64 - window.low / 64 + 1;
+    blocks = nullptr;
+  }
+  if (products == 0) return count == 0;
+  const MaskRow mask = product.mask_row(i);
+  const Semiring semiring = product.options.semiring;
+  if (window.kind != Accumulator::dense)
+    return wide_.fill(window.kind, row, semiring, std::min<uint64_t>(products, window.width()), mask,
+                      product.options.sorted, indices, values, count);
+  if (mask.given && !mask.complement) return fill_allowed(row, semiring, base, words, mask, indices, values, count);
+  prefetch_for_write(indices, count);
+  prefetch_for_write(values, count);
+  const bool flat = dense_.mark(row, products, blocks, base, words, mask);
+  // A row that is not as counted must not be written: its end would be another's begin.
+  if (rank_(dense_.bits(), words, before_) != count) return false;
+  const bool head = !mask.given && !window.slice && i + 1 < product.a.rows && products <= kMostPlaces &&
+                    product.plan.work[i + 1].repeat != static_cast<uint64_t>(Repeat::no);
+  if (!head) {
+    const uint32_t* const columns = flat && !mask.given ? dense_.flat() : nullptr;
+    write(row, semiring, {base, words, products, dense_.bits(), before_, columns, count}, mask.given, indices, values);
+    return true;
+  }
+  kernels_.places(row, base, dense_.bits(), before_, places_);
+  const size_t found = drain_(dense_.bits(), nullptr, words, columns_);
+  for (size_t e = 0; e < found; e++) indices[e] = base + columns_[e];
+  placed_row_ = i;
+  placed_count_ = count;
+  by_block_ = semiring.is_plus_times() && blocks_.build(row, rows_.blocks, places_, products, count);
+  if (by_block_)
+    rows_.add_by_block(blocks_.run(row, 1, false), count, values);
+  else
+    rows_.add_by_place(row, semiring, places_, count, nothing_, placed_, values);
+  return true;
+}
+
+template <class T>
+void Writer<T>::write(const RowInput<T>& row, Semiring semiring, const MarkedRow& marked, bool masked,
+                      uint32_t* indices, T* values) {
+  const auto& [base, words, products, bits, before, flat, count] = marked;
+  if (!masked && (count >= 8 * words || products >= 4 * count)) {
+    ready_sums();
+    rows_.add_dense(row, semiring, base, sums_);
+    rows_.take_dense(bits, words, base, sums_, nothing_, indices, values);
+    return;
+  }
+  std::fill_n(values, count, nothing_);
+  if (flat != nullptr && semiring.is_plus_times())
+    rows_.add_flat(row, base, bits, before, flat, placed_, indices, values);
+  else
+    rows_.add_by_rank(row, semiring, base, bits, before, masked, indices, values);
+  std::fill_n(bits, words, 0);
+}
+
+// The bits of the mask's row and its rank directory stand in for those of the products, which are then looked at
+// once.
+template <class T>
+bool Writer<T>::fill_allowed(const RowInput<T>& row, Semiring semiring, uint32_t base, size_t words,
+                             const MaskRow& mask, uint32_t* indices, T* values, size_t count) {
+  const MaskRow in_reach = mask.between(base, words);
+  if (in_reach.begin == in_reach.end) return count == 0;
+  ready_sums();
+  uint64_t* const allowed = dense_.allowed();
+  uint64_t* const found = dense_.bits();
+  set_bits(in_reach.begin, in_reach.end, base, allowed);
+  rank_(allowed, words, before_);
+  rows_.add_allowed(row, semiring, base, allowed, before_, found, sums_);
+  // The sums lie as the mask's columns do. As everywhere, nothing is written beyond `count`.
+  size_t n = 0;
+  for (const uint32_t* c = in_reach.begin; c < in_reach.end; c++) {
+    const uint32_t j = *c - base;
+    T& sum = sums_[c - in_reach.begin];
+    if (found[j / 64] >> j % 64 & 1) {
+      if (n < count) {
+        indices[n] = *c;
+        values[n] = sum;
+      }
+      n++;
+      sum = nothing_;
+    }
+  }
+  for (const uint32_t* c = in_reach.begin; c < in_reach.end; c++)
+    allowed[(*c - base) / 64] = found[(*c - base) / 64] = 0;
+  return n == count;
+}
+
+template <class T>
+size_t Writer<T>::fill_repeats(const Product& product, const CsrView<T>& a, const CsrView<T>& b, const Window& window,
+                               size_t i, const CsrPattern& c, uint32_t* indices, T* values) {
+  if (placed_row_ == kNone || placed_row_ + 1 != i || window.kind != Accumulator::dense || window.slice) return i;
+  const size_t count = placed_count_;
+  while (i < window.last && product.plan.work[i].repeat != static_cast<uint64_t>(Repeat::no)) {
+    const uint64_t kind = product.plan.work[i].repeat;
+    const size_t first = i;
+    bool as_counted = true;
+    do {
+      as_counted &= c.indptr[i + 1] - c.indptr[i] == count;
+      i++;
+    } while (i < window.last && product.plan.work[i].repeat == kind);
+    if (!as_counted) return kNone;
+    const size_t p = c.indptr[first];
+    const bool shifted = kind == static_cast<uint64_t>(Repeat::shifted);
+    kernels_.repeat_columns(indices + p - count, count, i - first, shifted, indices + p);
+    add_repeats(product, a, b, first, i, shifted, values + p);
+    placed_row_ = i - 1;
+  }
+  return i;
+}
+
+template <class T>
+void Writer<T>::add_repeats(const Product& product, const CsrView<T>& a, const CsrView<T>& b, size_t first, size_t last,
+                            bool shifted, T* values) {
+  const auto row = [&](size_t i) { return RowInput<T>{product.row(i), a.values + a.indptr[i], b.values}; };
+  if (by_block_) return rows_.add_by_block(blocks_.run(row(first), last - first, shifted), placed_count_, values);
+  for (size_t i = first; i < last; i++, values += placed_count_)
+    rows_.add_by_place(row(i), product.options.semiring, places_, placed_count_, nothing_, placed_, values);
+}
+
+template <class T>
+void Writer<T>::ready_sums() {
+  if (!sums_ready_) std::fill_n(sums_, width_, nothing_);
+  sums_ready_ = true;
+}
+
+template class Writer<double>;
+template class Writer<float>;
+template class Writer<int32_t>;
+
+}  // namespace lapidary
