@@ -113,7 +113,7 @@ export function packWeights(q: Quantized, options?: PackWeightsOptions): PackedW
     cols,
     groupSize: kernel === 'ternary' ? Math.max(cols, 1) : groupSize,
   } as const;
-  const packed = at.allocate(Uint8Array, packedBytes(at, 'q', { ...shape, ...form }));
+  const packed = at.allocateUncleared(Uint8Array, packedBytes(at, 'q', { ...shape, ...form }));
   if (kernel === 'ternary') native.ternaryPack(codes, packed, rows, cols);
   else native.lutPack(codes, packed, rows, cols, groupSize, form.bits);
   const groups = groupsOf(shape);

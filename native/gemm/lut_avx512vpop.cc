@@ -57,21 +57,17 @@ inline __attribute__((always_inline)) void exact_plane(const Rows& rows, size_t 
 inline V joined(V low, V high) { return _mm512_add_epi16(low, _mm512_slli_epi16(high, 4)); }
 
 // All planes of a run of at most 32 pairs of quads.
-template <int kBits>
-inline void exact_run(const Rows& rows, size_t at, size_t ahead, const uint8_t* tables, size_t pairs,
+inline void exact_run(int bits, const Rows& rows, size_t at, size_t ahead, const uint8_t* tables, size_t pairs,
                       Sums (&out)[kRegisters]) {
   Widened low[kRegisters], high[kRegisters];
 #pragma GCC unroll 2
   for (int r = 0; r < kRegisters; r++) low[r] = high[r] = Widened::zero();
-#pragma GCC unroll 4
-  for (int p = kBits - 1; p >= 0; p--) {
-    if (p < kBits - 1) {
+  for (int p = bits - 1; p >= 0; p--) {
 #pragma GCC unroll 2
-      for (int r = 0; r < kRegisters; r++) low[r].twice(), high[r].twice();
-    }
+    for (int r = 0; r < kRegisters; r++) low[r].twice(), high[r].twice();
     exact_plane(rows, at + static_cast<size_t>(p) * pairs * kPackedRows, ahead, tables, pairs, low, high);
   }
-  if (pairs * ((1 << kBits) - 1) <= 32) {  // l + 16·h is at most 2·1020·pairs·(2^b − 1), which fits a word
+  if (pairs * ((size_t{1} << bits) - 1) <= 32) {  // l + 16·h is at most 2·1020·pairs·(2^b − 1), which fits a word
 #pragma GCC unroll 2
     for (int r = 0; r < kRegisters; r++)
       out[r] = Sums::from(joined(low[r].even(), high[r].even()), joined(low[r].odd, high[r].odd));
@@ -86,7 +82,6 @@ inline void exact_run(const Rows& rows, size_t at, size_t ahead, const uint8_t* 
   }
 }
 
-template <int kBits>
 void exact_tiles(const LutTile& t, size_t token) {
   const uint8_t* tables = t.tables + token * t.table_stride;
   const Rows rows(t.codes, t.tile_bytes, t.tiles, t.out + token * t.tiles * kPackedRows);
@@ -102,13 +97,13 @@ void exact_tiles(const LutTile& t, size_t token) {
     for (bool first = true; left > 0; first = false) {
       const size_t pairs = left < kLutRun / 8 ? left : kLutRun / 8;
       Sums part[kRegisters];
-      exact_run<kBits>(rows, at, ahead_of(at, t.tile_bytes), tables, pairs, part);
+      exact_run(t.bits, rows, at, ahead_of(at, t.tile_bytes), tables, pairs, part);
 #pragma GCC unroll 2
       for (int r = 0; r < kRegisters; r++)
 #pragma GCC unroll 4
         for (int v = 0; v < 4; v++)
           sum[r].part[v] = first ? part[r].part[v] : _mm512_add_epi32(sum[r].part[v], part[r].part[v]);
-      at += pairs * kBits * kPackedRows;
+      at += pairs * static_cast<size_t>(t.bits) * kPackedRows;
       tables += pairs * 64;
       left -= pairs;
     }
@@ -134,16 +129,59 @@ void exact_tiles(const LutTile& t, size_t token) {
   }
 }
 
+// Four columns of 16 rows a register. In each byte the eight bits of its row, turned until the bit of its column stands
+// in the place of the plane: vpmultishiftqb takes any eight neighbours of 64 bits, here of two rows four times each.
 template <int kBits>
-void exact_tokens(const LutTile& t) {
-  for (size_t n = 0; n < t.tokens; n++) exact_tiles<kBits>(t, n);
+void expand(const uint8_t* codes, size_t pairs, const CodePanels& to) {
+  alignas(64) uint8_t rows[2][64], turns[kBits][2][64];
+  for (int i = 0; i < 64; i++)
+    for (int h = 0; h < 2; h++) {
+      rows[h][i] = static_cast<uint8_t>(packed_byte(static_cast<size_t>(16 * h + i / 4)));
+      for (int p = 0; p < kBits; p++) turns[p][h][i] = static_cast<uint8_t>((i & 4) * 8 + ((4 * h + i % 4 - p) & 7));
+    }
+  V row[2], turn[kBits][2];
+#pragma GCC unroll 2
+  for (int h = 0; h < 2; h++) {
+    row[h] = _mm512_load_si512(rows[h]);
+#pragma GCC unroll 4
+    for (int p = 0; p < kBits; p++) turn[p][h] = _mm512_load_si512(turns[p][h]);
+  }
+  for (size_t j = 0; j < pairs; j++, codes += kPackedRows) {
+    V code[2][2];  // of columns, of rows
+#pragma GCC unroll 4
+    for (int p = 0; p < kBits; p++) {
+      const V place = _mm512_set1_epi8(static_cast<char>(1 << p));
+      const auto* plane = reinterpret_cast<const __m256i*>(codes + static_cast<size_t>(p) * pairs * kPackedRows);
+      const V all = _mm512_castsi256_si512(_mm256_loadu_si256(plane));
+#pragma GCC unroll 2
+      for (int r = 0; r < 2; r++) {
+        const V bits = _mm512_permutexvar_epi8(row[r], all);
+#pragma GCC unroll 2
+        for (int c = 0; c < 2; c++) {
+          const V turned = _mm512_multishift_epi64_epi8(turn[p][c], bits);
+          // bits of the one where `place` has them, else of the other
+          code[c][r] =
+              p == 0 ? _mm512_and_si512(turned, place) : _mm512_ternarylogic_epi64(place, turned, code[c][r], 0xca);
+        }
+      }
+    }
+#pragma GCC unroll 2
+    for (int c = 0; c < 2; c++)
+#pragma GCC unroll 2
+      for (int r = 0; r < 2; r++)
+        _mm512_storeu_si512(to.at(static_cast<size_t>(16 * r), 2 * j + static_cast<size_t>(c)), code[c][r]);
+  }
 }
 
 }  // namespace
 
+void lut_expand__avx512vpop(const uint8_t* codes, size_t pairs, int bits, const CodePanels& to) {
+  constexpr void (*kOf[])(const uint8_t*, size_t, const CodePanels&) = {expand<1>, expand<2>, expand<3>, expand<4>};
+  kOf[bits - 1](codes, pairs, to);
+}
+
 void lut_exact_4x32__avx512vpop(const LutTile& t) {
-  constexpr void (*kOf[])(const LutTile&) = {exact_tokens<1>, exact_tokens<2>, exact_tokens<3>, exact_tokens<4>};
-  kOf[t.bits - 1](t);
+  for (size_t n = 0; n < t.tokens; n++) exact_tiles(t, n);
 }
 
 }  // namespace lapidary
