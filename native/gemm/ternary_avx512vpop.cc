@@ -109,22 +109,27 @@ void tiles(const TernaryTile& t, size_t token) {
   }
 }
 
-// Place in its triple of each of the four columns of step s of three, times 32, and the triple, of two neighbours.
-struct Place {
-  V row[2], trit;
-  explicit Place(size_t s) {
-    alignas(64) uint8_t rows[2][64], trits[64];
+// Of each byte of a register of four columns, 4s to 4s + 3 of twelve, and 16 rows: where its row stands in triple s or
+// s + 1, which are side by side, and 32 times its place in the triple. And the codes, 1 more than the trits, by 32
+// times that place and an index of five bits; from index 16 on those of the negatives.
+struct Places {
+  alignas(64) uint8_t row[3][2][64], trit[3][64], code[128];
+};
+constexpr Places kPlaces = [] {
+  Places p{};
+  for (size_t s = 0; s < 3; s++)
     for (size_t i = 0; i < 64; i++) {
       const size_t column = 4 * s + i % 4;
       for (size_t h = 0; h < 2; h++)
-        rows[h][i] = static_cast<uint8_t>((column / 3 - s) * kPackedRows + packed_byte(16 * h + i / 4));
-      trits[i] = static_cast<uint8_t>(column % 3 * 32);
+        p.row[s][h][i] = static_cast<uint8_t>((column / 3 - s) * kPackedRows + packed_byte(16 * h + i / 4));
+      p.trit[s][i] = static_cast<uint8_t>(column % 3 * 32);
     }
-    row[0] = _mm512_load_si512(rows[0]);
-    row[1] = _mm512_load_si512(rows[1]);
-    trit = _mm512_load_si512(trits);
+  for (size_t i = 0; i < 96; i++) {
+    const int trit = kTrits[i / 32][i % 16];
+    p.code[i] = static_cast<uint8_t>(i % 32 < 16 ? 1 + trit : 1 - trit);
   }
-};
+  return p;
+}();
 
 // Lookups k and k + 1 of a block as indices of five bits, a register half each.
 template <int k>
@@ -142,14 +147,7 @@ inline V index_of(const uint8_t* block, V signs) {
 }  // namespace
 
 void ternary_expand__avx512vpop(const uint8_t* codes, size_t blocks, const CodePanels& to) {
-  // Entry 32·i + index: the code of trit i, 1 more than it; from index 16 on those of the negatives.
-  alignas(64) uint8_t entries[128] = {};
-  for (int i = 0; i < 96; i++) {
-    const int trit = kTrits[i / 32][i % 16];
-    entries[i] = static_cast<uint8_t>(i % 32 < 16 ? 1 + trit : 1 - trit);
-  }
-  const V low = _mm512_load_si512(entries), high = _mm512_load_si512(entries + 64);
-  const Place place[3] = {Place(0), Place(1), Place(2)};
+  const V low = _mm512_load_si512(kPlaces.code), high = _mm512_load_si512(kPlaces.code + 64);
   for (size_t b = 0; b < blocks; b++, codes += kTernaryBytes) {
     const V signs =
         _mm512_broadcast_i64x4(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + 4 * kPackedRows)));
@@ -160,7 +158,8 @@ void ternary_expand__avx512vpop(const uint8_t* codes, size_t blocks, const CodeP
     for (size_t s = 0; s < 6; s++)
 #pragma GCC unroll 2
       for (size_t h = 0; h < 2; h++) {
-        const V at = _mm512_or_si512(_mm512_permutexvar_epi8(place[s % 3].row[h], index[s]), place[s % 3].trit);
+        const V at = _mm512_or_si512(_mm512_permutexvar_epi8(_mm512_load_si512(kPlaces.row[s % 3][h]), index[s]),
+                                     _mm512_load_si512(kPlaces.trit[s % 3]));
         _mm512_storeu_si512(to.at(16 * h, 6 * b + s), _mm512_permutex2var_epi8(low, at, high));
       }
   }
