@@ -242,7 +242,8 @@ void int8_tokens(const LutTile& t, size_t token) {
 
 // Bit i of each plane goes to bit `plane` of column i.
 template <int kBits>
-void expand(const uint8_t* codes, size_t pairs, const CodePanels& to) {
+void expand(const uint8_t* codes, size_t pairs, const CodePanels& panels) {
+  const PanelRows<8> to(panels);
   for (size_t j = 0; j < pairs; j++, codes += kPackedRows) {
     V plane[kBits], column[8];
 #pragma GCC unroll 4

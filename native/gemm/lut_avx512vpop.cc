@@ -148,7 +148,8 @@ constexpr Turns kTurns = [] {
 }();
 
 template <int kBits>
-void expand(const uint8_t* codes, size_t pairs, const CodePanels& to) {
+void expand(const uint8_t* codes, size_t pairs, const CodePanels& panels) {
+  const PanelRows<16> to(panels);
   V row[2], turn[kBits][2];
 #pragma GCC unroll 2
   for (int h = 0; h < 2; h++) {
@@ -179,7 +180,7 @@ void expand(const uint8_t* codes, size_t pairs, const CodePanels& to) {
     for (int c = 0; c < 2; c++)
 #pragma GCC unroll 2
       for (int r = 0; r < 2; r++)
-        _mm512_storeu_si512(to.at(static_cast<size_t>(16 * r), 2 * j + static_cast<size_t>(c)), code[c][r]);
+        _mm512_storeu_si512(to.at(static_cast<size_t>(r), 2 * j + static_cast<size_t>(c)), code[c][r]);
   }
 }
 

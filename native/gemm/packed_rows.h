@@ -40,6 +40,16 @@ struct CodePanels {
     return to + row / nr * panel + (step * nr + row % nr) * 4;
   }
 };
+// The same for loops: where each kEach rows begin. No division is left, and nothing that a store could change.
+template <std::size_t kEach>
+struct PanelRows {
+  std::uint8_t* rows[kPackedRows / kEach];
+  std::size_t pitch;
+  explicit PanelRows(const CodePanels& panels) : pitch(4 * panels.nr) {
+    for (std::size_t i = 0; i < kPackedRows / kEach; i++) rows[i] = panels.at(i * kEach, 0);
+  }
+  std::uint8_t* at(std::size_t i, std::size_t step) const { return rows[i] + step * pitch; }
+};
 
 inline constexpr std::size_t kMostTiles = 4;
 

@@ -146,7 +146,8 @@ inline V index_of(const uint8_t* block, V signs) {
 
 }  // namespace
 
-void ternary_expand__avx512vpop(const uint8_t* codes, size_t blocks, const CodePanels& to) {
+void ternary_expand__avx512vpop(const uint8_t* codes, size_t blocks, const CodePanels& panels) {
+  const PanelRows<16> to(panels);
   const V low = _mm512_load_si512(kPlaces.code), high = _mm512_load_si512(kPlaces.code + 64);
   for (size_t b = 0; b < blocks; b++, codes += kTernaryBytes) {
     const V signs =
@@ -160,7 +161,7 @@ void ternary_expand__avx512vpop(const uint8_t* codes, size_t blocks, const CodeP
       for (size_t h = 0; h < 2; h++) {
         const V at = _mm512_or_si512(_mm512_permutexvar_epi8(_mm512_load_si512(kPlaces.row[s % 3][h]), index[s]),
                                      _mm512_load_si512(kPlaces.trit[s % 3]));
-        _mm512_storeu_si512(to.at(16 * h, 6 * b + s), _mm512_permutex2var_epi8(low, at, high));
+        _mm512_storeu_si512(to.at(h, 6 * b + s), _mm512_permutex2var_epi8(low, at, high));
       }
   }
 }
