@@ -63,6 +63,10 @@ const bench: Bench = ({ quick }) => {
       groupSize: cols,
       published: ['tmac-bitnet-x86', 'bitnet-x86', 'bitnet-arm'],
     }),
+    // Beyond the last cache whatever it holds of the sizes above.
+    ...(['bipolar1', 'int2', 'int4', 'ternary'] as const).map((format) =>
+      row({ tokens: 1, rows: 32768, cols: 16384, format, groupSize: 16384 }),
+    ),
     row({ tokens: 1, rows: 2048, cols: 2048, format: 'ternary', groupSize: 2048, published: ['bitnet-epyc-1'] }),
     row({ tokens: 128, rows: 2048, cols: 2048, format: 'ternary', groupSize: 2048, published: ['bitnet-epyc-128'] }),
     row({ tokens: 1, rows, cols, format: 'int2', groupSize: 128, kernel: 'lut8' }),
