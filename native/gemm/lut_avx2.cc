@@ -247,7 +247,11 @@ void expand(const uint8_t* codes, size_t pairs, const CodePanels& panels) {
   for (size_t j = 0; j < pairs; j++, codes += kPackedRows) {
     V plane[kBits], column[8];
 #pragma GCC unroll 4
-    for (int p = 0; p < kBits; p++) plane[p] = load(codes + static_cast<size_t>(p) * pairs * kPackedRows);
+    for (int p = 0; p < kBits; p++) {
+      const uint8_t* from = codes + static_cast<size_t>(p) * pairs * kPackedRows;
+      ask_ahead(from);
+      plane[p] = load(from);
+    }
 #pragma GCC unroll 8
     for (int i = 0; i < 8; i++) {
       column[i] = _mm256_setzero_si256();

@@ -163,6 +163,7 @@ void expand(const uint8_t* codes, size_t pairs, const CodePanels& panels) {
     for (int p = 0; p < kBits; p++) {
       const V place = _mm512_set1_epi8(static_cast<char>(1 << p));
       const auto* plane = reinterpret_cast<const __m256i*>(codes + static_cast<size_t>(p) * pairs * kPackedRows);
+      ask_ahead(plane);
       const V all = _mm512_castsi256_si512(_mm256_loadu_si256(plane));
 #pragma GCC unroll 2
       for (int r = 0; r < 2; r++) {

@@ -150,6 +150,7 @@ void ternary_expand__avx512vpop(const uint8_t* codes, size_t blocks, const CodeP
   const PanelRows<16> to(panels);
   const V low = _mm512_load_si512(kPlaces.code), high = _mm512_load_si512(kPlaces.code + 64);
   for (size_t b = 0; b < blocks; b++, codes += kTernaryBytes) {
+    for (size_t line = 0; line < kTernaryBytes; line += 64) ask_ahead(codes + line);
     const V signs =
         _mm512_broadcast_i64x4(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + 4 * kPackedRows)));
     // Columns 4s to 4s + 3 of twelve lie in triples s and s + 1.
