@@ -1,5 +1,5 @@
 /** Packed weights of few bits: one token is bound by reading the codes, many by the lookups. The yardstick is our int4. */
-import { dense, gemm, quant } from 'lapidary';
+import { dense, gemm } from 'lapidary';
 import { bytesOf, fewBitWeights, uniformF32, type FewBits } from '../harness/data.js';
 import { plain } from '../harness/peers.js';
 import type { Bench, Peer, Row } from '../harness/row.js';

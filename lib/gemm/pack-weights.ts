@@ -77,7 +77,8 @@ function codesOf(at: Where, format: QuantFormat): Pick<PackedWeights, 'bits' | '
  * Weights of 1 to 4 bits rearranged for products by lookups (`linear(x, packed)`): pack once, multiply often.
  *
  * `lut` takes bits/8 bytes a weight, `ternary` 0.209. `linear` uses lookups for few tokens and bytes for many, as a measured
- * table says for each width; docs/lowbit.md has the measured crossovers. With 4 bits there is little to gain over the codes in place.
+ * table says for each width; docs/lowbit.md has the measured crossovers, and after how many products packing has paid. With 4
+ * bits up to 4 tokens gain nothing over the codes in place.
  * Codes, scales and zero points are those of `q`: nothing is rounded.
  * O(rows · cols) time.
  *

@@ -81,7 +81,7 @@ constexpr Table kVnni = changed(kAvx512, {{TunedOperation::packed1, all(6, 6)},
                                           {TunedOperation::packed3, all(2, 2)},
                                           {TunedOperation::packed4, all(2, 2)},
                                           {TunedOperation::packed_ternary, all(4, 4)}});
-constexpr Table kVbmi = changed(kVnni, {{TunedOperation::packed1, all(16, 16)},
+constexpr Table kVbmi = changed(kVnni, {{TunedOperation::packed1, all(12, 12)},
                                         {TunedOperation::packed2, all(3, 3)},
                                         {TunedOperation::packed3, all(3, 3)}});
 #endif
