@@ -1,32 +1,14 @@
 /** Packed weights of few bits: one token is bound by reading the codes, many by the lookups. The yardstick is our int4. */
-import { dense, gemm, quant } from 'lapidary';
-import { bytesOf, uniformF32 } from '../harness/data.js';
+import { dense, gemm } from 'lapidary';
+import { bytesOf, fewBitWeights, uniformF32, type FewBits } from '../harness/data.js';
 import { plain } from '../harness/peers.js';
 import type { Bench, Peer, Row } from '../harness/row.js';
-
-type Format = 'bipolar1' | 'int2' | 'int3' | 'int4' | 'ternary';
-
-/** Weights of random codes: large ones take seconds to quantise, and what they hold does not matter. */
-function weights(rows: number, cols: number, format: Format, groupSize: number): quant.Quantized {
-  const bits = format === 'ternary' ? 2 : Number(format.at(-1));
-  const codes = new Uint8Array(rows * Math.ceil((cols * bits) / 8));
-  let state = 2463534242;
-  const next = () => ((state ^= state << 13), (state ^= state >>> 17), (state ^= state << 5));
-  if (format === 'ternary')
-    codes.forEach((_, i) => (codes[i] = (next() >>> 9) & 0x55)); // codes 0 and 1
-  else {
-    const words = new Int32Array(codes.buffer, 0, codes.length >> 2);
-    words.forEach((_, i) => (words[i] = next()));
-  }
-  const scales = new Float32Array(rows * Math.ceil(cols / groupSize)).fill(0.01);
-  return { layout: 1, format, rows, cols, groupSize, bits, codes, scales };
-}
 
 interface Case {
   tokens: number;
   rows: number;
   cols: number;
-  format: Format;
+  format: FewBits;
   groupSize: number;
   kernel?: 'lut' | 'lut8';
   /** keys of bench/reference/gemm.json */
@@ -41,9 +23,9 @@ function row({ tokens, rows, cols, format, groupSize, kernel, published }: Case)
     ...(published && { published }),
     setup() {
       const x = dense(tokens, cols, uniformF32(tokens * cols, 1));
-      const plainWeights = weights(rows, cols, format, Math.min(groupSize, cols));
+      const plainWeights = fewBitWeights(rows, cols, format, Math.min(groupSize, cols));
       const w = gemm.packWeights(plainWeights, kernel ? { kernel: 'lut' } : {});
-      const int4 = weights(rows, cols, 'int4', 32);
+      const int4 = fewBitWeights(rows, cols, 'int4', 32);
       const out = dense(tokens, rows, new Float32Array(tokens * rows));
       const other = dense(tokens, rows, new Float32Array(tokens * rows));
       const ours = () => gemm.linear(x, w, { out, ...(kernel && { kernel }) });
@@ -81,6 +63,10 @@ const bench: Bench = ({ quick }) => {
       groupSize: cols,
       published: ['tmac-bitnet-x86', 'bitnet-x86', 'bitnet-arm'],
     }),
+    // Beyond the last cache whatever it holds of the sizes above.
+    ...(['bipolar1', 'int2', 'int4', 'ternary'] as const).map((format) =>
+      row({ tokens: 1, rows: 32768, cols: 16384, format, groupSize: 16384 }),
+    ),
     row({ tokens: 1, rows: 2048, cols: 2048, format: 'ternary', groupSize: 2048, published: ['bitnet-epyc-1'] }),
     row({ tokens: 128, rows: 2048, cols: 2048, format: 'ternary', groupSize: 2048, published: ['bitnet-epyc-128'] }),
     row({ tokens: 1, rows, cols, format: 'int2', groupSize: 128, kernel: 'lut8' }),

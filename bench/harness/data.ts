@@ -1,5 +1,5 @@
 /** Inputs that benches share, the same in every run. */
-import { philox, sparse, type Csr, type Real } from 'lapidary';
+import { philox, sparse, type Csr, type Real, type quant } from 'lapidary';
 
 /** n numbers uniform on [low, high). */
 export function uniform(n: number, seed: number, low = -1, high = 1): Float64Array {
@@ -164,4 +164,23 @@ export function csrTask(a: Csr<Real>, name = 'a') {
     arrays: { [`${name}indptr`]: a.indptr, [`${name}indices`]: a.indices, [`${name}values`]: a.values },
     parameters: { [`${name}rows`]: a.rows, [`${name}cols`]: a.cols },
   };
+}
+
+/** Formats that packWeights takes. */
+export type FewBits = 'bipolar1' | 'int2' | 'int3' | 'int4' | 'ternary';
+
+/** Weights of random codes: large ones take seconds to quantise, and what they hold does not matter. */
+export function fewBitWeights(rows: number, cols: number, format: FewBits, groupSize: number): quant.Quantized {
+  const bits = format === 'ternary' ? 2 : Number(format.at(-1));
+  const codes = new Uint8Array(rows * Math.ceil((cols * bits) / 8));
+  let state = 2463534242;
+  const next = () => ((state ^= state << 13), (state ^= state >>> 17), (state ^= state << 5));
+  if (format === 'ternary')
+    codes.forEach((_, i) => (codes[i] = (next() >>> 9) & 0x55)); // codes 0 and 1
+  else {
+    const words = new Int32Array(codes.buffer, 0, codes.length >> 2);
+    words.forEach((_, i) => (words[i] = next()));
+  }
+  const scales = new Float32Array(rows * Math.ceil(cols / groupSize)).fill(0.01);
+  return { layout: 1, format, rows, cols, groupSize, bits, codes, scales };
 }

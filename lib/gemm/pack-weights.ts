@@ -85,13 +85,14 @@ function codesOf(at: Where, format: QuantFormat): Pick<PackedWeights, 'bits' | '
 /**
  * Weights rearranged once, to be multiplied with often.
  *
- * A Quantized of 1 to 4 bits, for products by lookups (`linear(x, packed)`): `lut` takes bits/8 bytes a weight, `ternary` 0.209. `linear` uses lookups for few tokens and bytes for many, as a measured
- * table says for each width; docs/lowbit.md has the measured crossovers. With 4 bits there is little to gain over the codes in place.
- * Codes, scales and zero points are those of `w`: nothing is rounded.
+ * A Quantized of 1 to 4 bits, for products by lookups (`linear(x, packed)`): `lut` takes bits/8 bytes a weight, `ternary`
+ * 0.209. `linear` uses lookups for few tokens and bytes for many, as a measured table says for each width; docs/lowbit.md
+ * has the measured crossovers, and after how many products packing has paid. With 4 bits up to 4 tokens gain nothing over
+ * the codes in place. Codes, scales and zero points are those of `w`: nothing is rounded.
  *
- * A matrix of bytes, for exact products with rows of bytes (`matmul(a, packed)`, `linear(x, packed)`) that give what they give
- * with the matrix itself: it takes as many bytes as before and 4 a row. A product of few rows with it takes the time of
- * reading it once; docs/gemm.md has what is gained.
+ * A matrix of bytes, for exact products with rows of bytes (`matmul(a, packed)`, `linear(x, packed)`) that give what they
+ * give with the matrix itself: it takes as many bytes as before and 4 a row. A product of few rows with it takes the time
+ * of reading it once; docs/gemm.md has what is gained.
  *
  * O(rows · cols) time.
  *
@@ -140,7 +141,7 @@ function packCodes(at: Where, w: Quantized, options: PackWeightsOptions | undefi
     cols,
     groupSize: kernel === 'ternary' ? Math.max(cols, 1) : groupSize,
   } as const;
-  const packed = at.allocate(Uint8Array, packedBytes(at, 'w', { ...shape, ...form }));
+  const packed = at.allocateUncleared(Uint8Array, packedBytes(at, 'w', { ...shape, ...form }));
   if (kernel === 'ternary') native.ternaryPack(codes, packed, rows, cols);
   else native.lutPack(codes, packed, rows, cols, groupSize, form.bits);
   const groups = groupsOf(shape);

@@ -39,15 +39,15 @@ struct Sums {
 };
 
 // Bytes of four neighbouring columns, their rows in the order of packed_byte, as one step of panels.
-inline void put_step(const CodePanels& to, size_t step, V c0, V c1, V c2, V c3) {
+inline void put_step(const PanelRows<8>& to, size_t step, V c0, V c1, V c2, V c3) {
   const V even = _mm256_set1_epi16(255);
-  const auto put = [&](size_t row, V c01, V c23) __attribute__((always_inline)) {
+  const auto put = [&](size_t i, V c01, V c23) __attribute__((always_inline)) {
     const V a = _mm256_unpacklo_epi16(c01, c23), b = _mm256_unpackhi_epi16(c01, c23);
-    _mm256_storeu_si256(reinterpret_cast<V*>(to.at(row, step)), _mm256_permute2x128_si256(a, b, 0x20));
-    _mm256_storeu_si256(reinterpret_cast<V*>(to.at(row + 8, step)), _mm256_permute2x128_si256(a, b, 0x31));
+    _mm256_storeu_si256(reinterpret_cast<V*>(to.at(i, step)), _mm256_permute2x128_si256(a, b, 0x20));
+    _mm256_storeu_si256(reinterpret_cast<V*>(to.at(i + 1, step)), _mm256_permute2x128_si256(a, b, 0x31));
   };
   put(0, _mm256_or_si256(_mm256_and_si256(c0, even), _mm256_slli_epi16(c1, 8)),
       _mm256_or_si256(_mm256_and_si256(c2, even), _mm256_slli_epi16(c3, 8)));
-  put(16, _mm256_or_si256(_mm256_srli_epi16(c0, 8), _mm256_andnot_si256(even, c1)),
+  put(2, _mm256_or_si256(_mm256_srli_epi16(c0, 8), _mm256_andnot_si256(even, c1)),
       _mm256_or_si256(_mm256_srli_epi16(c2, 8), _mm256_andnot_si256(even, c3)));
 }

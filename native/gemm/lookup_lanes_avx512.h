@@ -40,6 +40,11 @@ inline size_t ahead_of(size_t at, size_t tile_bytes) {
   return at + 4096 < tile_bytes ? 4096 : 4096 + (kTiles - 1) * tile_bytes;
 }
 
+// The same where one tile is read after the other.
+__attribute__((always_inline)) inline void ask_ahead(const void* codes) {
+  _mm_prefetch(static_cast<const char*>(codes) + 4096, _MM_HINT_T0);
+}
+
 // Sums of byte vectors as words: `all` also has 256 times the odd bytes in it, modulo 2^16.
 struct Widened {
   V all, odd;

@@ -1,11 +1,13 @@
 #include "gemm/lut.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
 #include "core/arena.h"
 #include "core/each_part.h"
+#include "core/memory.h"
 #include "quant/bit_stream.h"
 
 namespace lapidary {
@@ -173,23 +175,30 @@ struct Int8Product final : LutProduct {
 
 }  // namespace
 
+static_assert(std::endian::native == std::endian::little, "eight codes are a word");
+
 Status lut_pack(const uint8_t* codes, const LutShape& shape, uint8_t* bytes, const Context& context) {
-  const size_t row_bytes = stream_bytes(shape.cols, shape.bits);
+  const size_t row_bytes = stream_bytes(shape.cols, shape.bits), planes = static_cast<size_t>(shape.bits);
+  expect_full_write(bytes, shape.tiles() * shape.tile_bytes());
   return each_part(shape.tiles(), shape.rows * shape.cols > size_t{1} << 18, context, [&](size_t tile) {
     ArenaFrame scratch;
     uint8_t* row = scratch.take<uint8_t>(shape.cols);
     if (row == nullptr) return Status::out_of_memory;
     uint8_t* to = bytes + tile * shape.tile_bytes();
-    std::fill_n(to, shape.tile_bytes(), uint8_t{0});
-    for (size_t r = 0; r < std::min(kPackedRows, shape.rows - tile * kPackedRows); r++) {
+    const size_t rows = std::min(kPackedRows, shape.rows - tile * kPackedRows);
+    if (rows < kPackedRows) std::fill_n(to, shape.tile_bytes(), uint8_t{0});
+    for (size_t r = 0; r < rows; r++) {
       unpack_stream(codes + (tile * kPackedRows + r) * row_bytes, shape.cols, shape.bits, row);
       each_group(shape, [&](size_t, size_t first, size_t width, size_t before) {
-        const size_t pairs = ceil_div(width, 8), planes = static_cast<size_t>(shape.bits);
-        for (size_t j = 0; j < width; j++) {
-          const size_t run = j / kLutRun * (kLutRun / 8), count = std::min(pairs - run, kLutRun / 8);
-          uint8_t* at = to + ((before + run) * planes + j / 8 - run) * kPackedRows + packed_byte(r);
-          for (size_t p = 0; p < planes; p++, at += count * kPackedRows)
-            *at = static_cast<uint8_t>(*at | ((row[first + j] >> p & 1) << (j % 8)));
+        const size_t pairs = ceil_div(width, 8);
+        for (size_t run = 0; run < pairs; run += kLutRun / 8) {
+          const size_t count = std::min(pairs - run, kLutRun / 8);
+          uint8_t* at = to + (before + run) * planes * kPackedRows + packed_byte(r);
+          for (size_t j = run; j < run + count; j++, at += kPackedRows) {
+            uint64_t eight = 0;
+            std::memcpy(&eight, row + first + 8 * j, std::min<size_t>(8, width - 8 * j));
+            for (size_t p = 0; p < planes; p++) at[p * count * kPackedRows] = plane_of(eight, static_cast<int>(p));
+          }
         }
       });
     }

@@ -142,6 +142,7 @@ void lut_int8_32__avx2(const LutTile&);
 void lut_tables__avx2(const std::int8_t* q, std::size_t pairs, std::uint8_t* tables);
 void lut_expand__avx2(const std::uint8_t* codes, std::size_t pairs, int bits, const CodePanels& to);
 void lut_exact_4x32__avx512vpop(const LutTile&);
+void lut_expand__avx512vpop(const std::uint8_t* codes, std::size_t pairs, int bits, const CodePanels& to);
 #endif
 
 inline constexpr KernelTable<LutKernels, 1 + 2 * LAPIDARY_X86> kLut = {{
@@ -149,7 +150,8 @@ inline constexpr KernelTable<LutKernels, 1 + 2 * LAPIDARY_X86> kLut = {{
      {{lut_exact_32__portable, 1}, {lut_int8_32__portable, 1}, lut_tables__portable, lut_expand__portable}},
 #if LAPIDARY_X86
     {Isa::avx2, {{lut_exact_32__avx2, 1}, {lut_int8_32__avx2, 1}, lut_tables__avx2, lut_expand__avx2}},
-    {Isa::avx512vpop, {{lut_exact_4x32__avx512vpop, 4}, {lut_int8_32__avx2, 1}, lut_tables__avx2, lut_expand__avx2}},
+    {Isa::avx512vpop,
+     {{lut_exact_4x32__avx512vpop, 4}, {lut_int8_32__avx2, 1}, lut_tables__avx2, lut_expand__avx512vpop}},
 #endif
 }};
 

@@ -80,36 +80,33 @@ inline void int8_plane(const uint8_t* codes, const uint8_t* tables, size_t strid
   for (int n = 0; n < kTokens; n++) out[n] = sum[n].words();
 }
 
-// sum + 2^shift · more
-template <int kShift>
-inline void add_shifted(Words& sum, const Words& more) {
-  sum.even = _mm256_add_epi16(sum.even, _mm256_slli_epi16(more.even, kShift));
-  sum.odd = _mm256_add_epi16(sum.odd, _mm256_slli_epi16(more.odd, kShift));
+// 2·sum + next
+inline void add_plane(Words& sum, const Words& next) {
+  sum.even = _mm256_add_epi16(_mm256_add_epi16(sum.even, sum.even), next.even);
+  sum.odd = _mm256_add_epi16(_mm256_add_epi16(sum.odd, sum.odd), next.odd);
 }
 
 // All planes of a run of at most 32 pairs of quads.
-template <int kBits, int kTokens>
-inline void exact_run(const LutTile& t, const uint8_t* codes, const uint8_t* tables, size_t pairs,
+template <int kTokens>
+inline void exact_run(int bits, const uint8_t* codes, const uint8_t* tables, size_t stride, size_t pairs,
                       Sums (&out)[kTokens]) {
-  const size_t plane = pairs * kPackedRows;
+  const V zero = _mm256_setzero_si256();
   Digits sum[kTokens];
-  exact_plane<kTokens>(codes, tables, t.table_stride, pairs, sum);
-#pragma GCC unroll 3
-  for (int p = 1; p < kBits; p++) {
+#pragma GCC unroll 2
+  for (int n = 0; n < kTokens; n++) sum[n] = {{zero, zero}, {zero, zero}};
+  for (int p = bits - 1; p >= 0; p--) {
     Digits next[kTokens];
-    exact_plane<kTokens>(codes + static_cast<size_t>(p) * plane, tables, t.table_stride, pairs, next);
+    exact_plane<kTokens>(codes + static_cast<size_t>(p) * pairs * kPackedRows, tables, stride, pairs, next);
 #pragma GCC unroll 2
-    for (int n = 0; n < kTokens; n++) {
-      const auto add = p == 1 ? add_shifted<1> : p == 2 ? add_shifted<2> : add_shifted<3>;
-      add(sum[n].low, next[n].low);
-      add(sum[n].high, next[n].high);
-    }
+    for (int n = 0; n < kTokens; n++) add_plane(sum[n].low, next[n].low), add_plane(sum[n].high, next[n].high);
   }
-  if (pairs << kBits <= 32) {  // l + 16·h is at most 2·1020·pairs·(2^b − 1), which fits a word
+  if (pairs << bits <= 32) {  // l + 16·h is at most 2·1020·pairs·(2^b − 1), which fits a word
 #pragma GCC unroll 2
     for (int n = 0; n < kTokens; n++) {
-      add_shifted<4>(sum[n].low, sum[n].high);
-      out[n] = Sums::from(sum[n].low);
+      Words all = sum[n].low;
+      all.even = _mm256_add_epi16(all.even, _mm256_slli_epi16(sum[n].high.even, 4));
+      all.odd = _mm256_add_epi16(all.odd, _mm256_slli_epi16(sum[n].high.odd, 4));
+      out[n] = Sums::from(all);
     }
     return;
   }
@@ -123,20 +120,18 @@ inline void exact_run(const LutTile& t, const uint8_t* codes, const uint8_t* tab
 }
 
 // All planes of at most 8 pairs of quads: 16·255·15 fits a word.
-template <int kBits, int kTokens>
-inline void int8_run(const LutTile& t, const uint8_t* codes, size_t plane, const uint8_t* tables, size_t pairs,
+template <int kTokens>
+inline void int8_run(int bits, const uint8_t* codes, size_t plane, const uint8_t* tables, size_t stride, size_t pairs,
                      Sums (&out)[kTokens]) {
+  const V zero = _mm256_setzero_si256();
   Words sum[kTokens];
-  int8_plane<kTokens>(codes, tables, t.table_stride, pairs, sum);
-#pragma GCC unroll 3
-  for (int p = 1; p < kBits; p++) {
-    Words next[kTokens];
-    int8_plane<kTokens>(codes + static_cast<size_t>(p) * plane, tables, t.table_stride, pairs, next);
 #pragma GCC unroll 2
-    for (int n = 0; n < kTokens; n++) {
-      const auto add = p == 1 ? add_shifted<1> : p == 2 ? add_shifted<2> : add_shifted<3>;
-      add(sum[n], next[n]);
-    }
+  for (int n = 0; n < kTokens; n++) sum[n] = {zero, zero};
+  for (int p = bits - 1; p >= 0; p--) {
+    Words next[kTokens];
+    int8_plane<kTokens>(codes + static_cast<size_t>(p) * plane, tables, stride, pairs, next);
+#pragma GCC unroll 2
+    for (int n = 0; n < kTokens; n++) add_plane(sum[n], next[n]);
   }
 #pragma GCC unroll 2
   for (int n = 0; n < kTokens; n++) out[n] = Sums::from(sum[n]);
@@ -151,7 +146,7 @@ inline void add_scaled(float* out, const float* scales, __m256 sum) {
   _mm256_storeu_ps(out, _mm256_add_ps(_mm256_loadu_ps(out), _mm256_mul_ps(_mm256_loadu_ps(scales), sum)));
 }
 
-template <int kBits, int kTokens>
+template <int kTokens>
 void exact_tokens(const LutTile& t, size_t token) {
   const uint8_t* codes = t.codes;
   const uint8_t* tables = t.tables + token * t.table_stride;
@@ -164,13 +159,13 @@ void exact_tokens(const LutTile& t, size_t token) {
     for (bool first = true; left > 0; first = false) {
       const size_t pairs = left < kLutRun / 8 ? left : kLutRun / 8;
       Sums part[kTokens];
-      exact_run<kBits, kTokens>(t, codes, tables, pairs, part);
+      exact_run<kTokens>(t.bits, codes, tables, t.table_stride, pairs, part);
 #pragma GCC unroll 2
       for (int n = 0; n < kTokens; n++)
 #pragma GCC unroll 4
         for (int v = 0; v < 4; v++)
           sum[n].part[v] = first ? part[n].part[v] : _mm256_add_epi32(sum[n].part[v], part[n].part[v]);
-      codes += pairs * kBits * kPackedRows;
+      codes += pairs * static_cast<size_t>(t.bits) * kPackedRows;
       tables += pairs * 64;
       left -= pairs;
     }
@@ -193,7 +188,7 @@ void exact_tokens(const LutTile& t, size_t token) {
   }
 }
 
-template <int kBits, int kTokens>
+template <int kTokens>
 void int8_tokens(const LutTile& t, size_t token) {
   const uint8_t* codes = t.codes;
   const uint8_t* tables = t.tables + token * t.table_stride;
@@ -213,8 +208,9 @@ void int8_tokens(const LutTile& t, size_t token) {
       for (size_t j = 0; j < pairs; j += kLutStep / 8, r++) {
         const size_t count = pairs - j < kLutStep / 8 ? pairs - j : kLutStep / 8;
         Sums part[kTokens];
-        int8_run<kBits, kTokens>(t, codes + j * kPackedRows, pairs * kPackedRows, tables + j * 32, count, part);
-        const V raised = _mm256_set1_epi32(static_cast<int32_t>(256 * count) * ((1 << kBits) - 1));
+        int8_run<kTokens>(t.bits, codes + j * kPackedRows, pairs * kPackedRows, tables + j * 32, t.table_stride, count,
+                          part);
+        const V raised = _mm256_set1_epi32(static_cast<int32_t>(256 * count) * ((1 << t.bits) - 1));
 #pragma GCC unroll 2
         for (int n = 0; n < kTokens; n++) {
           const __m256 step = _mm256_broadcast_ss(t.steps + (token + static_cast<size_t>(n)) * t.step_stride + r);
@@ -224,7 +220,7 @@ void int8_tokens(const LutTile& t, size_t token) {
                 sum[n][v], _mm256_mul_ps(step, _mm256_cvtepi32_ps(_mm256_sub_epi32(part[n].part[v], raised))));
         }
       }
-      codes += pairs * kBits * kPackedRows;
+      codes += pairs * static_cast<size_t>(t.bits) * kPackedRows;
       tables += pairs * 32;
       left -= pairs;
     }
@@ -244,27 +240,18 @@ void int8_tokens(const LutTile& t, size_t token) {
   }
 }
 
-template <int kBits>
-void exact_rows(const LutTile& t) {
-  size_t n = 0;
-  for (; n + 2 <= t.tokens; n += 2) exact_tokens<kBits, 2>(t, n);
-  if (n < t.tokens) exact_tokens<kBits, 1>(t, n);
-}
-
-template <int kBits>
-void int8_rows(const LutTile& t) {
-  size_t n = 0;
-  for (; n + 2 <= t.tokens; n += 2) int8_tokens<kBits, 2>(t, n);
-  if (n < t.tokens) int8_tokens<kBits, 1>(t, n);
-}
-
 // Bit i of each plane goes to bit `plane` of column i.
 template <int kBits>
-void expand(const uint8_t* codes, size_t pairs, const CodePanels& to) {
+void expand(const uint8_t* codes, size_t pairs, const CodePanels& panels) {
+  const PanelRows<8> to(panels);
   for (size_t j = 0; j < pairs; j++, codes += kPackedRows) {
     V plane[kBits], column[8];
 #pragma GCC unroll 4
-    for (int p = 0; p < kBits; p++) plane[p] = load(codes + static_cast<size_t>(p) * pairs * kPackedRows);
+    for (int p = 0; p < kBits; p++) {
+      const uint8_t* from = codes + static_cast<size_t>(p) * pairs * kPackedRows;
+      ask_ahead(from);
+      plane[p] = load(from);
+    }
 #pragma GCC unroll 8
     for (int i = 0; i < 8; i++) {
       column[i] = _mm256_setzero_si256();
@@ -320,13 +307,15 @@ void lut_expand__avx2(const uint8_t* codes, size_t pairs, int bits, const CodePa
 }
 
 void lut_exact_32__avx2(const LutTile& t) {
-  constexpr void (*kOf[])(const LutTile&) = {exact_rows<1>, exact_rows<2>, exact_rows<3>, exact_rows<4>};
-  kOf[t.bits - 1](t);
+  size_t n = 0;
+  for (; n + 2 <= t.tokens; n += 2) exact_tokens<2>(t, n);
+  if (n < t.tokens) exact_tokens<1>(t, n);
 }
 
 void lut_int8_32__avx2(const LutTile& t) {
-  constexpr void (*kOf[])(const LutTile&) = {int8_rows<1>, int8_rows<2>, int8_rows<3>, int8_rows<4>};
-  kOf[t.bits - 1](t);
+  size_t n = 0;
+  for (; n + 2 <= t.tokens; n += 2) int8_tokens<2>(t, n);
+  if (n < t.tokens) int8_tokens<1>(t, n);
 }
 
 }  // namespace lapidary

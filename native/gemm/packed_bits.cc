@@ -22,11 +22,6 @@ constexpr size_t kPlaneBytes = size_t{1} << 22, kMostRows = 1024;
 // Values from which a second thread saves more than it costs to wake.
 constexpr size_t kParallelValues = size_t{1} << 17;
 
-// Bit `plane` of eight bytes, the lowest byte first. Their products with the powers never meet in one place.
-uint8_t plane_of(uint64_t bytes, int plane) {
-  return static_cast<uint8_t>(((bytes >> plane & 0x0101010101010101) * 0x0102040810204080) >> 56);
-}
-
 // Planes of `rows` rows of `words` words each.
 struct Planes {
   uint8_t* bytes;

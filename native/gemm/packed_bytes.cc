@@ -18,119 +18,79 @@ using std::int32_t, std::int8_t, std::size_t, std::uint8_t;
 
 // Tokens that pass over the weights together: with their sums, a part stays in the second-level cache.
 constexpr size_t kTokens = 256;
-// Columns of a panel. |factor·c − zero| ≤ 255 and |q| ≤ 128, so sums over them stay below 2^24: exact in f32.
-constexpr size_t kDepth = 512;
-static_assert(255 * 128 * kDepth < (1 << 24));
-constexpr size_t kWidest = 32, kTallest = 16;  // rows and tokens of the tile of any instruction set
+constexpr size_t kDepth = 512;  // columns of a panel
 // Products from which a second thread saves more than it costs to wake.
 constexpr double kParallelWork = 1 << 21;
 
-constexpr size_t round_up(size_t n, size_t step) { return ceil_div(n, step) * step; }
-
-// Tokens as the panels meet them: groups padded with zeros to whole units.
+// Tokens as the panels meet them: groups padded with zeros to whole steps.
 struct PaddedTokens {
   int8_t* x;
-  float* sums;  // of the units
-  float* ones;  // as apart as the sums, for the tokens of a tile
-  size_t pitch, units;
+  int32_t* sums;  // of the groups
+  size_t pitch;
 };
 
 struct BytesProduct {
   const PackedCodes& w;
   const QuantizedKernels& kernels;
-  size_t group, groups, pitch, unit;  // columns of a group, padded to units
+  size_t group, groups, pitch;  // columns of a group, and padded to steps
 
   BytesProduct(const PackedCodes& codes, const QuantizedKernels& all) : w(codes), kernels(all) {
     group = std::min(w.group, w.cols);
     groups = group == 0 ? 0 : ceil_div(w.cols, group);
-    pitch = round_up(group, groups > 1 ? 16 : 32);
-    unit = pitch % 32 == 0 ? 32 : 16;
+    pitch = ceil_div(group, 4) * 4;
   }
   size_t width(size_t g) const { return std::min(group, w.cols - g * group); }
 
-  void pad(const int8_t* q, int8_t* x, float* sums) const {
-    for (size_t g = 0; g < groups; g++, x += pitch) {
-      std::memcpy(x, q + g * group, width(g));
+  void pad(const int8_t* q, int8_t* x, int32_t* sums) const {
+    for (size_t g = 0; g < groups; g++, q += group, x += pitch) {
+      std::memcpy(x, q, width(g));
       std::memset(x + width(g), 0, pitch - width(g));
-      for (size_t u = 0; u < pitch; u += unit) {
-        int32_t sum = 0;
-        for (size_t j = u; j < u + unit; j++) sum += x[j];
-        *sums++ = static_cast<float>(sum);
-      }
+      int32_t sum = 0;
+      for (size_t j = 0; j < width(g); j++) sum += x[j];
+      sums[g] = sum;
     }
   }
 
   // out[t·32 + r] ← Σ_groups s·(sum of the group) for a tile of rows.
   Status tile(size_t index, const PaddedTokens& x, size_t tokens, float* out, const Context& context) const {
     ArenaFrame scratch;
-    const size_t nr = kernels.nr, depth = w.depth;
-    const bool several = group > depth;  // runs of a group
+    const size_t nr = kernels.nr;
     uint8_t* panels = scratch.take<uint8_t>(kPackedRows * kDepth);
-    int32_t* whole = scratch.take<int32_t>(several ? tokens * kPackedRows : 0);
+    int32_t* whole = scratch.take<int32_t>(group > w.depth ? tokens * kPackedRows : 0);
     if (panels == nullptr || whole == nullptr) return Status::out_of_memory;
-    std::fill_n(panels, kPackedRows * kDepth, uint8_t{0});  // what is missing of a last unit meets zeros of the tokens
     std::fill_n(out, tokens * kPackedRows, 0.0f);
-    float shift[kDepth / 16 * 2 * kWidest];
+    int32_t zeros[kPackedRows];
+    std::fill_n(zeros, kPackedRows, w.zero);
+    WholePanel p{};
+    p.x_stride = x.pitch;
+    p.tokens = tokens;
+    p.doubled = w.factor == 2;
+    p.q_stride = groups;
+    p.ldy = kPackedRows;
     const size_t rows = std::min(kPackedRows, w.rows - index * kPackedRows);
-    const size_t tall = ceil_div(tokens, ceil_div(tokens, kernels.mr));  // of a tile: all nearly equal
-    PanelTile t{};
-    t.scales = shift;
-    t.steps = unit / 4;
-    t.planes = 1;
-    t.x_stride = x.pitch;
-    t.a = x.ones;
-    t.a_stride = x.units;
-    t.ldy = nr;
     for (size_t g = 0; g < groups; g++) {
       const size_t in_order = (index * groups + g) * kPackedRows;
-      for (size_t k = 0; k < width(g); k += depth) {
-        const size_t count = std::min(depth, width(g) - k), before = (g * pitch + k) / unit;
-        const bool first = k == 0, last = k + count == width(g);
+      if (w.zeros != nullptr) std::copy_n(w.zeros + in_order, kPackedRows, zeros);
+      p.q = x.sums + g;
+      for (size_t k = 0; k < width(g); k += w.depth) {
+        if (context.cancelled()) return Status::aborted;
+        const size_t count = std::min(w.depth, width(g) - k);
         w.expand(index, g, k, count, {panels, nr, nr * kDepth});
-        t.units = ceil_div(count, unit);
+        p.steps = ceil_div(count, 4);
+        p.x = x.x + g * pitch + k;
+        p.first = k == 0;
+        p.last = k + count == width(g);
         for (size_t row = 0; row < rows; row += nr) {
-          for (size_t j = 0; j < nr; j++) {
-            shift[j] = static_cast<float>(w.factor);
-            shift[nr + j] = static_cast<float>(w.zeros != nullptr ? w.zeros[in_order + row + j] : w.zero) / shift[j];
-          }
-          for (size_t u = 1; u < t.units; u++) std::copy_n(shift, 2 * nr, shift + 2 * nr * u);
-          t.w = panels + row * kDepth;
-          t.width = std::min(nr, rows - row);
-          for (size_t n = 0; n < tokens; n += tall) {
-            if (context.cancelled()) return Status::aborted;
-            alignas(64) float part[kTallest * kWidest];
-            t.tokens = std::min(tall, tokens - n);
-            t.x = x.x + n * x.pitch + g * pitch + k;
-            t.q = x.sums + n * x.units + before;
-            t.y = part;
-            kernels.tile(t);
-            for (size_t i = 0; i < t.tokens; i++) {
-              const size_t at = (n + i) * kPackedRows + row;
-              if (!several)
-                add(part + i * nr, w.scales + in_order + row, t.width, out + at);
-              else
-                gather(part + i * nr, w.scales + in_order + row, t.width, first, last, whole + at, out + at);
-            }
-          }
+          p.w = panels + row * kDepth;
+          p.whole = whole + row;
+          p.scales = w.scales + in_order + row;
+          p.zeros = zeros + row;
+          p.y = out + row;
+          kernels.whole(p);
         }
       }
     }
     return Status::ok;
-  }
-
- private:
-  // y += s·part
-  static void add(const float* part, const float* scales, size_t count, float* y) {
-    for (size_t j = 0; j < count; j++) y[j] = y[j] + scales[j] * part[j];
-  }
-  // whole += part, modulo 2^32; y += s·whole with the last one.
-  static void gather(const float* part, const float* scales, size_t count, bool first, bool last, int32_t* whole,
-                     float* y) {
-    for (size_t j = 0; j < count; j++) {
-      const auto more = static_cast<std::uint32_t>(static_cast<int32_t>(part[j]));
-      whole[j] = static_cast<int32_t>(more + (first ? 0 : static_cast<std::uint32_t>(whole[j])));
-      if (last) y[j] = y[j] + scales[j] * static_cast<float>(whole[j]);
-    }
   }
 };
 
@@ -158,9 +118,9 @@ struct TernaryCodes final : PackedCodes {
   }
 };
 
-// Whole blocks and whole units.
-constexpr size_t kTernaryDepth = 480;
-static_assert(kTernaryDepth % kTernaryBlock == 0 && kTernaryDepth % 32 == 0 && kTernaryDepth <= kDepth);
+// Whole blocks and whole steps.
+constexpr size_t kTernaryDepth = 504;
+static_assert(kTernaryDepth % kTernaryBlock == 0 && kTernaryDepth % 4 == 0 && kTernaryDepth <= kDepth);
 static_assert(kDepth % kLutRun == 0);
 
 }  // namespace
@@ -179,18 +139,15 @@ Status packed_bytes(const PackedCodes& w, size_t tokens, const int8_t* q, const 
   PaddedTokens x{};
   // An odd number of cache lines: tokens fall into different sets of the cache.
   x.pitch = (ceil_div(p.groups * p.pitch, kAlignment) | 1) * kAlignment;
-  x.units = p.groups * p.pitch / p.unit;
-  const auto x_length = checked_mul(most, x.pitch), sums_length = checked_mul(most, x.units);
+  const auto x_length = checked_mul(most, x.pitch), sums_length = checked_mul(most, p.groups);
   x.x = x_length ? shared.take<int8_t>(*x_length) : nullptr;
-  x.sums = sums_length ? shared.take<float>(*sums_length) : nullptr;
-  x.ones = shared.take<float>(kTallest * x.units);
-  if (x.x == nullptr || x.sums == nullptr || x.ones == nullptr) return Status::out_of_memory;
-  std::fill_n(x.ones, kTallest * x.units, 1.0f);
+  x.sums = sums_length ? shared.take<int32_t>(*sums_length) : nullptr;
+  if (x.x == nullptr || x.sums == nullptr) return Status::out_of_memory;
   for (size_t base = 0; base < tokens; base += kTokens) {
     const size_t count = std::min(kTokens, tokens - base);
     const double values = static_cast<double>(count) * static_cast<double>(w.cols);
     Status status = each_part(count, values >= kParallelWork / 8, context, [&](size_t t) {
-      p.pad(q + (base + t) * w.cols, x.x + t * x.pitch, x.sums + t * x.units);
+      p.pad(q + (base + t) * w.cols, x.x + t * x.pitch, x.sums + t * p.groups);
       return Status::ok;
     });
     if (status != Status::ok) return status;

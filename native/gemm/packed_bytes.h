@@ -1,12 +1,12 @@
 // Packed weights as bytes: panels of codes are expanded where all tokens pass over them and multiplied by the panel
 // kernels of quantized.h.
 //
-// Those multiply with f32 scales. With scales of 1 (the factor of the codes) and runs of at most 512 columns all that
-// they compute is a whole number below 2^24, or half of one, so nothing is rounded; runs of a longer group meet in 32
-// bits. Groups then add up as lookups add them, and the result has the same bits.
+// Those add up whole numbers over a group, in 32 bits; groups then add up as lookups add them, and the result has the
+// same bits.
 //
-// Bound: that of the panels, 32 products in a multiplication and an addition of 256 bits, and for each weight, once for
-// 256 tokens, about 5·bits/32 + 1/5 operations to expand it.
+// Bound: that of the panels, 32 products in a multiplication and an addition of 256 bits, with VNNI 64 in one of 512;
+// and for each weight, once for 256 tokens, what it costs to expand it: about 5·bits/32 + 1/5 operations, with VBMI
+// bits/26.
 #pragma once
 
 #include <cstddef>

@@ -18,6 +18,11 @@ inline constexpr std::size_t kPackedColumns = std::size_t{1} << 18;
 // The byte of a register that belongs to row r of a tile: bytes widened to words, the even ones first, are in order.
 constexpr std::size_t packed_byte(std::size_t r) { return r < 16 ? 2 * r : 2 * r - 31; }
 
+// Bit `plane` of eight bytes, the lowest byte first. Their products with the powers never meet in one place.
+constexpr std::uint8_t plane_of(std::uint64_t bytes, int plane) {
+  return static_cast<std::uint8_t>(((bytes >> plane & 0x0101010101010101) * 0x0102040810204080) >> 56);
+}
+
 // How packed weights meet tokens. All but rounded tables are exact, and give the same bits.
 enum class PackedWay : std::uint8_t {
   automatic,  // lookups or bytes, by the table of tuning.h
@@ -34,6 +39,16 @@ struct CodePanels {
   std::uint8_t* at(std::size_t row, std::size_t step) const {
     return to + row / nr * panel + (step * nr + row % nr) * 4;
   }
+};
+// The same for loops: where each kEach rows begin. No division is left, and nothing that a store could change.
+template <std::size_t kEach>
+struct PanelRows {
+  std::uint8_t* rows[kPackedRows / kEach];
+  std::size_t pitch;
+  explicit PanelRows(const CodePanels& panels) : pitch(4 * panels.nr) {
+    for (std::size_t i = 0; i < kPackedRows / kEach; i++) rows[i] = panels.at(i * kEach, 0);
+  }
+  std::uint8_t* at(std::size_t i, std::size_t step) const { return rows[i] + step * pitch; }
 };
 
 inline constexpr std::size_t kMostTiles = 4;

@@ -14,8 +14,6 @@ namespace {
 // Values from which a second thread saves more than it costs to wake.
 constexpr size_t kParallelValues = size_t{1} << 17;
 constexpr uint32_t kInfinity = 0x7f800000;
-// 1.5 · 2^23: adding it rounds numbers below 2^22 to whole ones, ties to even, in the low bits of the sum.
-constexpr float kRounder = 12582912.0f;
 
 // x / √(mean x² + epsilon) · gain
 void normalise(const float* x, size_t cols, const TokenNorm& norm, float* out) {
@@ -55,10 +53,7 @@ Status quantize_activations(const float* x, size_t rows, size_t cols, const Toke
     // 127 / a of a denormal a may leave f32; the largest factor that stays keeps |q| ≤ 127.
     const float factor = std::min(127 / largest, 3.4028234663852886e38f);
     scales[i] = factor < 3.4028234663852886e38f ? largest / 127 : 1 / factor;
-    for (size_t j = 0; j < cols; j++) {
-      const float whole = (row[j] * factor + kRounder) - kRounder;
-      to[j] = static_cast<int8_t>(static_cast<int32_t>(std::min(std::max(whole, -128.0f), 127.0f)));
-    }
+    codec.encode_multiples(row, cols, factor, reinterpret_cast<uint8_t*>(to));
     return Status::ok;
   });
 }

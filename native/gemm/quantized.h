@@ -106,6 +106,26 @@ struct PanelTile {
   bool add;
 };
 
+// The same panel where all of a group of columns share the scales of rows and tokens: nr rows of codes of at most
+// plane_bits bits in steps of 4 columns, against any number of tokens. Σ c·q over the steps is added to `whole` unless
+// they are the group's first; unless they are its last it stays there, else y += scales·(factor·Σ − zeros·Σ q), where
+// the bracket is a whole number modulo 2^32 and nothing is fused.
+struct WholePanel {
+  const std::uint8_t* w;
+  std::size_t steps;
+  const std::int8_t* x;
+  std::size_t x_stride, tokens;
+  bool first, last;
+  std::int32_t* whole;  // tokens × ldy, where first and last are not one
+  const float* scales;  // nr values
+  const std::int32_t* zeros;
+  bool doubled;           // factor 2
+  const std::int32_t* q;  // of the tokens, Σ q over the group
+  std::size_t q_stride;
+  float* y;
+  std::size_t ldy;
+};
+
 enum class CodeForm : std::uint8_t {
   nibbles,     // 4 bits, the even column low
   looked_up,   // nibbles that stand for the bytes of a table
@@ -129,6 +149,7 @@ struct QuantizedKernels {
 
   std::size_t mr, nr;
   void (*tile)(const PanelTile&);
+  void (*whole)(const WholePanel&);
   int plane_bits;           // codes of more bits come in two planes of four
   std::size_t table_steps;  // most steps of a unit whose bytes are up to 24, not 15; else 8
 

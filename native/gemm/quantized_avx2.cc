@@ -3,7 +3,8 @@
 //   nibbles     codes (or table) up to 24, |q| ≤ 127: a pair ≤ 2·24·127 = 6096, low and high nibbles together 12192
 //   bytes       codes below 128: 2·127·127 = 32258
 //   wide_bytes  |c − 128| ≤ 128 as the unsigned side, q with its sign: 2·128·127 = 32512
-//   panels      codes up to 15 over 8 steps: 8·2·15·127 = 30480; up to 24 over 4 steps: 24384; more bits in two planes
+//   panels      codes up to 15 over 8 steps, q from −128: 8·2·15·128 = 30720; up to 24 over 4 steps: 24384; more bits
+//   in two planes
 //
 // Bound: a chunk of nibbles costs 11 operations for 64 codes, so 32 bytes in 3 cycles of four units: above what memory
 // delivers. A panel's step is a multiplication and an addition for 32 products; the tile is 6 × 2 of 16 registers.
@@ -25,6 +26,7 @@ struct Lanes {
   using I = __m256i;
   using Sum = __m256i;  // of i16
   static constexpr int kVectors = 2, kTokens = 8, kRows = 6, kRowVectors = 2;
+  static constexpr std::size_t kSumSteps = 8;
   static constexpr int rows_of(int) { return 1; }  // 16 registers hold no more
   static I load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
   static I unpack(const StreamLanes& stream, const std::uint8_t* p) { return stream.unpack(p); }
@@ -73,7 +75,11 @@ struct Lanes {
     return sum;
   }
   static I planes(I low, I high) { return _mm256_add_epi32(low, _mm256_slli_epi32(high, 4)); }
-  static I broadcast(const std::int8_t* p) {
+  static void store(void* p, I v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
+  static I add(I a, I b) { return _mm256_add_epi32(a, b); }
+  static I sub(I a, I b) { return _mm256_sub_epi32(a, b); }
+  static I mul(I a, I b) { return _mm256_mullo_epi32(a, b); }
+  static I broadcast(const void* p) {
     int four;
     __builtin_memcpy(&four, p, sizeof four);
     return _mm256_set1_epi32(four);

@@ -18,6 +18,7 @@ struct Lanes {
   using I = __m512i;
   using Sum = __m512i;
   static constexpr int kVectors = 1, kTokens = 4, kRows = 8, kRowVectors = 2;
+  static constexpr std::size_t kSumSteps = 0;
   static constexpr int rows_of(int tokens) { return tokens <= 2 ? 4 : 2; }
   static I load(const void* p) { return _mm512_loadu_si512(p); }
   static I unpack(const StreamLanes& stream, const void* p) { return stream.unpack(load(p)); }
@@ -61,7 +62,11 @@ struct Lanes {
   static Sum zero() { return _mm512_setzero_si512(); }
   static Sum step(Sum sum, I w, I x) { return _mm512_dpbusd_epi32(sum, w, x); }
   static I planes(I low, I high) { return _mm512_add_epi32(low, _mm512_slli_epi32(high, 4)); }
-  static I broadcast(const std::int8_t* p) {
+  static void store(void* p, I v) { _mm512_storeu_si512(p, v); }
+  static I add(I a, I b) { return _mm512_add_epi32(a, b); }
+  static I sub(I a, I b) { return _mm512_sub_epi32(a, b); }
+  static I mul(I a, I b) { return _mm512_mullo_epi32(a, b); }
+  static I broadcast(const void* p) {
     int four;
     __builtin_memcpy(&four, p, sizeof four);
     return _mm512_set1_epi32(four);

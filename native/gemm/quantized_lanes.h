@@ -14,7 +14,9 @@
 //     F32::V powers(p), small_floats(p)   // 2^(s − 127) of bytes, NaN of 255; E4M3 but for NaN
 //     nibbles(lo, x0, hi, x1), bytes(w, x), wide_bytes(w, x)  // sums of products of 4 (8) neighbours, as F32::V
 //     Sum: zero(), step(sum, w, x), whole(sum) → i32, planes(low, high) → low + 16·high, floats(i32)
+//     kSumSteps      // steps over which a Sum of codes below 16 can grow; 0: any number
 //     broadcast(p)   // 4 bytes
+//     store(p, i32), add(a, b), sub(a, b), mul(a, b)   // of i32
 //     sum(F32::V)    // over the lanes, as a tree
 //   };
 
@@ -266,6 +268,74 @@ inline void panel_up_to(const PanelTile& p) {
   }
 }
 
+template <class L, int kRows>
+inline void whole_of(const WholePanel& p, std::size_t token) {
+  constexpr int kVectors = L::kRowVectors;
+  constexpr std::size_t kColumns = kVectors * F32::kLanes;
+  const std::uint8_t* w = p.w;
+  const std::int8_t* x = p.x + token * p.x_stride;
+  typename L::I whole[kRows][kVectors];
+  // Adds the products of the next steps.
+  const auto steps = [&](std::size_t count, bool begin) __attribute__((always_inline)) {
+    typename L::Sum sum[kRows][kVectors];
+#pragma GCC unroll 8
+    for (int t = 0; t < kRows; t++)
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; v++) sum[t][v] = L::zero();
+    for (std::size_t s = 0; s < count; s++, w += 4 * kColumns, x += 4) {
+      typename L::I wv[kVectors];
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; v++) wv[v] = L::load(w + v * 4 * F32::kLanes);
+#pragma GCC unroll 8
+      for (int t = 0; t < kRows; t++) {
+        const typename L::I xv = L::broadcast(x + static_cast<std::size_t>(t) * p.x_stride);
+#pragma GCC unroll 2
+        for (int v = 0; v < kVectors; v++) sum[t][v] = L::step(sum[t][v], wv[v], xv);
+      }
+    }
+#pragma GCC unroll 8
+    for (int t = 0; t < kRows; t++)
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; v++)
+        whole[t][v] = begin ? L::whole(sum[t][v]) : L::add(whole[t][v], L::whole(sum[t][v]));
+  };
+  std::size_t done = L::kSumSteps != 0 && p.steps > L::kSumSteps ? L::kSumSteps : p.steps;
+  steps(done, true);
+  if constexpr (L::kSumSteps != 0)
+    for (std::size_t count; done < p.steps; done += count) {
+      count = p.steps - done < L::kSumSteps ? p.steps - done : L::kSumSteps;
+      steps(count, false);
+    }
+  const auto each = [&](auto body) __attribute__((always_inline)) {
+#pragma GCC unroll 8
+    for (std::size_t t = 0; t < kRows; t++)
+#pragma GCC unroll 2
+      for (std::size_t v = 0; v < kVectors; v++)
+        body(whole[t][v], token + t, v * F32::kLanes, (token + t) * p.ldy + v * F32::kLanes);
+  };
+  using I = typename L::I;
+  if (!p.first) each([&](I& sum, auto, auto, std::size_t at) { sum = L::add(sum, L::load(p.whole + at)); });
+  if (!p.last) return each([&](I sum, auto, auto, std::size_t at) { L::store(p.whole + at, sum); });
+  if (p.doubled) each([](I& sum, auto, auto, auto) { sum = L::add(sum, sum); });
+  each([&](I sum, std::size_t row, std::size_t lane, std::size_t at) {
+    sum = L::sub(sum, L::mul(L::load(p.zeros + lane), L::broadcast(p.q + row * p.q_stride)));
+    const F32::V scaled = F32::mul(F32::load(p.scales + lane), L::floats(sum));
+    F32::store(p.y + at, F32::add(F32::load(p.y + at), scaled));
+  });
+}
+
+// As many tokens as are left at a time, of the heights that there are: kRows, 2 less and so on, and 1.
+template <class L, int kRows>
+inline void whole_from(const WholePanel& p, std::size_t token) {
+  for (; token + kRows <= p.tokens; token += kRows) whole_of<L, kRows>(p, token);
+  if constexpr (kRows > 1) whole_from<L, kRows == 2 ? 1 : kRows - 2>(p, token);
+}
+
+template <class L>
+inline void whole_panel(const WholePanel& p) {
+  whole_from<L, L::kRows>(p, 0);
+}
+
 template <class L>
 constexpr QuantizedKernels kernels_of(int raised, void (*tile)(const PanelTile&), int plane_bits,
                                       std::size_t table_steps, decltype(QuantizedKernels::expand) expand) {
@@ -284,6 +354,7 @@ constexpr QuantizedKernels kernels_of(int raised, void (*tile)(const PanelTile&)
       L::kRows,
       L::kRowVectors * F32::kLanes,
       tile,
+      whole_panel<L>,
       plane_bits,
       table_steps,
       expand,

@@ -7,7 +7,7 @@
 namespace lapidary {
 namespace {
 
-using std::int32_t, std::size_t, std::uint8_t;
+using std::int32_t, std::size_t, std::uint32_t, std::uint8_t;
 
 constexpr size_t kTokens = 4, kRows = 4, kColumns = 8;
 
@@ -58,6 +58,25 @@ void panel_4x8__portable(const PanelTile& p) {
     }
 }
 
+void whole_panel(const WholePanel& p) {
+  for (size_t t = 0; t < p.tokens; t++)
+    for (size_t j = 0; j < kColumns; j++) {
+      int32_t sum = 0;
+      for (size_t s = 0; s < p.steps; s++)
+        for (size_t i = 0; i < 4; i++) sum += p.w[(s * kColumns + j) * 4 + i] * p.x[t * p.x_stride + s * 4 + i];
+      const size_t at = t * p.ldy + j;
+      uint32_t whole = static_cast<uint32_t>(sum);
+      if (!p.first) whole += static_cast<uint32_t>(p.whole[at]);
+      if (!p.last) {
+        p.whole[at] = static_cast<int32_t>(whole);
+        continue;
+      }
+      if (p.doubled) whole *= 2;
+      whole -= static_cast<uint32_t>(p.zeros[j]) * static_cast<uint32_t>(p.q[t * p.q_stride]);
+      p.y[at] = p.y[at] + p.scales[j] * static_cast<float>(static_cast<int32_t>(whole));
+    }
+}
+
 void expand(const uint8_t* codes, size_t count, const std::int8_t* table, uint8_t* out) {
   for (size_t k = 0; k < count; k++) {
     const int c = k % 2 == 0 ? codes[k / 2] & 15 : codes[k / 2] >> 4;
@@ -84,6 +103,7 @@ constexpr QuantizedKernels kKernels = {
     kRows,
     kColumns,
     panel_4x8__portable,
+    whole_panel,
     8,
     8,
     expand,

@@ -5,6 +5,7 @@
 
 #include "core/arena.h"
 #include "core/each_part.h"
+#include "core/memory.h"
 #include "quant/bit_stream.h"
 
 namespace lapidary {
@@ -52,6 +53,7 @@ struct TernaryProduct final : PackedProduct {
 
 Status ternary_pack(const uint8_t* codes, size_t rows, size_t cols, uint8_t* bytes, const Context& context) {
   const size_t row_bytes = stream_bytes(cols, 2), blocks = ternary_blocks(cols), tile_bytes = blocks * kTernaryBytes;
+  expect_full_write(bytes, ternary_tiles(rows) * tile_bytes);
   return each_part(ternary_tiles(rows), rows * cols > size_t{1} << 18, context, [&](size_t tile) {
     ArenaFrame scratch;
     uint8_t* row = scratch.take<uint8_t>(blocks * kTernaryBlock);

@@ -96,13 +96,14 @@ void ternary_32__avx2(const TernaryTile&);
 void ternary_tables__avx2(const std::int8_t* q, std::size_t triples, std::uint8_t* tables);
 void ternary_expand__avx2(const std::uint8_t* codes, std::size_t blocks, const CodePanels& to);
 void ternary_4x32__avx512vpop(const TernaryTile&);
+void ternary_expand__avx512vpop(const std::uint8_t* codes, std::size_t blocks, const CodePanels& to);
 #endif
 
 inline constexpr KernelTable<TernaryKernels, 1 + 2 * LAPIDARY_X86> kTernary = {{
     {Isa::portable, {ternary_32__portable, 1, ternary_tables__portable, ternary_expand__portable}},
 #if LAPIDARY_X86
     {Isa::avx2, {ternary_32__avx2, 1, ternary_tables__avx2, ternary_expand__avx2}},
-    {Isa::avx512vpop, {ternary_4x32__avx512vpop, 4, ternary_tables__avx2, ternary_expand__avx2}},
+    {Isa::avx512vpop, {ternary_4x32__avx512vpop, 4, ternary_tables__avx2, ternary_expand__avx512vpop}},
 #endif
 }};
 

@@ -100,11 +100,13 @@ void ternary_tables__avx2(const int8_t* q, size_t triples, uint8_t* tables) {
   }
 }
 
-void ternary_expand__avx2(const uint8_t* codes, size_t blocks, const CodePanels& to) {
+void ternary_expand__avx2(const uint8_t* codes, size_t blocks, const CodePanels& panels) {
+  const PanelRows<8> to(panels);
   const V nibble = _mm256_set1_epi8(15), one = _mm256_set1_epi8(1);
   V trits[3];
   for (int i = 0; i < 3; i++) trits[i] = table(reinterpret_cast<const uint8_t*>(kTrits[i]));
   for (size_t b = 0; b < blocks; b++, codes += kTernaryBytes) {
+    for (size_t line = 0; line < kTernaryBytes; line += 64) ask_ahead(codes + line);
     const V signs = load(codes + 4 * kPackedRows);
 #pragma GCC unroll 2
     for (int half = 0; half < 2; half++) {

@@ -109,7 +109,63 @@ void tiles(const TernaryTile& t, size_t token) {
   }
 }
 
+// Of each byte of a register of four columns, 4s to 4s + 3 of twelve, and 16 rows: where its row stands in triple s or
+// s + 1, which are side by side, and 32 times its place in the triple. And the codes, 1 more than the trits, by 32
+// times that place and an index of five bits; from index 16 on those of the negatives.
+struct Places {
+  alignas(64) uint8_t row[3][2][64], trit[3][64], code[128];
+};
+constexpr Places kPlaces = [] {
+  Places p{};
+  for (size_t s = 0; s < 3; s++)
+    for (size_t i = 0; i < 64; i++) {
+      const size_t column = 4 * s + i % 4;
+      for (size_t h = 0; h < 2; h++)
+        p.row[s][h][i] = static_cast<uint8_t>((column / 3 - s) * kPackedRows + packed_byte(16 * h + i / 4));
+      p.trit[s][i] = static_cast<uint8_t>(column % 3 * 32);
+    }
+  for (size_t i = 0; i < 96; i++) {
+    const int trit = kTrits[i / 32][i % 16];
+    p.code[i] = static_cast<uint8_t>(i % 32 < 16 ? 1 + trit : 1 - trit);
+  }
+  return p;
+}();
+
+// Lookups k and k + 1 of a block as indices of five bits, a register half each.
+template <int k>
+inline V index_of(const uint8_t* block, V signs) {
+  const auto* two = reinterpret_cast<const __m256i*>(block + k / 2 * static_cast<int>(kPackedRows));
+  const __m256i first = _mm256_loadu_si256(two);
+  const __m256i second = k % 2 == 0 ? first : _mm256_loadu_si256(two + 1);
+  const V nibbles = _mm512_inserti64x4(_mm512_castsi256_si512(k % 2 == 0 ? first : _mm256_srli_epi16(first, 4)),
+                                       k % 2 == 0 ? _mm256_srli_epi16(second, 4) : second, 1);
+  const V sign = _mm512_mask_blend_epi8(0xffffffff00000000, sign_of<k>(signs), sign_of<k + 1>(signs));
+  const V index = _mm512_ternarylogic_epi64(_mm512_set1_epi8(15), nibbles, sign, 0xca);
+  return _mm512_and_si512(index, _mm512_set1_epi8(31));
+}
+
 }  // namespace
+
+void ternary_expand__avx512vpop(const uint8_t* codes, size_t blocks, const CodePanels& panels) {
+  const PanelRows<16> to(panels);
+  const V low = _mm512_load_si512(kPlaces.code), high = _mm512_load_si512(kPlaces.code + 64);
+  for (size_t b = 0; b < blocks; b++, codes += kTernaryBytes) {
+    for (size_t line = 0; line < kTernaryBytes; line += 64) ask_ahead(codes + line);
+    const V signs =
+        _mm512_broadcast_i64x4(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + 4 * kPackedRows)));
+    // Columns 4s to 4s + 3 of twelve lie in triples s and s + 1.
+    const V index[6] = {index_of<0>(codes, signs), index_of<1>(codes, signs), index_of<2>(codes, signs),
+                        index_of<4>(codes, signs), index_of<5>(codes, signs), index_of<6>(codes, signs)};
+#pragma GCC unroll 6
+    for (size_t s = 0; s < 6; s++)
+#pragma GCC unroll 2
+      for (size_t h = 0; h < 2; h++) {
+        const V at = _mm512_or_si512(_mm512_permutexvar_epi8(_mm512_load_si512(kPlaces.row[s % 3][h]), index[s]),
+                                     _mm512_load_si512(kPlaces.trit[s % 3]));
+        _mm512_storeu_si512(to.at(h, 6 * b + s), _mm512_permutex2var_epi8(low, at, high));
+      }
+  }
+}
 
 void ternary_4x32__avx512vpop(const TernaryTile& t) {
   for (size_t n = 0; n < t.tokens; n++) tiles(t, n);

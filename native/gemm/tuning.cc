@@ -53,10 +53,10 @@ constexpr Table kDefaults = {{
     deep_dots(16),
     all(16, 16),
     all(kAnyCount, 0),
-    all(kAnyCount, 0),
     all(16, 16),
-    all(12, 12),
-    all(kAnyCount, 0),
+    all(6, 6),
+    all(4, 4),
+    all(24, 24),
 }};
 
 #if LAPIDARY_X86
@@ -74,17 +74,23 @@ constexpr Table changed(Table table, const Change (&changes)[kCount]) {
 // On the 512-bit tiles of 14 rows a B of floats that lies straight is better read in place than packed up to 48 rows
 // of A (measured on a Zen 5: 64 about even).
 constexpr Table kAvx512 = changed(kDefaults, {{TunedOperation::f32, all(0, 48)}, {TunedOperation::f64, all(0, 48)}});
-// Where packed weights have lookups of 512 bits and bytes the instructions of VNNI (measured on a Zen 5).
-constexpr Table kVbmi = changed(kAvx512, {{TunedOperation::packed2, all(48, 48)},
-                                          {TunedOperation::packed3, all(32, 32)},
-                                          {TunedOperation::packed4, all(16, 16)},
-                                          {TunedOperation::packed_ternary, all(128, 128)}});
+// Where packed weights have bytes with the instructions of VNNI; and where both they and lookups have 512 bits
+// (measured on a Zen 5).
+constexpr Table kVnni = changed(kAvx512, {{TunedOperation::packed1, all(6, 6)},
+                                          {TunedOperation::packed2, all(4, 4)},
+                                          {TunedOperation::packed3, all(2, 2)},
+                                          {TunedOperation::packed4, all(2, 2)},
+                                          {TunedOperation::packed_ternary, all(4, 4)}});
+constexpr Table kVbmi = changed(kVnni, {{TunedOperation::packed1, all(12, 12)},
+                                        {TunedOperation::packed2, all(3, 3)},
+                                        {TunedOperation::packed3, all(3, 3)}});
 #endif
 
-constexpr KernelTable<const Table*, 1 + 2 * LAPIDARY_X86> kTuning = {{
+constexpr KernelTable<const Table*, 1 + 3 * LAPIDARY_X86> kTuning = {{
     {Isa::portable, &kDefaults},
 #if LAPIDARY_X86
     {Isa::avx512, &kAvx512},
+    {Isa::avx512vnni, &kVnni},
     {Isa::avx512vpop, &kVbmi},
 #endif
 }};

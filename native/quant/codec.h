@@ -37,6 +37,8 @@ struct CodecKernels {
   void (*encode_rint)(const float* x, std::size_t count, float step, float lo, float hi, int zero, uint8_t* codes);
   // clamp(floor(x/step), lo, hi) + zero.
   void (*encode_floor)(const float* x, std::size_t count, float step, float lo, float hi, int zero, uint8_t* codes);
+  // clamp(rint(x·factor), −128, 127).
+  void (*encode_multiples)(const float* x, std::size_t count, float factor, uint8_t* codes);
   // scale·(factor·code − zero), where the bracket is a whole number below 2^24: one rounding.
   void (*decode_integer)(const uint8_t* codes, std::size_t count, float factor, float zero, float scale, float* y);
 

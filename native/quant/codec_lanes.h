@@ -108,6 +108,13 @@ void encode_integer(const float* x, size_t count, float step, float lo, float hi
 }
 
 template <class L>
+void encode_multiples(const float* x, size_t count, float factor, uint8_t* codes) {
+  const auto f = L::all(factor), l = L::all(-128.0f), h = L::all(127.0f);
+  map_to_bytes<L>(x, count, codes,
+                  [&](typename L::F v) { return L::to_int(L::max(L::min(L::round(L::mul(v, f)), h), l)); });
+}
+
+template <class L>
 void decode_integer(const uint8_t* codes, size_t count, float factor, float zero, float scale, float* y) {
   const auto f = L::all(factor), z = L::all(zero), s = L::all(scale);
   map_from_bytes<L>(codes, count, y, [&](typename L::I c) { return L::mul(L::sub(L::mul(L::to_float(c), f), z), s); });
@@ -205,19 +212,8 @@ void from_bfloat16(const uint16_t* x, size_t count, float* y) {
 
 template <class L>
 constexpr CodecKernels kernels_of() {
-  return {abs_max_bits<L>,
-          range<L>,
-          encode_integer<L, false>,
-          encode_integer<L, true>,
-          decode_integer<L>,
-          encode_float<L, E4M3>,
-          encode_float<L, E5M2>,
-          encode_e2m1<L>,
-          decode_e4m3<L>,
-          decode_e5m2<L>,
-          decode_e2m1<L>,
-          to_half<L>,
-          from_half<L>,
-          to_bfloat16<L>,
-          from_bfloat16<L>};
+  return {abs_max_bits<L>,     range<L>,          encode_integer<L, false>, encode_integer<L, true>,
+          encode_multiples<L>, decode_integer<L>, encode_float<L, E4M3>,    encode_float<L, E5M2>,
+          encode_e2m1<L>,      decode_e4m3<L>,    decode_e5m2<L>,           decode_e2m1<L>,
+          to_half<L>,          from_half<L>,      to_bfloat16<L>,           from_bfloat16<L>};
 }

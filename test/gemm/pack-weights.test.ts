@@ -88,6 +88,21 @@ describeEachIsa('packed weights', (isa) => {
       }
   });
 
+  test('bytes: any number of tokens', () => {
+    const x = matrix(19, 530, 11);
+    for (const format of ['bipolar3', 'int4', 'ternary'] as const)
+      for (const groupSize of [48, 'row'] as const) {
+        const q = quantize(matrix(40, 530, 12), { format, groupSize });
+        const [w, want] = [packWeights(q), exact(x.data, q)];
+        for (let tokens = 1; tokens <= x.rows; tokens++) {
+          const few = dense(tokens, 530, x.data.subarray(0, tokens * 530));
+          expect(product(few, w, { kernel: 'bytes' }).data, `${format} ${tokens}`).toEqual(
+            want.subarray(0, 40 * tokens),
+          );
+        }
+      }
+  });
+
   test('zero points, and odd groups of foreign weights', () => {
     for (const format of ['int4', 'int3', 'int2'] as const) {
       const q = quantize(matrix(35, 100, 3), { format, groupSize: 32, symmetric: false });
