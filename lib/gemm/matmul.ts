@@ -45,7 +45,7 @@ const bytes = [Uint8Array, Int8Array] as const;
  * is most of what few rows of `a` cost, has been done.
  *
  * The result has the same bits for any number of threads. 2·m·n·k operations, m·n values of result and at most 16 MiB of
- * scratch space. Few rows against a transposed `b` (the weights of a network layer), n × k, read it once and copy nothing.
+ * scratch space (2 MiB a thread, if there are more than 8). Few rows against a transposed `b` (the weights of a network layer), n × k, read it once and copy nothing.
  *
  * @param a m × k (k × m if transposed), `batch` of them one below another
  * @param b k × n (n × k if transposed), `batch` of them one below another; or PackedBytes of k columns and n rows

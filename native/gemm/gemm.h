@@ -24,8 +24,8 @@ namespace lapidary {
 // rows, is what gemv.h does for a vector and half.h for several.
 //
 // As in BLAS, beta = 0 writes C without reading it, and alpha = 0 or k = 0 reads neither A nor B. C overlaps neither.
-// Scratch: up to 16 MiB from the arena. Looks at context.cancelled() after at most about 0.5 ms of work in every
-// thread.
+// Scratch: up to 16 MiB, or 2 MiB a thread, from the arena. Looks at context.cancelled() after at most about 0.5 ms of
+// work in every thread.
 template <class T>
 Status gemm(std::size_t m, std::size_t n, std::size_t k, T alpha, Operand<T> a, Operand<T> b, T beta, T* c,
             std::size_t ldc, const Context& context, const Epilogue<T>* epilogue = nullptr,

@@ -36,8 +36,8 @@ constexpr std::size_t packed_panel_bytes(std::size_t k) { return (k + 3) / 4 * (
 Status pack_integer(std::size_t n, std::size_t k, ByteOperand b, std::uint8_t* values, std::int32_t* sums,
                     const Context& context);
 
-// C ← alpha·op(A)·B + beta·C as integer_gemm has it, op(A) m × b.k of u8 or, `a_signed`, of i8. At most 16 MiB of
-// scratch.
+// C ← alpha·op(A)·B + beta·C as integer_gemm has it, op(A) m × b.k of u8 or, `a_signed`, of i8. At most 16 MiB, or 2
+// MiB a thread, of scratch.
 Status packed_integer_gemm(bool a_signed, std::size_t m, std::int32_t alpha, ByteOperand a, const PackedInteger& b,
                            std::int32_t beta, std::int32_t* c, std::size_t ldc, const Context& context);
 

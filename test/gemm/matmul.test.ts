@@ -174,6 +174,34 @@ describeEachIsa('matmul', (isa) => {
     });
   });
 
+  test.each([...types, Int8Array])('%o: C in pieces has the bits of one thread, whichever sides are cut', (type) => {
+    const bytes = type === Int8Array;
+    const random = (rows: number, cols: number, seed: number) =>
+      bytes
+        ? dense(rows, cols, Int8Array.from(uniform(rows * cols, seed, -128, 128), Math.floor))
+        : matrix(type as (typeof types)[number], rows, cols, seed);
+    for (const [m, n, k] of [
+      [700, 1100, 40], // shallow: rows
+      [300, 2100, 150], // columns, twice as many as threads
+      [1310, 270, 150], // rows, then columns
+      [260, 260, 520], // too small for 7
+    ] as const) {
+      const [a, b, c] = [random(m, k, 1), random(k, n, 2), random(m, n, 3)];
+      const run = (threadCount: number) => {
+        setThreads(threadCount);
+        const data = bytes ? Int32Array.from(c.data as Int8Array) : c.data.slice();
+        return withIsa(
+          isa,
+          () => matmul(a as Dense<Real>, b as Dense<Real>, { beta: 2, out: dense(m, n, data as Real) }).data,
+        );
+      };
+      const one = run(1);
+      for (const threadCount of [2, 3, 5, 7])
+        expect(Buffer.compare(Buffer.from(run(threadCount).buffer), Buffer.from(one.buffer)), `${m}×${n}×${k}, ${threadCount}`).toBe(0); // prettier-ignore
+      setThreads(threads);
+    }
+  });
+
   test.each(types)('%o: the same bits for 1, 2, 3 and 7 threads', (type) => {
     for (const [m, n, k, transposeA, transposeB] of [
       [257, 263, 300, false, false],
