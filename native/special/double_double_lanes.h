@@ -78,8 +78,8 @@ static inline HighLow<S> root_of(HighLow<S> a) {
 // Σ_{from ≤ k ≤ to} c[k] m^(k−from) by Horner's rule. Up to c[carried] its rounding errors are carried along to first
 // order (Graillat, Langlois & Louvet, Compensated Horner Scheme, 2005): a chain as short as in one f64. The powers
 // above are so small that their errors do not count.
-template <class S, int n>
-static inline HighLow<S> polynomial_pair(const double (&c)[n][2], int from, int carried, int to, typename S::V m) {
+template <class S>
+static inline HighLow<S> polynomial_pair(const double (*c)[2], int from, int carried, int to, typename S::V m) {
   using V = typename S::V;
   V sum = S::all(c[to][0]), lost = S::all(0);
   LAPIDARY_UNROLL
