@@ -124,8 +124,9 @@ const isFar = (v: number, kappa: number): boolean => v * v + kappa * kappa > 360
 export function concentrationOf(p: number, kappa: number): Concentration {
   const v = p / 2 - 1;
   if (isFar(v, kappa)) return farConcentration(v, kappa);
-  const [ratio, next] = besselIRatio(Float64Array.of(v, v + 1), kappa) as unknown as [number, number];
-  return { ratio, complement: 1 - ratio, growth: nearGrowth(kappa, ratio, next) };
+  const ratios = besselIRatio(Float64Array.of(v, v + 1), kappa);
+  const ratio = ratios[0]!;
+  return { ratio, complement: 1 - ratio, growth: nearGrowth(kappa, ratio, ratios[1]!) };
 }
 
 /** κ A' from A and A_{v+1}: 1 − A² − (2v+1) A/κ with 1 = A (2(v+1)/κ + A_{v+1}), so that nothing cancels for small κ. */

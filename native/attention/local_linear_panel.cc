@@ -232,6 +232,10 @@ Status LocalLinearPanel<T>::factor(size_t row) {
   }
   for (size_t c = 0; c < d; c++) mean64_[c] /= total;
 
+  // Σ w·(k − mean), which the rounding of the mean keeps from 0: its product with itself would hide that C is singular
+  // where most keys lie close together.
+  double* const rest = work64_;
+  std::fill_n(rest, d, 0.0);
   std::fill_n(covariance_, d * d, 0.0);
   size_t filled = 0, used = 0;
   const auto add = [&] {
@@ -244,14 +248,19 @@ Status LocalLinearPanel<T>::factor(size_t row) {
     if (w[j] == 0) continue;
     used++;
     const double root = std::sqrt(static_cast<double>(w[j]));
-    for (size_t c = 0; c < d; c++)
-      centred_[filled * d + c] = root * (static_cast<double>(keys_[j * d + c]) - mean64_[c]);
+    for (size_t c = 0; c < d; c++) {
+      const double gap = static_cast<double>(keys_[j * d + c]) - mean64_[c];
+      rest[c] += w[j] * gap;
+      centred_[filled * d + c] = root * gap;
+    }
     if (++filled < kTile) continue;
     const Status status = add();
     if (status != Status::ok) return status;
   }
   const Status status = add();
   if (status != Status::ok) return status;
+  for (size_t r = 0; r < d; r++)
+    for (size_t c = r; c < d; c++) covariance_[r * d + c] -= rest[r] * rest[c] / total;
 
   double largest = 0;
   for (size_t c = 0; c < d; c++) {

@@ -89,9 +89,18 @@ void NearZeros::refine(size_t method, double* part) {
 }
 
 void NearZeros::refine(double* part, bool all) {
-  // the careful ones first: what they find to be tiny joins the others
-  for (size_t method = kMethods; method-- > 0;)
-    if (counts_[method] > (all ? 0 : kEnough)) refine(method, part);
+  const auto each_above = [&](size_t first, size_t end, size_t enough, auto then) {
+    for (size_t method = first; method < end; method++) {
+      if (counts_[method] <= enough) continue;
+      refine(method, part);
+      then();
+    }
+  };
+  // The careful ones first: what one of them finds to be tiny joins the others, which have room for that much and what
+  // they held: kEnough from before and what keep() gave them, with at most kMost elements of this time in all.
+  const size_t enough = all ? 0 : kEnough;
+  each_above(kDouble, kMethods, enough, [&] { each_above(0, kDouble, kEnough, [] {}); });
+  each_above(0, kDouble, enough, [] {});
 }
 
 }  // namespace lapidary

@@ -50,7 +50,7 @@ class NearZeros {
   // Methods with twice the digits; after them those that are careful, one for each branch of small r. Their elements
   // wait for others from the next blocks, since there are few of them, and lanes are filled up with copies.
   static constexpr std::size_t kDouble = 4, kCareful = 8, kMethods = kDouble + kCareful;
-  static constexpr std::size_t kEnough = 128, kCapacity = kMost + kEnough + kBesselLanes;
+  static constexpr std::size_t kEnough = 128, kCapacity = kMost + 2 * kEnough + kBesselLanes;
 
   std::size_t find(std::size_t branch, const double* v, const double* x, std::span<const double> values);
   static std::size_t careful_method(std::size_t branch);  // kMethods if there is none

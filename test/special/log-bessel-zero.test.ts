@@ -20,7 +20,45 @@ function near(which: 'I' | 'K', v: number, x: number, value: number): boolean {
   return Math.abs(value) < 0.99 * (which === 'I' ? Math.min(1 / 16, 16 * x * x) : 1 / 64);
 }
 
+/** v at which log I (log K) of x is 0. */
+function root(f: (v: number, x: number) => number, falling: boolean, x: number): number {
+  let [low, high] = [0, 40];
+  for (let i = 0; i < 60; i++) {
+    const middle = (low + high) / 2;
+    if (f(middle, x) > 0 === falling) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
 describeEachIsa('around the zeros', (isa) => {
+  test.each(['I', 'K'] as const)('log %s of blocks that are all zeros, by turns of every branch: as alone', (which) => {
+    const f = which === 'I' ? logBesselI : logBesselK;
+    // One x in each cell of the branches; I falls with v, K rises.
+    const xs = which === 'I' ? [0.5, 2, 4.5, 8, 12] : [0.15, 0.2, 0.28, 0.35, 0.45, 0.05, 0.1];
+    const v: number[] = [];
+    const x: number[] = [];
+    const put = (count: number, each: number) => {
+      for (const at of xs) {
+        const order = withIsa(isa, () => root(f, which === 'I', at));
+        for (let i = 0; i < each; i++) {
+          v.push(order);
+          x.push(at);
+        }
+      }
+      while (v.length < count) {
+        v.push(50);
+        x.push(50);
+      }
+    };
+    // As many of each as may wait for others from the next block, and then a block that is full of them.
+    put(1024, 128);
+    put(2048, Math.floor(1024 / xs.length));
+    const got = withIsa(isa, () => f(Float64Array.from(v), Float64Array.from(x)));
+    for (let i = 0; i < v.length; i += 97)
+      expect(got[i], `v = ${v[i]}, x = ${x[i]}`).toBe(withIsa(isa, () => f(v[i]!, x[i]!)));
+  });
+
   test.each(['I', 'K'] as const)('log %s within 1 unit in the last place and 2^-94 · S', (which) => {
     const here = rows.filter((row) => row[0] === which);
     const v = Float64Array.from(here, (row) => Number(row[1]));
