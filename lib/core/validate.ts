@@ -214,7 +214,7 @@ export class Where {
 
   /**
    * An array for a result that a kernel writes in full, or else throws: what stands in it before is whatever was in that
-   * memory. Clearing a large one costs a pass, and worse, touches it in small pages. A large one is a view that begins
+   * memory. Clearing a large one costs a pass, and worse, touches it in small pages. One of 8 MiB and more is a view that begins
    * where a huge page does, and that ends with one where this leaves at most a tenth of the memory idle: a megabyte in
    * small pages at either end costs 256 page faults, in some virtual machines milliseconds.
    */
@@ -222,9 +222,11 @@ export class Where {
     const bytes = length * type.BYTES_PER_ELEMENT;
     if (bytes > constants.MAX_LENGTH) return this.allocate(type, length);
     return this.made(type, length, () => {
-      if (bytes < 2 * hugePage) return new type(Buffer.allocUnsafeSlow(bytes).buffer, 0, length);
       const whole = Math.ceil(bytes / hugePage) * hugePage;
-      const memory = Buffer.allocUnsafeSlow(hugePage + (whole <= 1.1 * bytes ? whole : bytes));
+      const room = hugePage + (whole <= 1.1 * bytes ? whole : bytes);
+      if (bytes < 4 * hugePage || room > constants.MAX_LENGTH)
+        return new type(Buffer.allocUnsafeSlow(bytes).buffer, 0, length);
+      const memory = Buffer.allocUnsafeSlow(room);
       return new type(memory.buffer, native.hugePages(memory), length);
     });
   }

@@ -91,8 +91,8 @@ function codesOf(at: Where, format: QuantFormat): Pick<PackedWeights, 'bits' | '
  * the codes in place. Codes, scales and zero points are those of `w`: nothing is rounded.
  *
  * A matrix of bytes, for exact products with rows of bytes (`matmul(a, packed)`, `linear(x, packed)`) that give what they
- * give with the matrix itself: it takes as many bytes as before and 4 a row. A product of few rows with it takes the time
- * of reading it once; docs/gemm.md has what is gained.
+ * give with the matrix itself: it takes as many bytes as before and 4 a row. On processors with VNNI a product of few rows
+ * with it takes the time of reading it once; without, pack for 16 rows and more. docs/gemm.md has what is gained.
  *
  * O(rows · cols) time.
  *
@@ -143,7 +143,7 @@ function packCodes(at: Where, w: Quantized, options: PackWeightsOptions | undefi
   } as const;
   const packed = at.allocateUncleared(Uint8Array, packedBytes(at, 'w', { ...shape, ...form }));
   if (kernel === 'ternary') native.ternaryPack(codes, packed, rows, cols);
-  else native.lutPack(codes, packed, rows, cols, groupSize, form.bits);
+  else if (cols > 0) native.lutPack(codes, packed, rows, cols, groupSize, form.bits); // else any number of empty rows
   const groups = groupsOf(shape);
   const length = scaleCount(at, 'w', shape);
   const out: PackedWeights = { ...shape, ...form, packed, scales: at.allocate(Float32Array, length) };
@@ -157,6 +157,7 @@ function packCodes(at: Where, w: Quantized, options: PackWeightsOptions | undefi
 
 /** [row][group] to [tile][group][row of the tile]. */
 function interleave(from: Float32Array | Uint8Array, to: Float32Array | Uint8Array, rows: number, groups: number) {
+  if (from.length === 0) return; // any number of rows
   for (let i = 0; i < rows; i++) {
     const tile = Math.floor(i / tileRows);
     for (let g = 0; g < groups; g++) to[(tile * groups + g) * tileRows + (i % tileRows)] = from[i * groups + g]!;

@@ -1,5 +1,6 @@
 import { typeOf, where, type ArrayType, type Where } from '../core/validate.js';
-import type { Csr, Real } from '../core/values.js';
+import type { LapidaryError } from '../core/errors.js';
+import type { Csr, NumericArray, Real } from '../core/values.js';
 import { csrArguments, native, type Factors } from './native.js';
 import { checkPattern, isPattern, standIn, type Pattern } from './pattern.js';
 
@@ -112,7 +113,8 @@ export function count<A extends SpgemmValues>(
   const indptr = at.allocate(Uint32Array, a.rows + 1);
   const counts = new Float64Array(2 + accumulators.length);
   const plan = { rows: a.rows, cols: b.cols, indptr, mask: mask ?? null, complement, accumulator };
-  let result: { indices: Uint32Array; values: A } = { indices: new Uint32Array(0), values: new (typeOf(a.values))(0) };
+  const nothing = { indices: new Uint32Array(0), values: new (typeOf(a.values))(0) };
+  let result: { indices: Uint32Array; values: A } = nothing;
   const checkSize = () => {
     if (counts[0]! >= 2 ** 32)
       at.fail('ERR_RANGE', undefined, 'a result of at most 2^32 - 1 entries', String(counts[0]));
@@ -124,9 +126,22 @@ export function count<A extends SpgemmValues>(
     return [result.indices, result.values];
   };
   const { codes, sorted } = filling ?? { codes: [0, 0], sorted: true };
-  native.spgemm(...operands(a, b, plan, codes), sorted, indptr, counts, filling && allocate);
+  let guessed = false;
+  const room = (): [Uint32Array, A] => {
+    guessed = indptr.at(-1) === 0 && counts[0]! > 0; // for all products: nothing has been counted
+    return allocate();
+  };
+  try {
+    native.spgemm(...operands(a, b, plan, codes), sorted, indptr, counts, filling && room);
+  } catch (error) {
+    if (!guessed || (error as LapidaryError).code !== 'ERR_OUT_OF_MEMORY') throw error;
+    result = nothing; // the result itself may be much smaller
+    native.spgemm(...operands(a, b, plan, codes), sorted, indptr, counts, undefined);
+    native.spgemmFill(...operands(a, b, plan, codes), sorted, indptr, ...allocate());
+  }
   checkSize();
-  if (counts[0]! < result.indices.length) result = trimmed(result, counts[0]!);
+  if (counts[0]! < result.indices.length)
+    result = { indices: trimmed(at, result.indices, counts[0]!), values: trimmed(at, result.values, counts[0]!) };
   const [nnz, products, none, hash, dense, heap, sort] = counts as unknown as number[];
   const stats = {
     flops: 2 * products!,
@@ -137,9 +152,12 @@ export function count<A extends SpgemmValues>(
 }
 
 /** The first `n` entries: in the memory they are in, unless more than a fifth of it would lie idle. */
-function trimmed<A extends SpgemmValues>({ indices, values }: { indices: Uint32Array; values: A }, n: number) {
-  const take = 5 * n >= 4 * indices.length ? 'subarray' : 'slice';
-  return { indices: indices[take](0, n), values: values[take](0, n) as A };
+function trimmed<A extends NumericArray>(at: Where, array: A, n: number): A {
+  const part = array.subarray(0, n) as A;
+  if (5 * part.byteLength >= 4 * array.buffer.byteLength) return part;
+  const own = at.allocateUncleared(typeOf(array), n);
+  own.set(part);
+  return own;
 }
 
 export function checkMask(at: Where, argument: string, mask: Pattern, rows: number, cols: number): void {

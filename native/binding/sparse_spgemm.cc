@@ -75,7 +75,7 @@ void Spgemm(Args& args) {
   const auto out = args.out<double>(18, 2 + kAccumulators);
   ArenaFrame scratch;
   SpgemmPlan plan;
-  args.done(plan.build(of.a, of.b, of.options.accumulator, scratch, args.context()));
+  args.done(plan.build(of.a, of.b, of.options.accumulator, of.options.mask != nullptr, scratch, args.context()));
   SpgemmStats stats;
   bool at_once = false;
   if (!args.absent(19)) args.done(spgemm_hardly_compresses(plan, of.a, of.b, of.options, at_once));
@@ -102,7 +102,7 @@ void SpgemmFill(Args& args) {
   const auto indptr = args.in<uint32_t>(17, of.a.rows + 1);
   ArenaFrame scratch;
   SpgemmPlan plan;
-  args.done(plan.build(of.a, of.b, of.options.accumulator, scratch, args.context()));
+  args.done(plan.build(of.a, of.b, of.options.accumulator, of.options.mask != nullptr, scratch, args.context()));
   fill(args, plan, of, indptr, 18);
 }
 

@@ -53,9 +53,9 @@ constexpr Table kDefaults = {{
     deep_dots(16),
     all(16, 16),
     all(kAnyCount, 0),
-    all(16, 16),
-    all(6, 6),
-    all(4, 4),
+    all(14, 14),
+    all(5, 5),
+    all(3, 3),
     all(24, 24),
 }};
 
@@ -76,14 +76,14 @@ constexpr Table changed(Table table, const Change (&changes)[kCount]) {
 constexpr Table kAvx512 = changed(kDefaults, {{TunedOperation::f32, all(0, 48)}, {TunedOperation::f64, all(0, 48)}});
 // Where packed weights have bytes with the instructions of VNNI; and where both they and lookups have 512 bits
 // (measured on a Zen 5).
-constexpr Table kVnni = changed(kAvx512, {{TunedOperation::packed1, all(6, 6)},
+constexpr Table kVnni = changed(kAvx512, {{TunedOperation::packed1, all(7, 7)},
                                           {TunedOperation::packed2, all(4, 4)},
-                                          {TunedOperation::packed3, all(2, 2)},
+                                          {TunedOperation::packed3, all(3, 3)},
                                           {TunedOperation::packed4, all(2, 2)},
                                           {TunedOperation::packed_ternary, all(4, 4)}});
-constexpr Table kVbmi = changed(kVnni, {{TunedOperation::packed1, all(12, 12)},
+constexpr Table kVbmi = changed(kVnni, {{TunedOperation::packed1, all(13, 13)},
                                         {TunedOperation::packed2, all(3, 3)},
-                                        {TunedOperation::packed3, all(3, 3)}});
+                                        {TunedOperation::packed_ternary, all(5, 5)}});
 #endif
 
 constexpr KernelTable<const Table*, 1 + 3 * LAPIDARY_X86> kTuning = {{

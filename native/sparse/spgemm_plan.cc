@@ -166,8 +166,8 @@ Status compress(const CsrPattern& a, const CsrPattern& b, uint64_t products, Are
 
 }  // namespace
 
-Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator accumulator, ArenaFrame& scratch,
-                         Context context) {
+Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator accumulator, bool masked,
+                         ArenaFrame& scratch, Context context) {
   RowExtent* extent = scratch.take<RowExtent>(b.rows);
   RowWork* row_work = scratch.take<RowWork>(a.rows);
   uint8_t* shifted = scratch.take<uint8_t>(b.rows);
@@ -207,9 +207,9 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
   });
   const uint64_t total = products_of(row_work, 0, a.rows);
   blocks = {};
-  uint64_t counted = 0;  // rows that repeat the one before are not
+  uint64_t counted = 0;  // rows that repeat the one before are not, unless a mask makes them differ
   for (size_t i = 0; i < a.rows; i++)
-    if (row_work[i].repeat == static_cast<uint64_t>(Repeat::no)) counted += row_work[i].products;
+    if (masked || row_work[i].repeat == static_cast<uint64_t>(Repeat::no)) counted += row_work[i].products;
   const Status compressed = counted < 2 * b.nnz ? Status::ok : compress(a, b, total, scratch, blocks);
   if (compressed != Status::ok) return compressed;
   if (context.cancelled()) return Status::aborted;

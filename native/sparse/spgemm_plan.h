@@ -60,7 +60,8 @@ struct SpgemmPlan {
   SpgemmStats stats;  // all but nnz
 
   // All arrays come from `scratch` and live as long as it.
-  Status build(const CsrPattern& a, const CsrPattern& b, Accumulator accumulator, ArenaFrame& scratch, Context context);
+  Status build(const CsrPattern& a, const CsrPattern& b, Accumulator accumulator, bool masked, ArenaFrame& scratch,
+               Context context);
 };
 
 }  // namespace lapidary

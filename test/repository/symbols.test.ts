@@ -14,7 +14,8 @@ const isas = '(?:avx2|avx512|avx512vnni|avx512vpop|neon)';
 
 // A weak or unique symbol (an inline function, a template of the standard library) that was compiled for AVX-512 may be
 // the copy which the linker picks for everybody, and then an older processor stops at an illegal instruction.
-describe.runIf(isElf)('files of one instruction set', () => {
+// Two programs for each object: seconds, and more where others use the machine.
+describe.runIf(isElf)('files of one instruction set', { timeout: 120_000 }, () => {
   const files = filesOf('native', new RegExp(`_${isas}\\.cc$`));
   const symbols = (file: string): string[] => {
     const object = `build/CMakeFiles/kernels.dir/${file}.o`;

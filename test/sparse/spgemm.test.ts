@@ -407,24 +407,53 @@ test('at once and in two phases, any number of threads gives the same bits', () 
 });
 
 test('a product that compresses where no sample looks is right, and keeps no room for all its products', () => {
-  // rows 50, 151, 252 … are those that are looked at; the others meet the same columns again and again
-  const rows = 6400;
-  const indices = Uint32Array.from({ length: 4 * rows }, (_, p) => (p % 4) + ((p >> 2) % 101 === 50 ? 4 : 0));
-  const a = { rows, cols: 8, indptr: Uint32Array.from({ length: rows + 1 }, (_, i) => 4 * i), indices, values: new Float64Array(4 * rows).fill(1) }; // prettier-ignore
-  a.indices.forEach((_, p) => (a.values[p] = (p % 13) - 6));
-  const b = csrOf(
-    Array.from(
-      { length: 8 },
-      (_, k) =>
-      Array.from({ length: 12 }, (_, j) => ((k < 4 && j < 4) || j - 4 === 2 * (k - 4) || j - 5 === 2 * (k - 4) ? k + j : undefined)), // prettier-ignore
+  // Each row of a takes two rows of b: where the sample looks, two without a common column, elsewhere the same one twice.
+  const rows = 50_000;
+  const half = rows + 16;
+  const step = Math.floor((16 * rows) / 64);
+  const looked = new Uint8Array(rows);
+  for (let i = 0, next = Math.floor(step / 2); i < rows; i++)
+    if (16 * (i + 1) > next) [looked[i], next] = [1, 16 * (i + 1) + step];
+  const a = {
+    rows,
+    cols: 2 * half,
+    indptr: Uint32Array.from({ length: rows + 1 }, (_, i) => 2 * i),
+    indices: Uint32Array.from(
+      { length: 2 * rows },
+      (_, p) => (p >> 1) + (p % 2 === 0 ? 0 : looked[p >> 1]! ? 7 : half),
     ),
-    12,
-  );
-  // every other row differs, so that none repeats the one before
-  for (let i = 1; i < rows; i += 2) if (i % 101 !== 50) a.values[4 * i] = 0.5;
-  const c = spgemm(a, b);
-  sameBits(c, spgemm(a, b, { accumulator: 'hash' }));
-  expect(c.values.buffer.byteLength).toBeLessThan(1.3 * c.values.byteLength + 64);
+    values: Float64Array.from({ length: 2 * rows }, (_, p) => (p % 13) - 6),
+  };
+  const b = {
+    rows: 2 * half,
+    cols: 8 * half,
+    indptr: Uint32Array.from({ length: 2 * half + 1 }, (_, k) => 8 * k),
+    indices: Uint32Array.from({ length: 16 * half }, (_, p) => p % (8 * half)),
+    values: Float64Array.from({ length: 16 * half }, (_, p) => (p % 7) - 3),
+  };
+  const allocated: number[] = [];
+  const original = sparse.spgemm.bind(sparse);
+  sparse.spgemm = (...args) => {
+    const [indptr, stats, allocate] = args.slice(-3) as [
+      Uint32Array,
+      Float64Array,
+      (() => [Uint32Array, Real]) | undefined,
+    ];
+    const counted = () => {
+      if (indptr.at(-1) === 0) allocated.push(stats[0]!); // room for all products: nothing has been counted
+      return allocate!();
+    };
+    original(...([...args.slice(0, -1), allocate && counted] as typeof args));
+  };
+  try {
+    const c = spgemm(a, b);
+    expect(allocated).toEqual([16 * rows]);
+    sameBits(c, spgemm(a, b, { accumulator: 'hash' }));
+    expect(c.values.length).toBeLessThan(8.2 * rows);
+    expect(c.values.buffer.byteLength).toBeLessThan(1.3 * c.values.byteLength + 64);
+  } finally {
+    sparse.spgemm = original;
+  }
 });
 
 test('aliased factors, and the same in other memory', () => {

@@ -109,7 +109,7 @@ TEST(sparse_out_of_memory) {
     const auto planned = [&](auto phase) {
       ArenaFrame scratch;
       SpgemmPlan plan;
-      const Status status = plan.build(view, view, options.accumulator, scratch, {});
+      const Status status = plan.build(view, view, options.accumulator, options.mask != nullptr, scratch, {});
       return status == Status::ok ? phase(plan) : status;
     };
     const auto count = [&](SpgemmPlan& plan) {
@@ -164,7 +164,7 @@ TEST(sparse_spgemm_at_once) {
     const SpgemmOptions options;
     ArenaFrame scratch;
     SpgemmPlan plan;
-    CHECK(plan.build(left, right, options.accumulator, scratch, {}) == Status::ok);
+    CHECK(plan.build(left, right, options.accumulator, options.mask != nullptr, scratch, {}) == Status::ok);
     bool yes = false;
     CHECK(spgemm_hardly_compresses(plan, left, right, options, yes) == Status::ok);
     CHECK(yes == (plan.stats.products >= 1 << 15));
@@ -236,7 +236,7 @@ void square_in_guards(const Matrix& a, Semiring semiring, std::vector<uint32_t>&
   ArenaFrame scratch;
   SpgemmPlan plan;
   SpgemmStats stats;
-  CHECK(plan.build(view, view, options.accumulator, scratch, {}) == Status::ok);
+  CHECK(plan.build(view, view, options.accumulator, options.mask != nullptr, scratch, {}) == Status::ok);
   CHECK(spgemm_count(plan, view, view, options, indptr.data(), stats, {}) == Status::ok);
   const CsrPattern c{rows, a.cols, stats.nnz, indptr.data(), nullptr};
   Guarded<uint32_t> to_indices(stats.nnz);
