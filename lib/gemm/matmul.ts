@@ -40,11 +40,13 @@ const bytes = [Uint8Array, Int8Array] as const;
  * most 65,793, so that no sum leaves 32 bits. Where `alpha` and `beta`, whole numbers, take a result out of 32 bits, it is
  * exact modulo 2^32.
  *
- * `b` may be weights of {@link packWeights}: then the product is `alpha · op(a) · bᵀ`, b being b.rows × b.cols, `a` holds bytes, and there is neither `transposeB` nor `batch`. The result is the same; laying `b` out, which
- * is most of what few rows of `a` cost, has been done.
+ * `b` may be weights of {@link packWeights}: then the product is `alpha · op(a) · bᵀ`, b being b.rows × b.cols, `a` holds
+ * bytes, and there is neither `transposeB` nor `batch`. The result is the same; laying `b` out, which is much of what few
+ * rows of `a` cost where it lies k × n, has been done.
  *
  * The result has the same bits for any number of threads. 2·m·n·k operations, m·n values of result and at most 16 MiB of
- * scratch space (2 MiB a thread, if there are more than 8). Few rows against a transposed `b` (the weights of a network layer), n × k, read it once and copy nothing.
+ * scratch space (2 MiB a thread, if there are more than 8). Few rows against a transposed `b` (the weights of a network
+ * layer), n × k, read it once and copy nothing.
  *
  * @param a m × k (k × m if transposed), `batch` of them one below another
  * @param b k × n (n × k if transposed), `batch` of them one below another; or PackedBytes of k columns and n rows
