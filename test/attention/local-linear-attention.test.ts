@@ -4,6 +4,7 @@ import { localLinearAttention } from 'lapidary/attention';
 import { raiseAbort, withCancelFlag } from '../../dist/core/cancel.js';
 import { native } from '../../dist/core/native.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
+import { uniform } from '../support/random.js';
 import {
   bytesOf,
   distance,
@@ -245,4 +246,28 @@ describe('localLinearAttention', () => {
     refused('ERR_OPTION', () => localLinearAttention(q, k, v, { solver: 'chol' as never }));
     refused('ERR_ALIAS', () => localLinearAttention(q, k, k, { out: dense(40, 6, k.data.subarray(0, 240)) }));
   });
+});
+
+it('d keys, all but one of them close together and the last of little weight: singular without a ridge', () => {
+  let seed = 0;
+  for (const d of [3, 8, 17])
+    for (const spread of [1e-9, 1e-10, 1e-11, 1e-12])
+      for (let trial = 0; trial < 20; trial++) {
+        const near = uniform(d, ++seed);
+        const far = uniform(d, ++seed).map((u, c) => near[c]! + 2 * u + 2);
+        const noise = uniform(d * d, ++seed);
+        const keys = Float64Array.from({ length: d * d }, (_, i) =>
+          i < d * (d - 1) ? near[i % d]! + spread * noise[i]! : far[i % d]!,
+        );
+        const query = near.map((a, c) => a - far[c]!);
+        const scale = (10 + 2 * trial) / query.reduce((sum, a) => sum + a * a, 0);
+        expect(() =>
+          localLinearAttention(
+            dense(1, d, Float64Array.from(query)),
+            dense(d, d, keys),
+            dense(d, 1, Float64Array.from(uniform(d, ++seed))),
+            { lambda: 0, scale },
+          ),
+        ).toThrow(expect.objectContaining({ code: 'ERR_RANGE' }));
+      }
 });
