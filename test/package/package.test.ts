@@ -174,6 +174,7 @@ test('lapidary build makes an own binary from the shipped sources, and it is pre
   const built = run('node', [cli, 'build'], {
     ...process.env,
     PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH}`,
+    CCACHE_BASEDIR: installed, // where a compiler cache is set up, it knows the sources by their paths below this
   });
   expect(built.status, built.said).toBe(0);
   expect(run('node', [cli, 'doctor']).said).toMatch(/loaded +own build/);
