@@ -87,7 +87,7 @@ inline void add_plane(Words& sum, const Words& next, int plane) {
   sum.odd = _mm256_add_epi16(sum.odd, _mm256_sll_epi16(next.odd, count));
 }
 
-// All planes of a run of at most 32 pairs of quads.
+// All planes of a run of at most 32 pairs of quads, as they lie in memory: prefetching does not follow a step back.
 template <int kTokens>
 inline void exact_run(int bits, const uint8_t* codes, const uint8_t* tables, size_t stride, size_t pairs,
                       Sums (&out)[kTokens]) {
