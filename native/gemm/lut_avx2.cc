@@ -80,13 +80,14 @@ inline void int8_plane(const uint8_t* codes, const uint8_t* tables, size_t strid
   for (int n = 0; n < kTokens; n++) out[n] = sum[n].words();
 }
 
-// 2·sum + next
-inline void add_plane(Words& sum, const Words& next) {
-  sum.even = _mm256_add_epi16(_mm256_add_epi16(sum.even, sum.even), next.even);
-  sum.odd = _mm256_add_epi16(_mm256_add_epi16(sum.odd, sum.odd), next.odd);
+// sum + 2^plane·next
+inline void add_plane(Words& sum, const Words& next, int plane) {
+  const __m128i count = _mm_cvtsi32_si128(plane);
+  sum.even = _mm256_add_epi16(sum.even, _mm256_sll_epi16(next.even, count));
+  sum.odd = _mm256_add_epi16(sum.odd, _mm256_sll_epi16(next.odd, count));
 }
 
-// All planes of a run of at most 32 pairs of quads.
+// All planes of a run of at most 32 pairs of quads, as they lie in memory: prefetching does not follow a step back.
 template <int kTokens>
 inline void exact_run(int bits, const uint8_t* codes, const uint8_t* tables, size_t stride, size_t pairs,
                       Sums (&out)[kTokens]) {
@@ -94,11 +95,11 @@ inline void exact_run(int bits, const uint8_t* codes, const uint8_t* tables, siz
   Digits sum[kTokens];
 #pragma GCC unroll 2
   for (int n = 0; n < kTokens; n++) sum[n] = {{zero, zero}, {zero, zero}};
-  for (int p = bits - 1; p >= 0; p--) {
+  for (int p = 0; p < bits; p++) {
     Digits next[kTokens];
     exact_plane<kTokens>(codes + static_cast<size_t>(p) * pairs * kPackedRows, tables, stride, pairs, next);
 #pragma GCC unroll 2
-    for (int n = 0; n < kTokens; n++) add_plane(sum[n].low, next[n].low), add_plane(sum[n].high, next[n].high);
+    for (int n = 0; n < kTokens; n++) add_plane(sum[n].low, next[n].low, p), add_plane(sum[n].high, next[n].high, p);
   }
   if (pairs << bits <= 32) {  // l + 16·h is at most 2·1020·pairs·(2^b − 1), which fits a word
 #pragma GCC unroll 2
@@ -127,11 +128,11 @@ inline void int8_run(int bits, const uint8_t* codes, size_t plane, const uint8_t
   Words sum[kTokens];
 #pragma GCC unroll 2
   for (int n = 0; n < kTokens; n++) sum[n] = {zero, zero};
-  for (int p = bits - 1; p >= 0; p--) {
+  for (int p = 0; p < bits; p++) {
     Words next[kTokens];
     int8_plane<kTokens>(codes + static_cast<size_t>(p) * plane, tables, stride, pairs, next);
 #pragma GCC unroll 2
-    for (int n = 0; n < kTokens; n++) add_plane(sum[n], next[n]);
+    for (int n = 0; n < kTokens; n++) add_plane(sum[n], next[n], p);
   }
 #pragma GCC unroll 2
   for (int n = 0; n < kTokens; n++) out[n] = Sums::from(sum[n]);

@@ -13,6 +13,8 @@ constexpr size_t kTableBytes = size_t{8} << 20;     // of all tables at a time
 constexpr size_t kTogetherBytes = size_t{1} << 18;  // of those that pass over a part together
 constexpr size_t kMostTogether = 32;                // tokens
 constexpr size_t kPartBytes = size_t{1} << 17, kPartTiles = 64;
+// Parts of a product whose codes would else be one part, or two of unlike sizes: for a few threads to share evenly.
+constexpr size_t kFewestParts = 8;
 // Bytes of codes, counted for each token, or of tables from which a second thread saves more than it costs to wake.
 constexpr double kParallelBytes = 1 << 18;
 
@@ -23,7 +25,8 @@ Status packed_product(const PackedProduct& p, const Head<float>& head, float* y,
   if (p.tokens == 0 || tiles == 0) return Status::ok;
   const size_t block = std::min(p.tokens, std::max<size_t>(kTableBytes / width, 2));
   const size_t few_tokens = std::min(block, std::clamp<size_t>(kTogetherBytes / width / 2 * 2, 2, kMostTogether));
-  const size_t fit = std::clamp<size_t>(kPartBytes / std::max<size_t>(p.tile_bytes, 1), 1, kPartTiles);
+  const size_t most = std::min(kPartTiles, ceil_div(tiles, kFewestParts));
+  const size_t fit = std::clamp<size_t>(kPartBytes / std::max<size_t>(p.tile_bytes, 1), 1, most);
   const size_t each = ceil_div(fit, p.together) * p.together;
   ArenaFrame scratch;
   const auto length = checked_mul(block, width);

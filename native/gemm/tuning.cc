@@ -53,8 +53,8 @@ constexpr Table kDefaults = {{
     deep_dots(16),
     all(16, 16),
     all(kAnyCount, 0),
-    all(14, 14),
-    all(5, 5),
+    all(10, 10),
+    all(4, 4),
     all(3, 3),
     all(24, 24),
 }};
