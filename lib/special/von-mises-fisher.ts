@@ -82,7 +82,20 @@ for (let k = 0; k < 13; k++) {
  *   1 − A = v (1 + κ/(r+v)) / (r+κ) + κ/2r² − (log Σ)'
  *   A'  = v / (r (r+v)) + (κ² − v²)/2r⁴ + (log Σ)''
  */
-function farConcentration(v: number, kappa: number): Concentration & { logPeak: number } {
+interface Far {
+  r: number;
+  inverse: number;
+  /** κ/r */
+  w: number;
+  /** Σ − 1 */
+  sum: number;
+  /** −r (log Σ)' */
+  drift: number;
+  /** r² times the last two terms of A' */
+  curvature: number;
+}
+
+function far(v: number, kappa: number): Far {
   const square = v * v + kappa * kappa;
   const r = square < 1e300 ? Math.sqrt(square) : Math.hypot(v, kappa); // hypot alone costs as much as all that follows
   const inverse = 1 / r;
@@ -103,27 +116,29 @@ function farConcentration(v: number, kappa: number): Concentration & { logPeak: 
     slope = (slope + b) * inverse;
     bend = (bend + (w * w * c - b)) * inverse;
   }
-  const drift = (w * slope) / (1 + sum); // −r (log Σ)'
-  const complement = (v / (r + kappa)) * (1 + kappa / (r + v)) + inverse * (w / 2 + drift);
-  const curvature = (w - v / r) * (w + v / r) * 0.5 + bend / (1 + sum) - drift * drift; // r² times the last two terms of A'
-  return {
-    logPeak:
-      v * Math.log((v + r) / (2 * Math.PI)) -
-      v * (v / (r + kappa)) +
-      0.5 * Math.log(r / (2 * Math.PI)) -
-      Math.log1p(sum),
-    ratio: complement < 0.5 ? 1 - complement : besselIRatio(v, kappa),
-    complement,
-    growth: w * (v / (r + v) + inverse * curvature),
-  };
+  const drift = (w * slope) / (1 + sum);
+  const curvature = (w - v / r) * (w + v / r) * 0.5 + bend / (1 + sum) - drift * drift;
+  return { r, inverse, w, sum, drift, curvature };
 }
+
+const farLogPeak = (v: number, kappa: number, { r, sum }: Far): number =>
+  v * Math.log((v + r) / (2 * Math.PI)) - v * (v / (r + kappa)) + 0.5 * Math.log(r / (2 * Math.PI)) - Math.log1p(sum);
+const farComplement = (v: number, kappa: number, { r, inverse, w, drift }: Far): number =>
+  (v / (r + kappa)) * (1 + kappa / (r + v)) + inverse * (w / 2 + drift);
+const farRatio = (v: number, kappa: number, complement: number): number =>
+  complement < 0.5 ? 1 - complement : besselIRatio(v, kappa);
+const farGrowth = (v: number, { r, inverse, w, curvature }: Far): number => w * (v / (r + v) + inverse * curvature);
 
 const isFar = (v: number, kappa: number): boolean => v * v + kappa * kappa > 3600;
 
 /** {@link Concentration} for any p ≥ 2 and 0 ≤ κ < ∞. */
 export function concentrationOf(p: number, kappa: number): Concentration {
   const v = p / 2 - 1;
-  if (isFar(v, kappa)) return farConcentration(v, kappa);
+  if (isFar(v, kappa)) {
+    const at = far(v, kappa);
+    const complement = farComplement(v, kappa, at);
+    return { ratio: farRatio(v, kappa, complement), complement, growth: farGrowth(v, at) };
+  }
   const ratios = besselIRatio(Float64Array.of(v, v + 1), kappa);
   const ratio = ratios[0]!;
   return { ratio, complement: 1 - ratio, growth: nearGrowth(kappa, ratio, ratios[1]!) };
@@ -138,7 +153,7 @@ export function growthsOf(p: number, kappas: Float64Array): Float64Array {
   const out = new Float64Array(kappas.length);
   let near = false;
   for (let i = 0; i < out.length; i++)
-    if (isFar(v, kappas[i]!)) out[i] = farConcentration(v, kappas[i]!).growth;
+    if (isFar(v, kappas[i]!)) out[i] = farGrowth(v, far(v, kappas[i]!));
     else near = true;
   if (!near) return out;
   const [ratios, next] = [besselIRatio(v, kappas), besselIRatio(v + 1, kappas)];
@@ -156,7 +171,7 @@ function risingSeries(v: number, kappa: number): number {
 /** log C_p(κ) + κ, the log density at the mean direction; the domain and the accuracy of {@link concentrationOf}. */
 export function logPeak(p: number, kappa: number): number {
   const v = p / 2 - 1;
-  if (isFar(v, kappa)) return farConcentration(v, kappa).logPeak;
+  if (isFar(v, kappa)) return farLogPeak(v, kappa, far(v, kappa));
   const constant = (v + 1) * Math.log(2 * Math.PI);
   if (kappa > 1) return v * Math.log(kappa) - constant - logBesselI(v, kappa) + kappa;
   // κ^v / I_v(κ) from its value at κ = 1 and a series: its two logarithms diverge as κ → 0
@@ -173,7 +188,11 @@ export interface Peak {
 /** Beyond r = 60 in one evaluation. */
 export function peakOf(p: number, kappa: number): Peak {
   const v = p / 2 - 1;
-  if (isFar(v, kappa)) return farConcentration(v, kappa);
+  if (isFar(v, kappa)) {
+    const at = far(v, kappa);
+    const complement = farComplement(v, kappa, at);
+    return { logPeak: farLogPeak(v, kappa, at), ratio: farRatio(v, kappa, complement), complement };
+  }
   const ratio = besselIRatio(v, kappa);
   return { logPeak: logPeak(p, kappa), ratio, complement: 1 - ratio };
 }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <type_traits>
+#include <utility>
 
 #include "core/arena.h"
 #include "core/dispatch.h"
@@ -26,21 +27,25 @@ using Word = std::conditional_t<sizeof(Real) == 8, uint64_t, uint32_t>;
 
 template <class Real>
 struct Scratch {
+  // Sorted by branch, each from a multiple of kBesselLanes on, with room behind it for copies of its last element.
+  static constexpr size_t kSorted = kBlock + 2 * kBesselLanes * kBranches<Real>;
+
   Real *given_v, *given_x, *codes;
-  Real *v, *x, *out;        // of one branch
-  uint16_t* places;         // positions in the block, kBlock for each branch
-  uint16_t* branch_places;  // of one branch
+  Real *v, *x;        // sorted
+  Real* out;          // of one branch
+  uint16_t* places;   // in the block, of what is sorted
+  uint8_t* branches;  // of what is given
 
   explicit Scratch(ArenaFrame& frame)
       : given_v(frame.take<Real>(kBlock + kBesselLanes)),
         given_x(frame.take<Real>(kBlock + kBesselLanes)),
         codes(frame.take<Real>(kBlock + kBesselLanes)),
-        v(frame.take<Real>(kBlock + kBesselLanes)),
-        x(frame.take<Real>(kBlock + kBesselLanes)),
+        v(frame.take<Real>(kSorted)),
+        x(frame.take<Real>(kSorted)),
         out(frame.take<Real>(kBlock + kBesselLanes)),
-        places(frame.take<uint16_t>(kBranches<Real> * kBlock)),
-        branch_places(frame.take<uint16_t>(kBlock)) {}
-  bool complete() const { return given_v && given_x && codes && v && x && out && places && branch_places; }
+        places(frame.take<uint16_t>(kSorted)),
+        branches(frame.take<uint8_t>(kBlock)) {}
+  bool complete() const { return given_v && given_x && codes && v && x && out && places && branches; }
 };
 
 // n ≤ kBlock elements of v and x, which may be scratch.given_v and given_x; their values go to `to`.
@@ -52,9 +57,8 @@ class Block {
   template <class Real>
   bool run(const Scratch<Real>& s, NearZeros* near, const Real* v, const Real* x, size_t n, Real* to,
            size_t offset) const {
-    Lists<Real> lists;
-    for (size_t k = 0; k < lists.size(); k++) lists[k] = s.places + k * kPart;
-    if (!classify(s, v, x, n, lists)) {
+    Runs<Real> runs;
+    if (!classify(s, v, x, n, runs)) {
       // where the lanes do not reach beyond the end, the result needs no detour
       Real* out = n % kBesselLanes == 0 ? to : s.out;
       const size_t branch = branch_of(bessel_dispatch<Real>(f_), s, 0);
@@ -65,53 +69,70 @@ class Block {
       return true;
     }
     for (size_t b = 0; b < kBranches<Real>; b++) {
-      size_t here = 0;
-      const auto each = [&](auto visit) {
-        here = 0;
-        for (size_t k = kParts * b; k < kParts * (b + 1); k++)
-          for (const uint16_t* at = s.places + k * kPart; at < lists[k]; at++) visit(here++, *at);
-      };
-      each([&](size_t i, size_t from) {
-        s.v[i] = s.given_v[from];
-        s.x[i] = s.given_x[from];
-        s.branch_places[i] = static_cast<uint16_t>(from);
-      });
-      if (here == 0) continue;
-      bessel_pad(s.v, here);
-      bessel_pad(s.x, here);
-      if (!kernel(b, s.v, s.x, s.out, here)) return false;
-      for (size_t i = 0; i < here; i++) to[s.branch_places[i]] = s.out[i];
+      const auto [start, count] = runs[b];
+      if (count == 0) continue;
+      Real *const of_v = s.v + start, *const of_x = s.x + start;
+      const uint16_t* const places = s.places + start;
+      bessel_pad(of_v, count);
+      bessel_pad(of_x, count);
+      if (!kernel(b, of_v, of_x, s.out, count)) return false;
+      for (size_t i = 0; i < count; i++) to[places[i]] = s.out[i];
       if constexpr (sizeof(Real) == 8)
-        if (near != nullptr)
-          near->keep(b, s.v, s.x, {s.out, here}, [&](size_t i) { return offset + s.branch_places[i]; });
+        if (near != nullptr) near->keep(b, of_v, of_x, {s.out, count}, [&](size_t i) { return offset + places[i]; });
     }
     return true;
   }
 
  private:
-  // The ends of the lists of places of each branch, one for each quarter of the block.
-  static constexpr size_t kParts = 4, kPart = kBlock / kParts;
+  struct Run {
+    size_t start, count;
+  };
   template <class Real>
-  using Lists = std::array<uint16_t*, kParts * kBranches<Real>>;
+  using Runs = std::array<Run, kBranches<Real>>;
 
-  // False if all elements are in one branch; else sorts their places by branch. Four lists fill at a time, since a
-  // list's end is in memory, and the next place has to wait for it.
-  template <class Real>
-  bool classify(const Scratch<Real>& s, const Real* v, const Real* x, size_t n, Lists<Real>& lists) const {
-    const auto sort = [&](auto branch) {
-      const size_t quarter = n / kParts;
-      const auto put = [&](size_t part, size_t i) { *lists[kParts * branch(i) + part]++ = static_cast<uint16_t>(i); };
+  // Sorts what is given by branch: counts, then places. The quarters of a block have counts and places of their own,
+  // since these are in memory, where each increment waits for the one before it.
+  template <class Real, class Branch>
+  static void sort(const Scratch<Real>& s, size_t n, Runs<Real>& runs, Branch branch) {
+    constexpr size_t kParts = 4;
+    const size_t quarter = n / kParts;
+    const auto each = [&](auto visit) {
       for (size_t i = 0; i < quarter; i++)
-        for (size_t part = 0; part < kParts; part++) put(part, part * quarter + i);
-      for (size_t i = kParts * quarter; i < n; i++) put(i - kParts * quarter, i);
+        for (size_t part = 0; part < kParts; part++) visit(part, part * quarter + i);
+      for (size_t i = kParts * quarter; i < n; i++) visit(i - kParts * quarter, i);
     };
+    std::array<uint32_t, kParts * kBranches<Real>> next{};
+    each([&](size_t part, size_t i) {
+      const size_t b = branch(i);
+      s.branches[i] = static_cast<uint8_t>(b);
+      next[kParts * b + part]++;
+    });
+    size_t at = 0;
+    for (size_t b = 0; b < kBranches<Real>; b++) {
+      runs[b].start = at;
+      for (size_t part = 0; part < kParts; part++)
+        at += std::exchange(next[kParts * b + part], static_cast<uint32_t>(at));
+      runs[b].count = at - runs[b].start;
+      if (runs[b].count != 0) at = (at / kBesselLanes + 2) * kBesselLanes;
+    }
+    each([&](size_t part, size_t i) {
+      const size_t to = next[kParts * s.branches[i] + part]++;
+      s.v[to] = s.given_v[i];
+      s.x[to] = s.given_x[i];
+      s.places[to] = static_cast<uint16_t>(i);
+    });
+  }
+
+  // False if all elements are in one branch; else sorts them.
+  template <class Real>
+  bool classify(const Scratch<Real>& s, const Real* v, const Real* x, size_t n, Runs<Real>& runs) const {
     if constexpr (sizeof(Real) == 8)
       if (method_ == BesselMethod::paper) {
         for (size_t i = 0; i < n; i++) {
           s.given_v[i] = std::abs(v[i]);
           s.given_x[i] = std::abs(x[i]);
         }
-        sort([&](size_t i) -> size_t { return paper_branch(s.given_v[i], s.given_x[i]); });
+        sort(s, n, runs, [&](size_t i) -> size_t { return paper_branch(s.given_v[i], s.given_x[i]); });
         return true;
       }
     const Dispatch<Real>& d = bessel_dispatch<Real>(f_);
@@ -129,7 +150,7 @@ class Block {
     }
     const auto code = [&](size_t i) { return std::bit_cast<Word<Real>>(s.codes[i]); };
     if (same && code(0) == code(n - 1) && code(0) != kOddBessel) return false;
-    sort([&](size_t i) { return branch_of(d, s, i); });
+    sort(s, n, runs, [&](size_t i) { return branch_of(d, s, i); });
     return true;
   }
 
@@ -215,7 +236,7 @@ Status evaluate(BesselFunction f, BesselMethod method, std::span<const Real> v, 
                 std::span<Real> out, Context context) {
   const Block block(f, method, context);
   std::atomic<Status> status{Status::ok};
-  constexpr size_t kPart = 4 * kBlock;
+  constexpr size_t kPart = 2 * kBlock;
   parallel_for(out.size() / kPart + (out.size() % kPart != 0), [&](size_t part) {
     ArenaFrame frame;
     const Scratch<Real> scratch(frame);
@@ -256,9 +277,10 @@ std::optional<size_t> first_outside(BesselFunction f, std::span<const Real> v, s
     size_t i = 0;
     constexpr size_t kStep = 256;
     for (; i + kStep <= a.size(); i += kStep) {
-      Word<Real> bits = 0;
-      for (size_t j = 0; j < kStep; j++) bits |= std::bit_cast<Word<Real>>(a[i + j]);
-      if (bits >> (8 * sizeof(Real) - 1) != 0)
+      Word<Real> bits[4] = {};
+      for (size_t j = 0; j < kStep; j += 4)
+        for (size_t k = 0; k < 4; k++) bits[k] |= std::bit_cast<Word<Real>>(a[i + j + k]);
+      if ((bits[0] | bits[1] | bits[2] | bits[3]) >> (8 * sizeof(Real) - 1) != 0)
         for (size_t j = 0; j < kStep; j++)
           if (a[i + j] < 0) return i + j;
     }

@@ -38,13 +38,15 @@ struct F64 {
   static inline bool any(M m) { return _mm256_movemask_pd((__m256d)m) != 0; }
   // The lanes that hold as places from `first` on; writes 4 and says how many count.
   static inline size_t append(M m, size_t first, uint16_t* to) {
+    // for each mask its lanes as four words, and their number
+    static constexpr uint64_t lanes[16] = {0,       0,           1,           0x10000,        2,       0x20000,
+                                           0x20001, 0x200010000, 3,           0x30000,        0x30001, 0x300010000,
+                                           0x30002, 0x300020000, 0x300020001, 0x3000200010000};
+    static constexpr uint8_t counts[16] = {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4};
     const auto mask = static_cast<size_t>(_mm256_movemask_pd((__m256d)m));
-    size_t count = 0;
-    for (size_t l = 0; l < 4; l++) {
-      to[count] = static_cast<uint16_t>(first + l);
-      count += mask >> l & 1;
-    }
-    return count;
+    const uint64_t places = lanes[mask] + first * 0x1000100010001;
+    __builtin_memcpy(to, &places, sizeof(places));
+    return counts[mask];
   }
   static inline V larger(V a, V b) { return (V)_mm256_max_pd((__m256d)a, (__m256d)b); }
   static inline V smaller(V a, V b) { return (V)_mm256_min_pd((__m256d)a, (__m256d)b); }

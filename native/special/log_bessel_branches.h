@@ -69,10 +69,10 @@ template <class Real>
 using BesselClassify = bool (*)(const BesselBorders<Real>& borders, const Real* from_v, const Real* from_x, Real* v,
                                 Real* x, Real* codes, std::size_t n);
 
-// The places of values with |value| < most, by_x2 · x² and by_sum · (v + x), ascending; how many there are. `places`
-// holds kBesselLanes more than that.
+// The places of values with |value| < max(least, min(v − v_less, most)), by_x2 · x² and by_sum · (v + x), ascending;
+// how many there are. `places` holds kBesselLanes more than that.
 struct NearZero {
-  double most, by_x2, by_sum;
+  double least, v_less, most, by_x2, by_sum;
 };
 using BesselNear = std::size_t (*)(const NearZero& rule, const double* v, const double* x, const double* values,
                                    std::size_t n, std::uint16_t* places);

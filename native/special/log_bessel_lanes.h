@@ -184,23 +184,31 @@ static inline typename S::V debye_sum(typename S::V t2, typename S::V step) {
   return sum * step;
 }
 
-// W / Σ of log_bessel_branches.h.
-template <class S>
-static inline typename S::V debye_quotient(int terms, typename S::V t2, typename S::V step) {
+// W / Σ of log_bessel_branches.h, of several vectors at a time: the loops are too short to run one after the other.
+template <class S, size_t together>
+static inline void debye_quotients(int terms, const typename S::V (&t2)[together],
+                                   const typename S::V (&step)[together], typename S::V (&out)[together]) {
   using V = typename S::V;
   using R = typename S::Real;
-  V sum = S::all(0), derived = S::all(0);
+  V sum[together], derived[together];
+  for (size_t l = 0; l < together; l++) sum[l] = derived[l] = S::all(0);
   for (int k = terms; k >= 1; k--) {
     const double* c = kDebye[k - 1];
-    V u = S::all(R(c[k])), du = S::all(0);
+    V u[together], du[together];
+    for (size_t l = 0; l < together; l++) u[l] = S::all(R(c[k])), du[l] = S::all(0);
     for (int j = k - 1; j >= 0; j--) {
-      du = S::fma(du, t2, u);
-      u = S::fma(u, t2, S::all(R(c[j])));
+      const V next = S::all(R(c[j]));
+      for (size_t l = 0; l < together; l++) {
+        du[l] = S::fma(du[l], t2[l], u[l]);
+        u[l] = S::fma(u[l], t2[l], next);
+      }
     }
-    sum = (sum + u) * step;
-    derived = (S::fma(u, S::all(R(0.5 + k)), derived) + t2 * du * 2) * step;
+    for (size_t l = 0; l < together; l++) {
+      sum[l] = (sum[l] + u[l]) * step[l];
+      derived[l] = (S::fma(u[l], S::all(R(0.5 + k)), derived[l]) + t2[l] * du[l] * 2) * step[l];
+    }
   }
-  return (derived + R(0.5)) / (sum + 1);
+  for (size_t l = 0; l < together; l++) out[l] = (derived[l] + R(0.5)) / (sum[l] + 1);
 }
 
 template <class S>
@@ -208,14 +216,24 @@ static inline void debye_slopes(BesselFunction f, int terms, const typename S::R
                                 typename S::Real* out, size_t n) {
   using V = typename S::V;
   const typename S::Real sign = f == BesselFunction::log_k_slope ? -1 : 1;
-  for (size_t i = 0; i < n; i += S::kLanes) {
-    const V order = S::load(v + i), at = S::load(x + i);
-    const V r = S::root(S::fma(order, order, at * at)), inverse = 1 / r, t = order * inverse;
-    const V less = at * inverse * inverse * debye_quotient<S>(terms, t * t, inverse * sign);
-    if (f == BesselFunction::i_ratio)
-      S::store(out + i, at / (r + order) - less);
-    else
-      S::store(out + i, (r / at - less * sign) * sign);
+  constexpr size_t lanes = S::kLanes, together = 4 * lanes <= kBesselLanes ? 4 : kBesselLanes / lanes;
+  for (size_t i = 0; i < n; i += together * lanes) {
+    V order[together], at[together], r[together], inverse[together], t2[together], step[together], quotient[together];
+    for (size_t l = 0; l < together; l++) {
+      order[l] = S::load(v + i + l * lanes);
+      at[l] = S::load(x + i + l * lanes);
+      r[l] = S::root(S::fma(order[l], order[l], at[l] * at[l]));
+      inverse[l] = 1 / r[l];
+      const V t = order[l] * inverse[l];
+      t2[l] = t * t;
+      step[l] = inverse[l] * sign;
+    }
+    debye_quotients<S>(terms, t2, step, quotient);
+    for (size_t l = 0; l < together; l++) {
+      const V less = at[l] * inverse[l] * inverse[l] * quotient[l];
+      const V ratio = at[l] / (r[l] + order[l]) - less, slope = (r[l] / at[l] - less * sign) * sign;
+      S::store(out + i + l * lanes, f == BesselFunction::i_ratio ? ratio : slope);
+    }
   }
 }
 

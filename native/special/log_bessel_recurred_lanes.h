@@ -44,9 +44,7 @@ static inline void k_polynomials(RecurredStage& s, const double* v, const double
 template <class S>
 static inline void k_recur(RecurredStage& s, size_t n) {
   using V = typename S::V;
-  double most = 0;
-  for (size_t i = 0; i < n; i++) most = s.whole[i] > most ? s.whole[i] : most;
-  const int steps = static_cast<int>(most);
+  const int steps = static_cast<int>(largest<S>(s.whole, n));
   constexpr int together = 2;  // each step waits for the one before it
   static_assert(kBesselLanes % (together * S::kLanes) == 0);
   for (size_t i = 0; i < n; i += together * S::kLanes) {

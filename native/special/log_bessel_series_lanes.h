@@ -43,7 +43,6 @@ template <class S>
 static inline void series_gamma(SeriesStage& s, const double* v, size_t n) {
   using V = typename S::V;
   static_assert(kReciprocalGammaTerms % 2 == 1);
-  double most = 0;
   for (size_t i = 0; i < n; i += S::kLanes) {
     const V order = S::load(v + i), whole = nearest_whole<S>(order), m = order - whole, m2 = m * m;
     V even = S::all(kReciprocalGamma[kReciprocalGammaTerms - 1]),
@@ -57,13 +56,26 @@ static inline void series_gamma(SeriesStage& s, const double* v, size_t n) {
     S::store(s.m + i, m);
     S::store(s.whole + i, whole);
   }
-  for (size_t i = 0; i < n; i++) most = s.whole[i] > most ? s.whole[i] : most;
-  const int steps = static_cast<int>(most);
-  for (size_t i = 0; i < n; i += S::kLanes) {
-    const V whole = S::load(s.whole + i), m = S::load(s.m + i);
-    V rising = S::all(1);
-    for (int j = 1; j <= steps; j++) rising = rising * (whole > kWhole.n[j - 1] ? m + kWhole.n[j] : S::all(1));
-    S::store(s.m + i, rising);
+  // (m+1)_n: for odd n its first factor, then pairs (b+2j+1)(b+2j+2) from b = m or m + 1 on; every sum is exact
+  const int steps = static_cast<int>(largest<S>(s.whole, n)) / 2;
+  constexpr int together = 2;  // each step waits for the one before it
+  static_assert(kBesselLanes % (together * S::kLanes) == 0);
+  for (size_t i = 0; i < n; i += together * S::kLanes) {
+    V pairs[together], b[together], rising[together];
+    for (int l = 0; l < together; l++) {
+      const size_t at = i + static_cast<size_t>(l) * S::kLanes;
+      const V whole = S::load(s.whole + at), m = S::load(s.m + at);
+      pairs[l] = nearest_whole<S>(S::fma(whole, S::all(0.5), S::all(-0.25)));
+      const auto odd = whole > pairs[l] * 2;
+      b[l] = odd ? m + 1 : m;
+      rising[l] = odd ? b[l] : S::all(1);
+    }
+    for (int j = 0; j < steps; j++) {
+      const double one = kWhole.n[2 * j + 1], two = kWhole.n[2 * j + 2];
+      for (int l = 0; l < together; l++)
+        rising[l] = rising[l] * (pairs[l] > kWhole.n[j] ? (b[l] + one) * (b[l] + two) : S::all(1));
+    }
+    for (int l = 0; l < together; l++) S::store(s.m + i + static_cast<size_t>(l) * S::kLanes, rising[l]);
   }
 }
 
@@ -95,16 +107,16 @@ static inline void series_results(BesselFunction f, SeriesStage& s, const double
     }
     const auto sum = exact_sum<S>(power, S::load(s.log_sum.exact + i));
     V value = sum.high + (sum.low + (power_low + (S::load(s.log_sum.f + i) + S::load(s.log_sum.low + i))));
-    const V whole = S::load(s.whole + i);
-    if (!S::any(whole < 0.5)) {
-      S::store(out + i, value);
-      continue;
+    // Near (0, 0) the logarithm is tiny, and 1 stays out of the sum; for larger a, log I is at least 1 or done once
+    // more.
+    const V a = S::load(s.gamma + i);
+    const auto tiny = (S::load(s.whole + i) < 0.5) & (a < 0.25);
+    if (S::any(tiny)) {
+      const V near = 1 + a;
+      const auto log_near = log_high_low<S>(near, (a - (near - 1)) / near);
+      const auto small = exact_sum<S>(power, log_near.high);
+      value = tiny ? small.high + (small.low + (power_low + log_near.low)) : value;
     }
-    // n = 0: near (0, 0) the logarithm is tiny, and 1 stays out of the sum
-    const V a = S::load(s.gamma + i), near = 1 + a;
-    const auto log_near = log_high_low<S>(near, (a - (near - 1)) / near);
-    const auto small = exact_sum<S>(power, log_near.high);
-    value = whole < 0.5 ? small.high + (small.low + (power_low + log_near.low)) : value;
     S::store(out + i, value);
   }
 }

@@ -187,10 +187,11 @@ static inline bool classify_lanes(const BesselBorders<typename S::Real>& borders
       code = S::bits(S::all(0));
       const auto near = r2 < borders.debye;
       if (S::any(near)) {
-        for (int k = 0; k < borders.x_count; k++) code += S::ones(at >= borders.x[k]) & W{8};
-        code &= S::ones(near);
+        for (int k = 0; k < borders.x_count; k++) code -= S::ones(at >= borders.x[k]);
+        code = (code << 3) & S::ones(near);
       }
-      for (int k = 0; k < borders.r2_count; k++) code -= S::ones(r2 >= borders.r2[k]);
+      if (S::any(r2 >= borders.debye))
+        for (int k = 0; k < borders.r2_count; k++) code -= S::ones(r2 >= borders.r2[k]);
     }
     const U inside =
         S::ones(at >= borders.low) & S::ones(at <= borders.high) & S::ones(order <= borders.high);  // not for NaN

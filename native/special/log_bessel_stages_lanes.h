@@ -4,10 +4,22 @@
 //   append(m, first, to)   the lanes where m holds, as numbers from `first` on, to `to`, where kLanes fit; how many
 //   pick(table, u)   table[u mod 8] of a table of eight f64; pick_short where the lower 32 bits of all eight are 0
 //
-// The branches of 'auto' in f64 run in stages over 128 elements at a time, each a short chain of operations: a
-// processor then works at several vectors at once, where one long chain would leave it waiting.
+// The branches of 'auto' in f64 run in stages over kStage elements at a time, each a short chain of operations: a
+// processor then works at several vectors at once, where one long chain would leave it waiting. The end of each loop is
+// a wrong guess; with 256 elements what the stages hand on still fits into the first cache.
 
-static constexpr size_t kStage = 128;
+static constexpr size_t kStage = F64::kLanes == 4 ? 256 : 128;
+
+// The largest of n numbers ≥ 0, a multiple of kLanes.
+template <class S>
+static inline double largest(const double* a, size_t n) {
+  typename S::V most = S::all(0);
+  for (size_t i = 0; i < n; i += S::kLanes) most = S::larger(most, S::load(a + i));
+  double lanes[S::kLanes], all = 0;
+  S::store(lanes, most);
+  for (const double lane : lanes) all = lane > all ? lane : all;
+  return all;
+}
 
 // log a = exact + f + tail for positive normal a and a tiny `rest` that belongs to a: `exact` is a multiple of 2^-37
 // below 2^10, |f| ≤ 1/16, and what is left out is about 2^-61. First what the cell of a gives, then the series.

@@ -147,8 +147,9 @@ static inline size_t near_lanes(const NearZero& rule, const double* v, const dou
   size_t count = 0;
   for (size_t i = 0; i < n; i += S::kLanes) {
     const V at = S::load(x + i), y = S::load(values + i), size = S::larger(y, -y);
-    const V limit =
-        S::smaller((S::load(v + i) + at) * rule.by_sum, S::smaller(at * at * rule.by_x2, S::all(rule.most)));
+    const V order = S::load(v + i);
+    const V small = S::larger(S::smaller(order - rule.v_less, S::all(rule.most)), S::all(rule.least));
+    const V limit = S::smaller((order + at) * rule.by_sum, S::smaller(at * at * rule.by_x2, small));
     count += S::append(size < limit, i, places + count);
   }
   while (count > 0 && places[count - 1] >= n) count--;

@@ -3,7 +3,7 @@
 Run with python3 and mpmath:  python3 test/special/bessel_zero_table.py
 
 Each row: which, v, x, L, S with S = |L| + |x dL/dx| + |v asinh(v/x)|; x is the f64 next to the zero, its neighbours, and
-points at relative distances up to 0.1. The functions are those of bessel_table.py, with an absolute error of 1e-50.
+points at relative distances up to 0.1; then points where log_bessel_near.cc has to look farther than |L| = 2. The functions are those of bessel_table.py, with an absolute error of 1e-50.
 """
 import json
 import math
@@ -38,6 +38,24 @@ def zero(which, v):
     return float(x)
 
 
+# Without what it does there, each is off by 2.01 to 2.4 last places.
+FARTHER = [
+    ("I", 12.088296270006667, 11.529882471761955),
+    ("I", 0.5066697030674787, 0.21871529321593963),
+    ("K", 17.500620528933275, 9.749742757459389),
+    ("K", 16.500719648456876, 8.410067494411663),
+    ("K", 1.5020196253641631, 0.15216321062441734),
+    ("K", 1.5263063748390815, 0.23044014368287313),
+    ("K", 1.666448053428219, 0.12985004113500698),
+]
+
+
+def row(which, v, x):
+    value, slope = values(which, v, x)
+    size = fabs(value) + fabs(slope) + mpf(v) * asinh(mpf(v) / mpf(x))
+    return [which, repr(float(v)), repr(float(x)), nstr(value, 40), nstr(size, 8)]
+
+
 if __name__ == "__main__":
     rows = []
     small = [1e-6, 0.003, 0.2, 0.49, 0.5, 0.9, 1.5, 2.7, 4.49, 6, 9.51, 12.6, 15.3, 17.9]
@@ -47,10 +65,8 @@ if __name__ == "__main__":
             x = zero(which, v)
             at = [x, math.nextafter(x, 0), math.nextafter(x, math.inf)]
             at += [x * (1 + d) for d in (-1e-13, 1e-9, -1e-6, 1e-4, -1e-3, 5e-3, -0.03, 0.1)]
-            for y in at:
-                value, slope = values(which, v, y)
-                size = fabs(value) + fabs(slope) + mpf(v) * asinh(mpf(v) / mpf(y))
-                rows.append([which, repr(float(v)), repr(float(y)), nstr(value, 40), nstr(size, 8)])
+            rows += [row(which, v, y) for y in at]
+    rows += [row(*point) for point in FARTHER]
     path = pathlib.Path(__file__).with_suffix(".json")
     path.write_text("[\n" + ",\n".join(json.dumps(r) for r in rows) + "\n]\n")
     print(len(rows), "rows")

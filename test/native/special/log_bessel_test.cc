@@ -120,7 +120,71 @@ TEST(bessel_lanes_agree_with_their_references) {
       compare(bessel_temme_f64__portable, pick(bessel_temme_f64_4__avx2, bessel_temme_f64_8__avx512), f, 10, v, x);
       compare(bessel_temme_f32__portable, pick(bessel_temme_f32_8__avx2, bessel_temme_f32_16__avx512), f, 4, v32, x32);
     }
+    for (const auto f :
+         {BesselFunction::log_i, BesselFunction::log_k, BesselFunction::i_scaled, BesselFunction::k_scaled}) {
+      points(477, 2e6, 0.01, v, x);
+      for (const int terms : {8, 10, 13, 16, 20})
+        compare(bessel_uniform_f64__portable, pick(bessel_uniform_f64_4__avx2, bessel_uniform_f64_8__avx512), f, terms,
+                v, x);
+    }
   }
+}
+
+// The kernels around zeros, on all of their arguments and not only where the logarithms are small.
+TEST(bessel_lanes_around_zeros_agree_with_their_references) {
+  std::vector<double> v, x;
+  for (const bool wide : {false, true}) {
+    if (!isa_supported(wide ? Isa::avx512 : Isa::avx2)) continue;
+    const auto pick = [&](auto narrow, auto broad) { return wide ? broad : narrow; };
+    const auto careful = pick(bessel_careful_f64_4__avx2, bessel_careful_f64_8__avx512);
+    const auto zero = pick(bessel_zero_f64_4__avx2, bessel_zero_f64_8__avx512);
+    points(0.01, 477, 0.01, v, x);
+    for (const int terms : {10, 14, 19, 25, 32, 40})
+      compare(bessel_careful_f64__portable, careful, BesselFunction::log_i, terms, v, x);
+    for (int cell = 0; cell < kKCellCount; cell++) {
+      points_of_cell(cell, 21, v, x);
+      compare(bessel_careful_f64__portable, careful, BesselFunction::log_k, cell, v, x);
+    }
+    for (const auto f : {BesselFunction::log_i, BesselFunction::log_k}) {
+      const bool first = f == BesselFunction::log_i;
+      points(0.01, 477, 0.01, v, x);
+      compare(bessel_zero_f64__portable, zero, f, first ? 34 : 12, v, x);
+      points(477, 6400, 1, v, x);
+      compare(bessel_zero_f64__portable, zero, f, first ? 60 : 20, v, x);
+      for (const int pairs : {12, 4}) {
+        points(pairs == 12 ? 6400 : 1e6, 1e8, 1, v, x);
+        compare(bessel_zero_debye_f64__portable, pick(bessel_zero_debye_f64_4__avx2, bessel_zero_debye_f64_8__avx512),
+                f, pairs, v, x);
+      }
+    }
+  }
+}
+
+TEST(bessel_near_lanes_agree_with_their_reference) {
+  std::vector<double> v, x, values(2048);
+  points(0.01, 1000, 0.01, v, x);
+  for (size_t i = 0; i < values.size(); i++) values[i] = 10 * philox_uniform(9, 0, i) - 5;
+  const double inf = INFINITY;
+  for (const NearZero& rule :
+       {NearZero{2, 6, 4, 16, inf}, NearZero{1, 6, 4, inf, inf}, NearZero{inf, 0, inf, inf, 0.05},
+        NearZero{9, 0, 9, inf, inf}, NearZero{0, 99, 0, inf, inf}})
+    for (const size_t n : {1, 15, 16, 2047, 2048}) {
+      std::vector<uint16_t> expected;
+      for (size_t i = 0; i < n; i++) {
+        const double small = std::max(rule.least, std::min(v[i] - rule.v_less, rule.most));
+        if (std::abs(values[i]) < std::min({small, rule.by_x2 * x[i] * x[i], rule.by_sum * (v[i] + x[i])}))
+          expected.push_back(static_cast<uint16_t>(i));
+      }
+      using Row = std::pair<Isa, BesselNear>;
+      for (const auto& [isa, near] :
+           {Row{Isa::portable, bessel_near_f64__portable}, Row{Isa::avx2, bessel_near_f64_4__avx2},
+            Row{Isa::avx512, bessel_near_f64_8__avx512}}) {
+        if (!isa_supported(isa)) continue;
+        std::vector<uint16_t> places(n + kBesselLanes);
+        places.resize(near(rule, v.data(), x.data(), values.data(), n, places.data()));
+        CHECK(places == expected);
+      }
+    }
 }
 #endif
 
@@ -178,7 +242,7 @@ TEST(bessel_every_length_and_every_mix_of_branches) {
   const auto v = spread(2100, 3, -3, 8), x = spread(2100, 4, -3, 8);
   std::vector<double> whole(2100);
   CHECK(bessel(BesselFunction::log_k, BesselMethod::automatic, v, x, whole, {}) == Status::ok);
-  for (const size_t n : {0, 1, 2, 7, 8, 9, 100, 1023, 1024, 1025, 2047, 2100}) {
+  for (const size_t n : {0, 1, 2, 7, 8, 9, 100, 1023, 2047, 2048, 2049, 2100}) {
     std::vector<double> out(n + 1, -7.0);  // one more, to see that it is left alone
     CHECK(bessel(BesselFunction::log_k, BesselMethod::automatic, std::span(v).first(n), std::span(x).first(n),
                  std::span(out).first(n), {}) == Status::ok);
