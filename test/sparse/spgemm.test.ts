@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
 import { getThreads, setThreads, type Csr } from 'lapidary';
-import { fromCoo, semirings, spgemm, spmv, type Semiring, type SpgemmValues } from 'lapidary/sparse';
+import { fromCoo, semirings, spgemm, spmv, transpose, type Semiring, type SpgemmValues } from 'lapidary/sparse';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
 import { csrOf, gridOf, randomCsr, randomGrid, sameBits } from '../support/sparse.js';
@@ -238,6 +238,22 @@ test('statistics', () => {
   expect(chosen(2, wide).heap).toBe(100);
   expect(chosen(9, wide).sort).toBe(100);
   expect(chosen(200, randomCsr(100, 50000000, 9, 1)).hash).toBe(100);
+});
+
+test('a result of 2^32 entries or more is refused with its size, before anything is allocated', () => {
+  const n = 70000;
+  const column = fromCoo({
+    rows: n,
+    cols: 1,
+    row: Uint32Array.from({ length: n }, (_, i) => i),
+    col: new Uint32Array(n),
+    value: new Float64Array(n),
+  });
+  const before = process.memoryUsage().arrayBuffers;
+  expect(() => spgemm(column, transpose(column), { accumulator: 'dense' })).toThrow(
+    expect.objectContaining({ code: 'ERR_RANGE', message: expect.stringContaining('got 4900000000') }),
+  );
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1e8);
 });
 
 test('shared memory', () => {
