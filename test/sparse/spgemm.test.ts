@@ -5,7 +5,7 @@ import { fromCoo, semirings, spgemm, spmv, transpose, type Semiring, type Spgemm
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
 import { csrOf, gridOf, randomCsr, randomGrid, sameBits } from '../support/sparse.js';
-import { accumulators, oracle, oracleOf } from '../support/spgemm.js';
+import { accumulators, adders, multipliers, oracle, oracleOf } from '../support/spgemm.js';
 
 const threads = getThreads();
 afterEach(() => setThreads(threads));

@@ -6,7 +6,7 @@ export const accumulators = ['auto', 'hash', 'dense', 'heap', 'sort'] as const;
 
 type Operator = (x: number, y: number) => number;
 const truth = (x: boolean) => Number(x);
-const adders: Record<Semiring['add'], Operator> = {
+export const adders: Record<Semiring['add'], Operator> = {
   plus: (x, y) => x + y,
   times: (x, y) => x * y,
   min: Math.min,
@@ -15,7 +15,7 @@ const adders: Record<Semiring['add'], Operator> = {
   and: (x, y) => truth(x !== 0 && y !== 0),
   any: (_, y) => y,
 };
-const multipliers: Record<Semiring['multiply'], Operator> = {
+export const multipliers: Record<Semiring['multiply'], Operator> = {
   times: adders.times,
   plus: adders.plus,
   minus: (x, y) => x - y,
