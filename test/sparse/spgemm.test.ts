@@ -205,6 +205,56 @@ test.each([256, 65536, 2 ** 20])('columns that are equal modulo %d do not slow t
   expect(Math.min(time(spread(stride)), time(spread(stride)))).toBeLessThan(30 * fair + 20);
 });
 
+test('one row too long for a thread is cut by columns: the same bits for every number of threads and accumulator', () => {
+  const [k, n] = [700, 60000];
+  const a = randomCsr(3, k, 2 * k, 3);
+  const b = randomCsr(k, n, 4000, 4);
+  setThreads(1);
+  const one = spgemm(a, b);
+  expect(one.stats.flops).toBeGreaterThan(6 * 2 ** 21);
+  const x = uniform(n, 1);
+  const [left, right] = [spmv(one, x), spmv(a, spmv(b, x))];
+  left.forEach((v, i) => expect(Math.abs(v - right[i]!)).toBeLessThan(1e-9));
+  for (const count of [1, 2, 3, 7]) {
+    setThreads(count);
+    sameBits(spgemm(a, b), one);
+  }
+  for (const accumulator of accumulators) sameBits(spgemm(a, b, { accumulator }), one);
+  const mask = randomCsr(3, n, 1000, 9);
+  const some = spgemm(a, b, { mask });
+  const rest = spgemm(a, b, { mask, complement: true });
+  expect(some.indices.length + rest.indices.length).toBe(one.indices.length);
+  for (const accumulator of accumulators) sameBits(spgemm(a, b, { mask, accumulator }), some);
+});
+
+test('a long row with most of its products in few columns', () => {
+  const [k, n] = [1500, 200000];
+  const next = uniform(k * 3000, 6, 0, 1);
+  // half of the products fall on a hundredth of the columns
+  const rows = Array.from({ length: k }, (_, i) => {
+    const columns = new Set<number>();
+    for (let e = 0; e < 3000; e++) columns.add(Math.floor(next[i * 3000 + e]! ** 6 * n));
+    return [...columns].sort((x, y) => x - y);
+  });
+  const indices = Uint32Array.from(rows.flat());
+  const indptr = new Uint32Array(k + 1);
+  rows.forEach((row, i) => (indptr[i + 1] = indptr[i]! + row.length));
+  const b = { rows: k, cols: n, indptr, indices, values: Float64Array.from(indices, (j, e) => ((j + e) % 7) - 3) };
+  const a = { rows: 2, cols: k, indptr: Uint32Array.of(0, k, k), indices: Uint32Array.from(rows, (_, i) => i), values: new Float64Array(k).fill(2) }; // prettier-ignore
+  expect(indices.length).toBeGreaterThan(2 ** 21);
+  const sums = new Map<number, number>();
+  indices.forEach((j, e) => sums.set(j, (sums.get(j) ?? 0) + 2 * b.values[e]!));
+  const expected = [...sums].sort(([x], [y]) => x - y);
+  setThreads(1);
+  const c = spgemm(a, b);
+  expect(c.indices).toEqual(Uint32Array.from(expected, ([j]) => j));
+  expect(c.values).toEqual(Float64Array.from(expected, ([, x]) => x));
+  for (const count of [2, 3, 7]) {
+    setThreads(count);
+    sameBits(spgemm(a, b), c);
+  }
+});
+
 test('statistics', () => {
   const a = csrOf(
     [
