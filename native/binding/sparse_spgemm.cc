@@ -78,7 +78,7 @@ void Spgemm(Args& args) {
   args.done(plan.build(of.a, of.b, of.options.accumulator, of.options.mask != nullptr, scratch, args.context()));
   SpgemmStats stats;
   bool at_once = false;
-  if (!args.absent(19)) args.done(spgemm_hardly_compresses(plan, of.a, of.b, of.options, at_once));
+  if (!args.absent(19)) args.done(spgemm_hardly_compresses(plan, of.a, of.b, of.options, at_once, args.context()));
   if (at_once) {
     set_stats(out, plan.stats.products, plan.stats);
     const int i = args.call(19, 2);

@@ -1,6 +1,4 @@
-// The two accumulators of spgemm: where the products of one row of C meet. Each is laid out in the scratch of one
-// thread, is clean between rows, and gives the sums of a column in the order in which they were added. Internal to
-// spgemm.
+// What the accumulators of spgemm are made of: bits to positions, a hash table of columns, a sort. Internal to spgemm.
 #pragma once
 
 #include <algorithm>
@@ -21,50 +19,6 @@ inline constexpr size_t kDrainSlack = 8;
 size_t drain_bits__portable(uint64_t* words, const uint32_t* list, size_t n, uint32_t* out);
 size_t drain_bits__avx2(uint64_t* words, const uint32_t* list, size_t n, uint32_t* out);
 DrainBits drain_bits();
-
-// A set of columns of a window as a bitmap, with a second bitmap of its words that are not zero for sets so small that
-// looking at every word would cost more.
-class ColumnBits {
- public:
-  bool init(ArenaFrame& scratch, size_t width) {
-    const size_t words = width / 64 + 1, tops = words / 64 + 1;
-    bits_ = scratch.take<uint64_t>(words);
-    tops_ = scratch.take<uint64_t>(tops);
-    list_ = scratch.take<uint32_t>(words + kDrainSlack);
-    if (bits_ == nullptr || tops_ == nullptr || list_ == nullptr) return false;
-    std::fill_n(bits_, words, 0);
-    std::fill_n(tops_, tops, 0);
-    drain_ = drain_bits();
-    return true;
-  }
-
-  // Without note in the second bitmap; true if it is new. Goes with clear() and drain().
-  bool add(size_t column) {
-    uint64_t& word = bits_[column / 64];
-    const uint64_t before = word;
-    word = before | uint64_t{1} << column % 64;
-    return before != word;
-  }
-  void clear(size_t width) { std::fill_n(bits_, width / 64 + 1, 0); }
-  size_t drain(size_t width, uint32_t* columns) { return drain_(bits_, nullptr, width / 64 + 1, columns); }
-
-  // With note: the branch is nearly always taken where a set is small. Goes with drain_noted().
-  void note(size_t column) {
-    uint64_t& word = bits_[column / 64];
-    if (word == 0) tops_[column / 4096] |= uint64_t{1} << column / 64 % 64;
-    word |= uint64_t{1} << column % 64;
-  }
-  size_t drain_noted(size_t width, uint32_t* columns) {
-    const size_t words = drain_(tops_, nullptr, width / 4096 + 1, list_);
-    return drain_(bits_, list_, words, columns);
-  }
-
- private:
-  uint64_t* bits_ = nullptr;
-  uint64_t* tops_ = nullptr;
-  uint32_t* list_ = nullptr;
-  DrainBits drain_ = nullptr;
-};
 
 // Odd, drawn once a process: columns chosen to collide under a known multiplier do not collide under this one. Results
 // do not depend on it.

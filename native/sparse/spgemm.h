@@ -46,26 +46,33 @@ struct SpgemmStats {
 struct SpgemmPlan;  // sparse/spgemm_plan.h: how the product is cut up, made once for both phases
 
 // Counts: indptr (a.rows + 1 entries) points to the rows of C if stats.nnz < 2^32, else it means nothing. a.cols must
-// be b.rows; all matrices must have been checked; the plan is of a, b and the same accumulator. Scratch of plan and
-// phases: 17 bytes a row of A and of B, at most 12 bytes an entry of B, and for each thread a bitmap or a table.
+// be b.rows; all matrices must have been checked; the plan is of a, b and the same accumulator. Scratch of the plan: 16
+// bytes a row of A, 17 a row of B, 4 more and at most 12 an entry of B where its rows go in words, and 32 for each
+// window, of which there is about one for 32,768 products. Of counting, for each thread: 16 KiB and 10 bytes for each
+// 64 columns that a row of its windows can reach, with a mask 18; of windows that are not dense 16 bytes for each
+// product of a row (two lists of keys) and 4 for each slot of a table, of which there are two to four for each product;
+// up to 32 for each entry of a row of A that is cut or merged.
 Status spgemm_count(SpgemmPlan& plan, const CsrPattern& a, const CsrPattern& b, const SpgemmOptions& options,
                     uint32_t* indptr, SpgemmStats& stats, Context context);
 
 // Fills what was counted, with this plan or another of the same matrices, with the same options. c.nnz entries are in
 // indices and values, c.indptr has been checked. Status::bad_structure if the rows of C are not as long as c.indptr
-// says. Uses up the plan.
+// says. Uses up the plan. Scratch of a thread: as for counting, and for dense windows 240 KiB, 4 bytes for each 64
+// columns and a value for each of them (touched only where rows are crowded or masked); a value for each slot of a
+// table.
 template <class T>
 Status spgemm_fill(SpgemmPlan& plan, const CsrView<T>& a, const CsrView<T>& b, const SpgemmOptions& options,
                    const CsrPattern& c, uint32_t* indices, T* values, Context context);
 
-// Whether a sample of rows says that C has hardly fewer entries than there are products (at least eight for nine), and
-// rows and windows are such that one phase will do.
+// Whether a sample of 64 rows says that C has hardly fewer entries than there are products (at least eight for nine),
+// and rows and windows are such that one phase will do. Scratch of a thread: as for counting.
 Status spgemm_hardly_compresses(const SpgemmPlan& plan, const CsrPattern& a, const CsrPattern& b,
-                                const SpgemmOptions& options, bool& yes);
+                                const SpgemmOptions& options, bool& yes, Context context);
 
 // Counts and fills in one phase: for a product that the function above has said yes to. indices and values have room
-// for plan.stats.products entries, of which the first stats.nnz are written. Scratch for each thread: what is kept of
-// some rows, 192 KiB, or of one row, 12 bytes for each 64 columns in reach.
+// for plan.stats.products entries, of which the first stats.nnz are written. Scratch: 12 bytes for each group of rows,
+// and for each thread what is kept of a group, 192 KiB, or of one row, 12 bytes for each 64 columns in reach, and that
+// of filling.
 template <class T>
 Status spgemm_at_once(const SpgemmPlan& plan, const CsrView<T>& a, const CsrView<T>& b, const SpgemmOptions& options,
                       uint32_t* indptr, uint32_t* indices, T* values, SpgemmStats& stats, Context context);

@@ -19,6 +19,7 @@ namespace {
 
 constexpr uint64_t kFewest = uint64_t{1} << 15;  // products: below it a second phase costs microseconds
 constexpr uint64_t kSamples = 64;                // rows
+constexpr size_t kSampleParts = 8;               // shared by threads: together they may be all of the product
 constexpr size_t kKept = size_t{192} << 10;      // bytes of a group: a part of a second-level cache
 constexpr size_t kBodies = 256;                  // at least as many as there can be threads
 constexpr int kSpins = 1000;                     // before a thread that waits lets others run
@@ -117,7 +118,7 @@ class KeptRows {
 
 // Rows are drawn evenly from all products, so that long ones have the weight that they have in the result.
 Status spgemm_hardly_compresses(const SpgemmPlan& plan, const CsrPattern& a, const CsrPattern& b,
-                                const SpgemmOptions& options, bool& yes) {
+                                const SpgemmOptions& options, bool& yes, Context context) {
   yes = false;
   const uint64_t total = plan.stats.products;
   if (options.mask != nullptr || plan.has_slices || plan.blocks.indptr != nullptr) return Status::ok;
@@ -128,23 +129,34 @@ Status spgemm_hardly_compresses(const SpgemmPlan& plan, const CsrPattern& a, con
   const uint64_t dense = rows[static_cast<size_t>(Accumulator::dense)];
   if (rows[static_cast<size_t>(Accumulator::automatic)] + dense != a.rows || 8 * repeats > a.rows) return Status::ok;
 
-  ArenaFrame scratch;
-  Counter counter;
-  if (!counter.init(scratch, {0, 0, most_words(plan), 0, 0, 0}, false)) return Status::out_of_memory;
-  const Product product{a, b, options, plan};
-  const Window window{0, 0, 0, 0, Accumulator::dense, false, 0};
+  size_t sample[kSamples + 2];
+  size_t drawn = 0;
   const uint64_t step = total / kSamples;
-  uint64_t seen = 0, next = step / 2, products = 0, entries = 0;
+  uint64_t seen = 0, next = step / 2, products = 0;
   for (size_t i = 0; i < a.rows; i++) {
     seen += plan.work[i].products;
     if (seen <= next) continue;
     if (plan.work[i].products > step) return Status::ok;  // few rows that long: not worth a sample
     next = seen + step;
     products += plan.work[i].products;
-    entries += counter.count(product, window, i);
+    sample[drawn++] = i;
   }
-  yes = 9 * entries >= 8 * products;
-  return Status::ok;
+  const Product product{a, b, options, plan};
+  const Window window{0, 0, 0, 0, Accumulator::dense, false, 0};
+  const size_t words = most_words(plan);
+  std::atomic<uint64_t> entries{0};
+  std::atomic<Status> result{Status::ok};
+  parallel_for(kSampleParts, [&](size_t part) {
+    ArenaFrame scratch;
+    Counter counter;
+    if (!counter.init(scratch, {0, 0, words, 0, 0, 0}, false)) return result.store(Status::out_of_memory);
+    for (size_t s = part; s < drawn; s += kSampleParts) {
+      if (context.cancelled()) return result.store(Status::aborted);
+      entries.fetch_add(counter.count(product, window, sample[s]), std::memory_order_relaxed);
+    }
+  });
+  yes = 9 * entries.load() >= 8 * products;
+  return result.load();
 }
 
 template <class T>

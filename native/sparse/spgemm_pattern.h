@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "core/arena.h"
+#include "sparse/accumulators.h"
 #include "sparse/spgemm.h"
 #include "sparse/spgemm_plan.h"
 #include "sparse/spgemm_rows.h"
@@ -84,9 +85,13 @@ class DensePattern {
   bool init(ArenaFrame& scratch, size_t words, bool masked) {
     bits_ = scratch.take<uint64_t>(words);
     flat_ = scratch.take<uint32_t>(kMostPlaces + kRunSlack);
+    used_ = scratch.take<uint64_t>(words / 64 + 1);
+    list_ = scratch.take<uint32_t>(words / 4 + kDrainSlack);
     if (masked) allowed_ = scratch.take<uint64_t>(words);
-    if (bits_ == nullptr || flat_ == nullptr || (masked && allowed_ == nullptr)) return false;
+    if (bits_ == nullptr || flat_ == nullptr || used_ == nullptr || list_ == nullptr) return false;
+    if (masked && allowed_ == nullptr) return false;
     std::fill_n(bits_, words, 0);
+    std::fill_n(used_, words / 64 + 1, 0);
     if (masked) std::fill_n(allowed_, words, 0);
     return true;
   }
@@ -108,6 +113,14 @@ class DensePattern {
   size_t count_and_clear(size_t words) { return kernels_.count_and_clear(bits_, words); }
   // The columns that a mask allows, as bits; to be all zero again at the end of the row.
   uint64_t* allowed() { return allowed_; }
+  // Whether so few products are worth a list of the words that they touch.
+  bool are_few(uint64_t products, size_t words) const { return kernels_.mark_few != nullptr && products < words / 4; }
+  // mark for few products; the words that are not zero are list()[0 … result − 1] then.
+  size_t mark_few(const RowPattern& row, uint32_t base, size_t words) {
+    kernels_.mark_few(row, base, bits_, used_);
+    return drain_(used_, nullptr, words / 64 + 1, list_);
+  }
+  const uint32_t* list() const { return list_; }
   size_t count_few(const RowPattern& row, uint32_t base) { return kernels_.count_few(row, base, bits_); }
   uint64_t* bits() { return bits_; }
 
@@ -127,8 +140,11 @@ class DensePattern {
   }
 
   const PatternKernels& kernels_ = pattern_kernels();
+  const DrainBits drain_ = drain_bits();
   uint64_t* bits_ = nullptr;
   uint32_t* flat_ = nullptr;
+  uint64_t* used_ = nullptr;  // words of bits_, all zero between rows
+  uint32_t* list_ = nullptr;
   uint64_t* allowed_ = nullptr;  // all zero between rows
 };
 

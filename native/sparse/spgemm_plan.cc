@@ -55,12 +55,6 @@ Repeat repeat_of(const CsrPattern& a, size_t i, const uint8_t* shifted, bool squ
   return Repeat::shifted;
 }
 
-uint64_t products_of(const RowWork* work, size_t first, size_t last) {
-  uint64_t sum = 0;
-  for (size_t i = first; i < last; i++) sum += work[i].products;
-  return sum;
-}
-
 // Windows of one row that is too long for one thread.
 uint64_t slices_of(const RowWork& row) {
   if (row.products <= kSlice) return 1;
@@ -91,10 +85,10 @@ void cut_evenly(const CsrPattern& a, const CsrPattern& b, const RowExtent* exten
   }
 }
 
-// The next window, without its accumulator.
-Window next_window(const RowWork* work, size_t first, size_t rows) {
+// The next window, without its accumulator, and its products.
+Window next_window(const RowWork* work, size_t first, size_t rows, uint64_t& products) {
   Window window{first, first, kNoColumn, 0, Accumulator::dense, false, 0};
-  uint64_t products = 0;
+  products = 0;
   const size_t most = std::min(rows, first + kMostRows);
   while (window.last < most && products < kWindow) {
     const RowWork& row = work[window.last];
@@ -205,24 +199,24 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
       row_work[i] = {products, static_cast<uint64_t>(repeat), low, high};
     }
   });
-  const uint64_t total = products_of(row_work, 0, a.rows);
+  uint64_t total = 0;
+  uint64_t counted = 0;     // rows that repeat the one before are not, unless a mask makes them differ
+  size_t most_windows = 2;  // a window ends where it has its rows or its products, or before and after a row of slices
+  for (size_t i = 0; i < a.rows; i++) {
+    const RowWork& row = row_work[i];
+    total += row.products;
+    if (masked || row.repeat == static_cast<uint64_t>(Repeat::no)) counted += row.products;
+    if (row.products > kSlice) most_windows += 1 + slices_of(row);
+  }
+  most_windows += a.rows / kMostRows + total / kWindow;
   blocks = {};
-  uint64_t counted = 0;  // rows that repeat the one before are not, unless a mask makes them differ
-  for (size_t i = 0; i < a.rows; i++)
-    if (masked || row_work[i].repeat == static_cast<uint64_t>(Repeat::no)) counted += row_work[i].products;
   const Status compressed = counted < 2 * b.nnz ? Status::ok : compress(a, b, total, scratch, blocks);
   if (compressed != Status::ok) return compressed;
   if (context.cancelled()) return Status::aborted;
 
-  size_t count = 0;
-  for (size_t i = 0; i < a.rows;) {
-    const Window window = next_window(row_work, i, a.rows);
-    count += slices_of(row_work[i]);
-    i = window.last;
-  }
-  Window* window = scratch.take<Window>(count);
+  Window* window = scratch.take<Window>(most_windows);
   const uint64_t part_products = std::max(kPart, total / kMostParts);
-  WindowPart* part = scratch.take<WindowPart>(std::min<uint64_t>(count, 2 * (total / part_products + 1)));
+  WindowPart* part = scratch.take<WindowPart>(std::min<uint64_t>(most_windows, 2 * (total / part_products + 1)));
   if (window == nullptr || part == nullptr) return Status::out_of_memory;
 
   stats = {};
@@ -231,9 +225,9 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
   size_t w = 0, parts_made = 0;
   uint64_t part_sum = part_products;  // as if a part were full
   for (size_t row = 0; row < a.rows;) {
-    Window next = next_window(row_work, row, a.rows);
+    uint64_t products;
+    Window next = next_window(row_work, row, a.rows, products);
     const uint64_t slices = slices_of(row_work[row]);
-    const uint64_t products = products_of(row_work, next.first, next.last);
     const uint64_t entries = a.indptr[next.last] - a.indptr[next.first];
     next.kind = accumulator == Accumulator::automatic ? choose(next, products, entries) : accumulator;
     next.slice = slices > 1;

@@ -99,6 +99,11 @@ struct PatternKernels {
   void (*places)(const RowPattern& row, uint32_t base, const uint64_t* bits, const uint32_t* before, uint32_t* places);
   // Rows of C that repeat a pattern: columns[r·n + e] = head[e] + step·(r + 1) for `rows` rows of n entries.
   void (*repeat_columns)(const uint32_t* head, size_t n, size_t rows, uint32_t step, uint32_t* columns);
+  // For rows with far fewer products than words in reach. mark, and bit w of `words` says that word w is not zero.
+  // nullptr: there is none, since rank is fast.
+  void (*mark_few)(const RowPattern& row, uint32_t base, uint64_t* bits, uint64_t* words) = nullptr;
+  // rank for the n words of a list, ascending, the others being zero: nothing else is written in `before`.
+  size_t (*rank_listed)(const uint64_t* bits, const uint32_t* list, size_t n, uint32_t* before) = nullptr;
 };
 
 template <class T>

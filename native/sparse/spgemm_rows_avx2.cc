@@ -99,14 +99,70 @@ struct F32x4 {
 
 constexpr BlockShape kBlocks = {2, false};
 
+// Where the lanes of each set of four are, ascending: what compresses a register to them.
+struct LaneTables {
+  alignas(64) int32_t lanes[16][4];
+  alignas(64) int32_t pairs[16][8];  // the same for values of 64 bits, as pairs of 32
+};
+constexpr LaneTables make_lane_tables() {
+  LaneTables t{};
+  for (int set = 0; set < 16; set++) {
+    int n = 0;
+    for (int lane = 0; lane < 4; lane++)
+      if (set >> lane & 1) t.lanes[set][n++] = lane;
+    for (int half = 0; half < 8; half++) t.pairs[set][half] = 2 * t.lanes[set][half / 2] + half % 2;
+  }
+  return t;
+}
+constexpr LaneTables kLaneTables = make_lane_tables();
+inline __m128i load(const int32_t (&four)[4]) { return _mm_load_si128(reinterpret_cast<const __m128i*>(four)); }
+inline __m256i load(const int32_t (&eight)[8]) { return _mm256_load_si256(reinterpret_cast<const __m256i*>(eight)); }
+
+// Four sums at a time, compressed in registers; those of few bits one by one. A register is written whole, so that up
+// to four entries must follow: the last words go one by one too.
+size_t take_sums_x4(uint64_t* bits, size_t n, uint32_t base, double* sums, double nothing_yet, uint32_t* indices,
+                    double* values) {
+  constexpr size_t kCrowded = 20;  // bits of a word
+  const __m256d clean = _mm256_set1_pd(nothing_yet);
+  size_t found = 0, by_register = n;
+  for (size_t after = 0; by_register > 0 && after < 4;) after += popcount64(bits[--by_register]);
+  for (size_t w = 0; w < n; w++) {
+    uint64_t word = bits[w];
+    if (w >= by_register || popcount64(word) < kCrowded) {
+      for (; word != 0; word &= word - 1) {
+        const size_t j = 64 * w + static_cast<size_t>(__builtin_ctzll(word));
+        indices[found] = base + static_cast<uint32_t>(j);
+        values[found++] = sums[j];
+        sums[j] = nothing_yet;
+      }
+    } else {
+      double* const from = sums + 64 * w;
+      const uint32_t first = base + static_cast<uint32_t>(64 * w);
+      for (uint32_t lane = 0; lane < 64; lane += 4) {
+        const size_t set = word >> lane & 15;
+        const __m256i x = _mm256_castpd_si256(_mm256_loadu_pd(from + lane));
+        const __m256i packed = _mm256_permutevar8x32_epi32(x, load(kLaneTables.pairs[set]));
+        const __m128i columns =
+            _mm_add_epi32(_mm_set1_epi32(static_cast<int>(first + lane)), load(kLaneTables.lanes[set]));
+        _mm256_storeu_pd(values + found, _mm256_castsi256_pd(packed));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(indices + found), columns);
+        _mm256_storeu_pd(from + lane, clean);
+        found += popcount64(set);
+      }
+    }
+    bits[w] = 0;
+  }
+  return found;
+}
+
 }  // namespace
 
-const PatternKernels spgemm_pattern__avx2 = {mark_bits,         mark_bits_of_blocks,  nullptr,
-                                             count_few_columns, count_bits_and_clear, rank_bits,
-                                             find_places,       repeat_columns_of};
+const PatternKernels spgemm_pattern__avx2 = {
+    mark_bits, mark_bits_of_blocks, nullptr,           count_few_columns, count_bits_and_clear,
+    rank_bits, find_places,         repeat_columns_of, mark_few_bits,     rank_listed_bits};
 const RowKernels<double> spgemm_rows_f64__avx2 = {
     add_by_rank_of<double>,  nullptr,           add_allowed_of<double>, add_dense_of<double>,
-    add_by_place_of<double>, add_blocks<F64x4>, take_sums<double>,      kBlocks};
+    add_by_place_of<double>, add_blocks<F64x4>, take_sums_x4,           kBlocks};
 const RowKernels<float> spgemm_rows_f32__avx2 = {
     add_by_rank_of<float>,  nullptr,           add_allowed_of<float>, add_dense_of<float>,
     add_by_place_of<float>, add_blocks<F32x4>, take_sums<float>,      kBlocks};

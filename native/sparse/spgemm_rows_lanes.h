@@ -89,6 +89,27 @@ size_t count_bits_and_clear(uint64_t* bits, size_t n) {
   return sum;
 }
 
+[[maybe_unused]] void mark_few_bits(const RowPattern& row, uint32_t base, uint64_t* bits, uint64_t* words) {
+  for (size_t e = 0; e < row.n; e++) {
+    prefetch_row<double>(row, nullptr, e);
+    const RowExtent k = row.extents[row.columns[e]];
+    for (size_t q = k.begin; q < k.end; q++) {
+      const uint32_t j = row.b_indices[q] - base;
+      bits[j / 64] |= uint64_t{1} << j % 64;
+      words[j / 4096] |= uint64_t{1} << j / 64 % 64;
+    }
+  }
+}
+
+[[maybe_unused]] size_t rank_listed_bits(const uint64_t* bits, const uint32_t* list, size_t n, uint32_t* before) {
+  uint32_t sum = 0;
+  for (size_t l = 0; l < n; l++) {
+    before[list[l]] = sum;
+    sum += static_cast<uint32_t>(popcount64(bits[list[l]]));
+  }
+  return sum;
+}
+
 void find_places(const RowPattern& row, uint32_t base, const uint64_t* bits, const uint32_t* before, uint32_t* places) {
   for (size_t e = 0; e < row.n; e++) {
     const RowExtent k = row.extents[row.columns[e]];

@@ -29,9 +29,9 @@ void copy_values(size_t n, const T* from, T* to) {
 
 }  // namespace
 
-const PatternKernels spgemm_pattern__portable = {mark_bits,         mark_bits_of_blocks,  nullptr,
-                                                 count_few_columns, count_bits_and_clear, rank_bits,
-                                                 find_places,       repeat_columns_of};
+const PatternKernels spgemm_pattern__portable = {
+    mark_bits, mark_bits_of_blocks, nullptr,           count_few_columns, count_bits_and_clear,
+    rank_bits, find_places,         repeat_columns_of, mark_few_bits,     rank_listed_bits};
 const RowKernels<double> spgemm_rows_f64__portable = {
     add_by_rank_of<double>,  nullptr, add_allowed_of<double>, add_dense_of<double>,
     add_by_place_of<double>, nullptr, take_sums<double>};

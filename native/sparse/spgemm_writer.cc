@@ -45,9 +45,13 @@ bool Writer<T>::fill(const Product& product, const CsrView<T>& a, const CsrView<
   if (mask.given && !mask.complement) return fill_allowed(row, semiring, base, words, mask, indices, values, count);
   prefetch_for_write(indices, count);
   prefetch_for_write(values, count);
-  const bool flat = dense_.mark(row, products, blocks, base, words, mask);
+  const bool few = !mask.given && dense_.are_few(products, words);
+  const size_t listed = few ? dense_.mark_few(row, base, words) : 0;
+  const bool flat = !few && dense_.mark(row, products, blocks, base, words, mask);
   // A row that is not as counted must not be written: its end would be another's begin.
-  if (rank_(dense_.bits(), words, before_) != count) return false;
+  const size_t bits =
+      few ? kernels_.rank_listed(dense_.bits(), dense_.list(), listed, before_) : rank_(dense_.bits(), words, before_);
+  if (bits != count) return false;
   const bool head = !mask.given && !window.slice && i + 1 < product.a.rows && products <= kMostPlaces &&
                     product.plan.work[i + 1].repeat != static_cast<uint64_t>(Repeat::no);
   if (!head) {
@@ -56,7 +60,7 @@ bool Writer<T>::fill(const Product& product, const CsrView<T>& a, const CsrView<
     return true;
   }
   kernels_.places(row, base, dense_.bits(), before_, places_);
-  const size_t found = drain_(dense_.bits(), nullptr, words, columns_);
+  const size_t found = drain_(dense_.bits(), few ? dense_.list() : nullptr, few ? listed : words, columns_);
   for (size_t e = 0; e < found; e++) indices[e] = base + columns_[e];
   placed_row_ = i;
   placed_count_ = count;

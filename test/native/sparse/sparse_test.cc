@@ -166,7 +166,7 @@ TEST(sparse_spgemm_at_once) {
     SpgemmPlan plan;
     CHECK(plan.build(left, right, options.accumulator, options.mask != nullptr, scratch, {}) == Status::ok);
     bool yes = false;
-    CHECK(spgemm_hardly_compresses(plan, left, right, options, yes) == Status::ok);
+    CHECK(spgemm_hardly_compresses(plan, left, right, options, yes, {}) == Status::ok);
     CHECK(yes == (plan.stats.products >= 1 << 15));
     if (!yes) continue;
     const size_t room = plan.stats.products;
@@ -178,7 +178,7 @@ TEST(sparse_spgemm_at_once) {
     SpgemmStats stats, counted;
     CHECK(failures_of([&] {
             bool asked = false;
-            const Status status = spgemm_hardly_compresses(plan, left, right, options, asked);
+            const Status status = spgemm_hardly_compresses(plan, left, right, options, asked, {});
             if (status != Status::ok) return status;
             return spgemm_at_once(plan, left, right, options, indptr.data(), indices.data(), values.data(), stats, {});
           }) > 0);
@@ -194,6 +194,7 @@ TEST(sparse_spgemm_at_once) {
     CHECK(std::all_of(values.data() + stats.nnz, values.data() + room, [](double v) { return v == 7; }));
 
     std::atomic<int32_t> raised{1};
+    CHECK(spgemm_hardly_compresses(plan, left, right, options, yes, {&raised}) == Status::aborted);
     CHECK(spgemm_at_once(plan, left, right, options, indptr.data(), indices.data(), values.data(), stats, {&raised}) ==
           Status::aborted);
   }
@@ -217,6 +218,48 @@ Matrix stencil(size_t side, size_t axes, size_t reach) {
     a.indptr.push_back(static_cast<uint32_t>(a.indices.size()));
   }
   return a;
+}
+
+// The points of a grid in space and their six neighbours: rows of few products over many columns, most of which repeat.
+Matrix stencil3(size_t side) {
+  const size_t n = side * side * side;
+  Matrix a{{0}, {}, {}, n};
+  for (size_t i = 0; i < n; i++) {
+    const size_t x = i % side, y = i / side % side, z = i / side / side;
+    const auto put = [&](bool inside, size_t j) {
+      if (!inside) return;
+      a.indices.push_back(static_cast<uint32_t>(j));
+      a.values.push_back(static_cast<double>((5 * i + 3 * j) % 9) - 4);
+    };
+    put(z > 0, i - side * side);
+    put(y > 0, i - side);
+    put(x > 0, i - 1);
+    put(true, i);
+    put(x + 1 < side, i + 1);
+    put(y + 1 < side, i + side);
+    put(z + 1 < side, i + side * side);
+    a.indptr.push_back(static_cast<uint32_t>(a.indices.size()));
+  }
+  return a;
+}
+
+// Rows that reach far: neighbours on the line and `away`, with every seventh row drawn at random, so that few rows
+// repeat.
+Matrix far_away(size_t n, size_t away) {
+  Matrix a = random_matrix(n, n, 3);
+  Matrix far{{0}, {}, {}, n};
+  for (size_t i = 0; i < n; i++) {
+    std::vector<size_t> columns;
+    if (i % 7 == 0) columns.assign(a.indices.begin() + a.indptr[i], a.indices.begin() + a.indptr[i + 1]);
+    for (const size_t j : {i - away, i - 1, i, i + 1, i + away})
+      if (i % 7 != 0 && j < n) columns.push_back(j);
+    for (const size_t j : columns) {
+      far.indices.push_back(static_cast<uint32_t>(j));
+      far.values.push_back(static_cast<double>((5 * i + 3 * j) % 9) - 4);
+    }
+    far.indptr.push_back(static_cast<uint32_t>(far.indices.size()));
+  }
+  return far;
 }
 
 // A·A on memory that ends where a page does, both phases, and at once where that may be.
@@ -245,7 +288,7 @@ void square_in_guards(const Matrix& a, Semiring semiring, std::vector<uint32_t>&
   c_indices.assign(to_indices.data(), to_indices.data() + stats.nnz);
   c_values.assign(to_values.data(), to_values.data() + stats.nnz);
   bool yes = false;
-  CHECK(spgemm_hardly_compresses(plan, view, view, options, yes) == Status::ok);
+  CHECK(spgemm_hardly_compresses(plan, view, view, options, yes, {}) == Status::ok);
   if (!yes) return;
   Guarded<uint32_t> room_indices(plan.stats.products);
   Guarded<T> room_values(plan.stats.products);
@@ -259,9 +302,10 @@ void square_in_guards(const Matrix& a, Semiring semiring, std::vector<uint32_t>&
 template <class T>
 void same_on_every_isa() {
   const Isa before = active_isa();
-  for (const Matrix& a : {stencil(130, 1, 1), stencil(90, 1, 11), stencil(16, 2, 1), stencil(11, 2, 2),
-                          random_matrix(700, 2500, 9), random_matrix(2500, 2500, 9), random_matrix(200, 200, 30),
-                          random_matrix(150, 3000, 100), random_matrix(120, 120, 70)}) {
+  for (const Matrix& a :
+       {stencil(130, 1, 1), stencil(90, 1, 11), stencil(16, 2, 1), stencil(11, 2, 2), random_matrix(700, 2500, 9),
+        random_matrix(2500, 2500, 9), random_matrix(200, 200, 30), random_matrix(150, 3000, 100),
+        random_matrix(120, 120, 70), far_away(9000, 3000), stencil3(30)}) {
     Matrix square = a;  // as many rows as columns, the last ones empty
     while (square.indptr.size() <= square.cols) square.indptr.push_back(square.indptr.back());
     for (const Semiring semiring : {Semiring{}, Semiring{AddOp::min, MultiplyOp::plus}}) {
@@ -285,6 +329,27 @@ TEST(sparse_spgemm_isas) {
   same_on_every_isa<double>();
   same_on_every_isa<float>();
   same_on_every_isa<int32_t>();
+}
+
+// Under a mask rows that repeat are counted one by one. What that costs: words of B rather than products. Without a
+// mask few rows are counted at all.
+TEST(sparse_spgemm_masked_counts_go_by_words) {
+  const Matrix band = stencil(1200, 1, 10);
+  const CsrView<double> view = band.view();
+  ArenaFrame scratch;
+  SpgemmPlan plan;
+  CHECK(plan.build(view, view, Accumulator::automatic, true, scratch, {}) == Status::ok);
+  CHECK(plan.blocks.indptr != nullptr);
+  uint64_t words = 0;
+  for (const uint32_t k : band.indices)
+    if (plan.blocks.indptr != nullptr) words += plan.blocks.indptr[k + 1] - plan.blocks.indptr[k];
+  CHECK(8 * words <= plan.stats.products);
+
+  CHECK(plan.build(view, view, Accumulator::automatic, false, scratch, {}) == Status::ok);
+  uint64_t counted = 0;
+  for (size_t i = 0; i < view.rows; i++)
+    if (plan.work[i].repeat == static_cast<uint64_t>(Repeat::no)) counted += plan.work[i].products;
+  CHECK(plan.blocks.indptr == nullptr && 8 * counted <= plan.stats.products);
 }
 
 TEST(sparse_indptr_faults) {
