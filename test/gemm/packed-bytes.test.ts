@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { dense, getThreads, setThreads, type Dense } from 'lapidary';
-import { linear, matmul, packWeights, type Bytes, type PackedBytes } from 'lapidary/gemm';
+import { linear, matmul, packWeights, quantizeActivations, type Bytes, type PackedBytes } from 'lapidary/gemm';
 import { native as core } from '../../dist/core/native.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
@@ -233,6 +233,7 @@ describe('bad arguments', () => {
     ['batch', () => matmul(a, w, { batch: 2 }), 'ERR_OPTION'],
     ['beta without out', () => matmul(a, w, { beta: 1 }), 'ERR_OPTION'],
     ['out that is the weights', () => matmul(a, w, { out: dense(2, 40, new Int32Array(w.packed.buffer, 0, 80)) }), 'ERR_ALIAS'],
+    ['rounded tokens, whose scales would be lost', () => linear(quantizeActivations(dense(2, 70)), w as never), 'ERR_OPTION'],
     ['an activation', () => linear(a, w, { activation: 'relu' }), 'ERR_OPTION'],
     ['a kernel', () => linear(a, w, { kernel: 'dot' }), 'ERR_OPTION'],
     ['a short bias', () => linear(a, w, { bias: new Int32Array(39) }), 'ERR_SHAPE'],
@@ -240,4 +241,12 @@ describe('bad arguments', () => {
     ['weights too deep', () => packWeights(dense(1, 65794, new Int8Array(65794))), 'ERR_RANGE'],
     ['an option of the others', () => packWeights(bytes(Int8Array, 2, 3, 1), { kernel: 'lut' } as never), 'ERR_OPTION'],
   ] as const)('%s is refused', (_, run, want) => expect(code(run)).toBe(want)); // prettier-ignore
+
+  test('an out that shares memory is named as the caller knows it', () => {
+    const shared = new Int32Array(w.packed.buffer, 0, 80);
+    const out = dense(2, 40, shared);
+    expect(() => matmul(a, w, { out })).toThrow(/^matmul: options\.out/);
+    expect(() => linear(a, w, { out })).toThrow(/^linear: options\.out/);
+    expect(() => linear(a, w, { out, bias: shared.subarray(0, 40) })).toThrow(/^linear: options\.out/);
+  });
 });
