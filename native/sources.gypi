@@ -72,6 +72,7 @@
       "native/gemm/integer_avx2.cc",
       "native/gemm/integer_avx512vnni.cc",
       "native/gemm/integer_packed.cc",
+      "native/gemm/integer_panels.cc",
       "native/gemm/integer_portable.cc",
       "native/gemm/linear.cc",
       "native/gemm/lmul.cc",

@@ -87,7 +87,7 @@ export const operations: Record<string, Operation> = {
 /** One side of each class of kTunedSides. */
 const sides = [256, 1024, 4096] as const;
 /** How many vectors are tried. */
-const counts = [2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96] as const;
+export const counts = [1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 48, 64, 96] as const;
 
 export interface Measure {
   sides: readonly number[];

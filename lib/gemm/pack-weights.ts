@@ -91,8 +91,9 @@ function codesOf(at: Where, format: QuantFormat): Pick<PackedWeights, 'bits' | '
  * the codes in place. Codes, scales and zero points are those of `w`: nothing is rounded.
  *
  * A matrix of bytes, for exact products with rows of bytes (`matmul(a, packed)`, `linear(x, packed)`) that give what they
- * give with the matrix itself: it takes as many bytes as before and 4 a row. On processors with VNNI a product of few rows
- * with it takes the time of reading it once; without, pack for 16 rows and more. docs/gemm.md has what is gained.
+ * give with the matrix itself: it takes as many bytes as before and 4 a row. A product of few rows with it takes the time of
+ * reading it once. Without VNNI more than six rows are faster with weights of 7 bits (−64 to 63) than with 8. docs/gemm.md
+ * has what is gained.
  *
  * O(rows · cols) time.
  *

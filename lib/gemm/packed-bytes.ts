@@ -4,7 +4,7 @@ import type { Dense, Real } from '../core/values.js';
 import type { LinearOptions } from './linear.js';
 import type { MatmulOptions } from './matmul.js';
 import { native } from './native.js';
-import { integerDepth, operand } from './operands.js';
+import { checkApart, integerDepth, operand } from './operands.js';
 
 /**
  * A matrix of 8-bit integers laid out once for {@link matmul} and {@link linear}: plain arrays in one layout for every
@@ -82,6 +82,7 @@ export function packedMatmul(
   if (beta !== 0 && opts.out === undefined)
     at.fail('ERR_OPTION', 'options.out', 'a matrix to add to, since beta is not 0', 'none');
   const out = at.outDense('options.out', opts.out, Int32Array, m, w.rows);
+  checkApart(at, out.data, [left.data, w.packed, w.sums]);
   native.integerPackedMatmul(left.data, w.packed, w.sums, out.data, m, w.rows, k, transposeA, alpha, beta, undefined);
   return out;
 }
@@ -94,6 +95,8 @@ export function packedBytesLinear(
   options: LinearOptions<Real | Int32Array> | undefined,
 ): Dense<Int32Array> {
   const input = operand(at, 'x', x, bytes);
+  if ('scales' in (x as object))
+    at.fail('ERR_OPTION', 'x', 'a matrix of bytes: sums of whole numbers take no scales', 'one with scales');
   const w = packedBytes(at, 'w', given);
   const opts = at.options(options, ['bias', 'activation', 'out', 'kernel']);
   const [m, k, n] = [input.rows, input.cols, w.rows];
@@ -102,6 +105,7 @@ export function packedBytesLinear(
   at.oneOf('options.activation', opts.activation ?? 'none', ['none']);
   const bias = opts.bias === undefined ? undefined : at.array('options.bias', opts.bias, [Int32Array], n);
   const out = at.outDense('options.out', opts.out, Int32Array, m, n);
+  checkApart(at, out.data, [input.data, w.packed, w.sums, bias]);
   native.integerPackedMatmul(input.data, w.packed, w.sums, out.data, m, n, k, false, 1, 0, bias);
   return out;
 }

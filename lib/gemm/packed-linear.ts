@@ -4,9 +4,9 @@ import type { Dense, Real } from '../core/values.js';
 import { activationOf } from './activations.js';
 import type { LinearOptions } from './linear.js';
 import { native } from './native.js';
+import { checkApart } from './operands.js';
 import { packedWeights, type PackedWeights } from './pack-weights.js';
 import { rounded, type QuantizedActivations } from './quantize-activations.js';
-import { overlap } from './sparse-linear.js';
 
 export const packedKernels = ['auto', 'lut', 'lut8', 'ternary', 'bytes', 'bits'] as const;
 
@@ -34,8 +34,7 @@ export function packedLinear(
   const bias = opts.bias === undefined ? undefined : at.array('options.bias', opts.bias, [Float32Array], rows);
   const out = at.outDense('options.out', opts.out, Float32Array, input.rows, rows);
   // Natively x is read before y is written, and would not be found among the operands.
-  if (opts.out !== undefined && input.data.buffer === out.data.buffer && overlap(input.data, out.data))
-    at.fail('ERR_ALIAS', 'options.out', 'an output that overlaps no other argument', 'one that does');
+  checkApart(at, out.data, [input.data]);
   const q =
     kernel === 'lut8' || isRounded(input) ? input : rounded(at, input.data, input.rows, cols, 0, false, undefined, 0);
   const tokenScales = isRounded(q) ? q.scales : undefined;

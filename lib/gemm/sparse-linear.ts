@@ -3,7 +3,7 @@ import type { Csr, Dense, NumericArray } from '../core/values.js';
 import { checkGroups, type GroupSparse } from './group-prune.js';
 
 import { native } from './native.js';
-import type { Bytes } from './operands.js';
+import { checkApart, type Bytes } from './operands.js';
 import { checkNm, type NmValues, type NmWeights } from './nm-prune.js';
 
 /** A low-rank part of weights, `scale · (Σ_i up_i) · down`, which is never formed. */
@@ -89,8 +89,7 @@ export function sparseLinear(
   );
   const data = input.data as Float32Array;
   const y = out.data as Float32Array;
-  const share = low && [low.down.data, low.up.data].find((part) => part.buffer === y.buffer && part.length > 0 && overlap(part, y)); // prettier-ignore
-  if (share) at.fail('ERR_ALIAS', 'options.out', 'an output that overlaps no other argument', 'one that does');
+  checkApart(at, y, [low?.down.data, low?.up.data]);
 
   if (kind === 'nm') {
     const { values, offsets, n, m } = w as NmWeights<NmValues>;
@@ -148,9 +147,4 @@ function lowRank(at: Where, given: LowRank, rows: number, cols: number) {
       `${down.rows} × ${down.cols} and ${up.rows} × ${up.cols}`,
     );
   return { down, up, width: down.rows, blocks, scale };
-}
-
-/** True if the views, of one buffer, have bytes in common. */
-export function overlap(a: NumericArray, b: NumericArray): boolean {
-  return a.byteOffset < b.byteOffset + b.byteLength && b.byteOffset < a.byteOffset + a.byteLength;
 }

@@ -5,7 +5,8 @@
 //
 //   bytes   4 values as they are: vpdpbusd takes one side unsigned and the other signed. For i8·i8 the values of B are
 //           raised by 128 (their top bit flipped) and 128·Σ_p A[i,p] comes off every element of row i.
-//   words   2 values widened to i16: vpmaddwd, on processors without VNNI. Their vpmaddubsw is no choice: it saturates.
+//   words   2 values widened to i16: vpmaddwd, on processors without VNNI. Their vpmaddubsw saturates where the sum of
+//           two products leaves 16 bits: it serves only weights that have been looked at first (PanelKernels).
 //
 // A product with few rows or deep k whose B lies transposed, as the weights of a network do, runs on dots of rows in
 // place: B is read once and never copied. Else few rows meet a few lines of B that are interleaved or widened at a
@@ -81,6 +82,19 @@ using StraightSums = void (*)(const std::int32_t* a, std::size_t a_pitch, std::s
                               bool more);
 inline constexpr std::size_t kSumColumns = 64;
 
+// Kernels of the words form on panels of bytes that are laid out once (integer_packed.h). Steps are of 4 values of k,
+// in A two steps of words or one of bytes.
+struct PanelKernels {
+  // A tile of up to `few` rows of words times a whole panel where it lies, t.n ≤ kPanelColumns. So many bytes as are
+  // read of it, from t.prefetch bytes after its beginning on, are asked for meanwhile.
+  std::size_t few;
+  void (*in_place)(const GemmTile<std::int32_t>& t);
+  // A tile of up to mr rows of unsigned bytes times a panel of nr columns, in which no two products can saturate; and
+  // what copies `steps` steps of a panel to panels of nr columns and says whether they are such.
+  void (*bytes)(const GemmTile<std::int32_t>& t);
+  bool (*narrow)(const std::uint8_t* panel, std::size_t steps, std::int32_t* out);
+};
+
 struct IntegerKernels {
   StepForm form;
   std::size_t mr, nr;
@@ -95,6 +109,7 @@ struct IntegerKernels {
   // 0: there are none.
   StraightSums sums[kIntegerKinds] = {};
   std::size_t sum_depth = 0;
+  const PanelKernels* panels = nullptr;
 };
 
 const IntegerKernels& integer_kernels__portable();

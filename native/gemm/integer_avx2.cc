@@ -41,6 +41,20 @@ struct I16 {
   static void store(Mask m, T* x, V v) { _mm256_maskstore_epi32(x, m, v); }
 };
 
+// 32 products of unsigned with signed bytes, which do not saturate in pairs. A multiplication less to widen: the ports
+// of the multiplications are the bound, where words wait for the additions too.
+struct U8I8 : I16 {
+  alignas(32) static constexpr std::int16_t kOnes[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+  static V step(V a, V b, V sum) {
+    V pairs = _mm256_maddubs_epi16(a, b);
+    // The ones come from memory: with a register for them there is one too few for the sums of a tile.
+    __asm__("vpmaddwd %1, %0, %0" : "+x"(pairs) : "m"(*reinterpret_cast<const __m256i*>(kOnes)));
+    sum = _mm256_add_epi32(sum, pairs);
+    __asm__ volatile("" : "+x"(sum));
+    return sum;
+  }
+};
+
 // 16 bytes, or n of them and zeros.
 inline __m128i bytes(const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
 inline __m128i bytes(const uint8_t* p, int n) {
@@ -76,6 +90,105 @@ struct Dots {
 #include "gemm/tile_lanes.h"
 
 void gemm_i16_6x16__avx2(const GemmTile<int32_t>& t) { run_tile<I16, 6>(t); }
+void gemm_u8i8_6x16__avx2(const GemmTile<int32_t>& t) { run_tile<U8I8, 6>(t); }
+
+// kRows rows times a panel of bytes, kVecs vectors of 8 columns at a time: as many sums as there are registers.
+template <int kRows, int kVecs>
+void in_place_tile(const GemmTile<int32_t>& t) {
+  // The first and the second pair of each column, as the upper halves of words.
+  const __m256i pairs[2] = {
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(-1, 0, -1, 1, -1, 4, -1, 5, -1, 8, -1, 9, -1, 12, -1, 13)),
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(-1, 2, -1, 3, -1, 6, -1, 7, -1, 10, -1, 11, -1, 14, -1, 15))};
+  for (size_t j = 0; j < t.n; j += kVecs * I16::kLanes) {
+    __m256i sum[kRows][kVecs];
+#pragma GCC unroll 6
+    for (int i = 0; i < kRows; i++)
+#pragma GCC unroll 4
+      for (int v = 0; v < kVecs; v++) sum[i][v] = I16::zero();
+    const int32_t* b = t.b + j;
+    const int32_t* a = t.a;
+    const size_t row = t.a_row;
+    // What is read next is asked for evenly over the passes, or memory would wait for most of them. By addresses, which
+    // may lie past the end.
+    constexpr size_t kShare = kVecs * 32;
+    std::uintptr_t next = reinterpret_cast<std::uintptr_t>(t.b) + t.prefetch + j / (kVecs * I16::kLanes) * t.k * kShare;
+    for (size_t s = 0; s < t.k; s++, b += kPanelColumns, next += kShare) {
+      constexpr auto kHint = kVecs == 4 ? _MM_HINT_T0 : _MM_HINT_T1;
+      _mm_prefetch(reinterpret_cast<const char*>(next), kHint);
+      if constexpr (kVecs == 4) _mm_prefetch(reinterpret_cast<const char*>(next + 64), kHint);
+#pragma GCC unroll 2
+      for (int half = 0; half < 2; half++, a += t.a_step) {
+        __m256i words[kVecs];
+#pragma GCC unroll 4
+        for (int v = 0; v < kVecs; v++)
+          words[v] = _mm256_srai_epi16(_mm256_shuffle_epi8(I16::load(b + v * I16::kLanes), pairs[half]), 8);
+        // Loaded twice, for there are no registers to keep it in; and three rows a pointer, as in tile_lanes.h.
+        __asm__("" : "+r"(b));
+        const int32_t* x = a;
+#pragma GCC unroll 6
+        for (int i = 0; i < kRows; i++) {
+          const __m256i xi = I16::broadcast(x + static_cast<size_t>(i % 3) * row);
+#pragma GCC unroll 4
+          for (int v = 0; v < kVecs; v++) sum[i][v] = multiply_add(xi, words[v], sum[i][v]);
+          if (i % 3 == 2) {
+            x += 3 * row;
+            __asm__("" : "+r"(x));
+          }
+        }
+      }
+    }
+    const __m256i alpha = I16::broadcast(&t.alpha), beta = I16::broadcast(&t.beta);
+#pragma GCC unroll 6
+    for (size_t i = 0; i < kRows; i++)
+#pragma GCC unroll 4
+      for (int v = 0; v < kVecs; v++) {
+        const size_t first = j + static_cast<size_t>(v) * I16::kLanes;
+        if (first >= t.n) break;
+        const __m256i mask = I16::mask(static_cast<int>(t.n - first)), product = I16::mul(alpha, sum[i][v]);
+        int32_t* c = t.c + i * t.ldc + first;
+        I16::store(mask, c, t.beta == 0 ? product : I16::fma(beta, I16::load(mask, c), product));
+      }
+  }
+}
+
+constexpr size_t kFewRows = 6;
+
+template <int kRows>
+inline void in_place_up_to(const GemmTile<int32_t>& t) {
+  if (t.m == kRows)
+    in_place_tile<kRows, kRows <= 2 ? 4 : 2>(t);
+  else if constexpr (kRows > 1)
+    in_place_up_to<kRows - 1>(t);
+}
+
+void panel_i16_6x32__avx2(const GemmTile<int32_t>& t) { in_place_up_to<kFewRows>(t); }
+
+// No pair of products with bytes saturates where the positive values of a pair of weights add up to at most 128 and the
+// negative ones to at least −128: 255·128 < 2^15.
+bool narrow_panel(const uint8_t* panel, size_t steps, int32_t* out) {
+  const __m256i one = _mm256_set1_epi8(1), zero = _mm256_setzero_si256();
+  __m256i most = zero, least = zero;
+  const auto saturates = [&] {
+    const __m256i over = _mm256_or_si256(_mm256_cmpgt_epi16(most, _mm256_set1_epi16(128)),
+                                         _mm256_cmpgt_epi16(_mm256_set1_epi16(-128), least));
+    return _mm256_testz_si256(over, over) == 0;
+  };
+  for (size_t s = 0; s < steps; s++, panel += 4 * kPanelColumns, out += kPanelColumns / 2) {
+    if (s % 16 == 0 && saturates()) return false;
+    // A page ahead, where the hardware stops reading by itself; an address only, which may lie past the end.
+    const std::uintptr_t next = reinterpret_cast<std::uintptr_t>(panel) + 4096;
+    _mm_prefetch(reinterpret_cast<const char*>(next), _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<const char*>(next + 64), _MM_HINT_T0);
+#pragma GCC unroll 4
+    for (size_t v = 0; v < 4; v++) {
+      const __m256i w = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(panel) + v);
+      most = _mm256_max_epi16(most, _mm256_maddubs_epi16(one, _mm256_max_epi8(w, zero)));
+      least = _mm256_min_epi16(least, _mm256_maddubs_epi16(one, _mm256_min_epi8(w, zero)));
+      I16::store(out + v / 2 * steps * 16 + v % 2 * 8, w);
+    }
+  }
+  return !saturates();
+}
 
 template <bool kSigned>
 void pack_rows_of(const uint8_t* x, size_t stride, size_t count, size_t k, int32_t* out, size_t pitch) {
@@ -218,6 +331,8 @@ void word_sums(const int32_t* a, size_t a_pitch, size_t rows, const uint8_t* b, 
   }
 }
 
+constexpr PanelKernels kPanels = {kFewRows, panel_i16_6x32__avx2, gemm_u8i8_6x16__avx2, narrow_panel};
+
 constexpr IntegerKernels kKernels = {
     StepForm::words,
     6,
@@ -231,6 +346,7 @@ constexpr IntegerKernels kKernels = {
     kNearBlocks,
     {word_sums<true>, word_sums<true>, word_sums<false>},
     kWovenRows,
+    &kPanels,
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "core/each_part.h"
 #include "core/memory.h"
 #include "gemm/blocked.h"
+#include "gemm/integer_panels.h"
 #include "gemm/integer_sources.h"
 
 namespace lapidary {
@@ -27,15 +28,6 @@ constexpr size_t kPartBytes = size_t{1} << 20, kPartColumns = 512;
 constexpr size_t kParallelBytes = size_t{1} << 19;
 // How far ahead of a single tile B is asked for, in steps: a page. The hardware stops reading ahead at its end.
 constexpr size_t kAheadSteps = 32;
-
-struct PackedProduct {
-  size_t m;
-  int32_t alpha;
-  const PackedInteger& b;
-  int32_t beta;
-  int32_t* c;
-  size_t ldc;
-};
 
 // Rows of A in the kernels' own form, and where tiles of it lie.
 struct PackedRows {
@@ -61,7 +53,7 @@ class Multiply {
     ArenaFrame scratch;
     int32_t* words = scratch.take<int32_t>(kernels_.widen_panel == nullptr ? 0 : kPanelColumns * ratio * depth);
     if (words == nullptr) return Status::out_of_memory;
-    if (raised_) begin(row, row_end, col, col_end);
+    if (raised_) g_.begin_raised(row, row_end, col, col_end);
     for (size_t s = 0; s < steps; s += depth) {
       const size_t count = std::min(depth, steps - s);
       for (size_t j = col; j < col_end; j += kPanelColumns) {
@@ -83,17 +75,6 @@ class Multiply {
   }
 
  private:
-  // C before the first block where A is raised.
-  void begin(size_t row, size_t row_end, size_t col, size_t col_end) const {
-    for (size_t i = row; i < row_end; i++)
-      for (size_t j = col; j < col_end; j++) {
-        int32_t& c = g_.c[i * g_.ldc + j];
-        const uint32_t term = static_cast<uint32_t>(g_.alpha) * -128u * static_cast<uint32_t>(g_.b.sums[j]);
-        c = static_cast<int32_t>(g_.beta == 0 ? term
-                                              : term + static_cast<uint32_t>(g_.beta) * static_cast<uint32_t>(c));
-      }
-  }
-
   void tiles(const PackedRows& rows, size_t base, size_t row, size_t row_end, size_t col, size_t width, size_t step,
              size_t count, const int32_t* panel, size_t ahead) const {
     GemmTile<int32_t> t;
@@ -150,6 +131,27 @@ void pack_panel(size_t k, const ByteOperand& b, size_t first, size_t width, uint
 
 }  // namespace
 
+bool PackedProduct::parallel() const {
+  return b.k >= ceil_div(kParallelBytes, b.n) ||
+         static_cast<double>(m) * static_cast<double>(b.n) * static_cast<double>(b.k) >= detail::kParallelWork;
+}
+
+size_t PackedProduct::part_columns() const {
+  return std::clamp(std::min(kPartBytes / packed_panel_bytes(b.k), ceil_div(packed_panels(b.n), 8)), size_t{1},
+                    kPartColumns / kPanelColumns) *
+         kPanelColumns;
+}
+
+void PackedProduct::begin_raised(size_t row, size_t row_end, size_t col, size_t col_end) const {
+  for (size_t i = row; i < row_end; i++)
+    for (size_t j = col; j < col_end; j++) {
+      int32_t& value = c[i * ldc + j];
+      const uint32_t term = static_cast<uint32_t>(alpha) * -128u * static_cast<uint32_t>(b.sums[j]);
+      value =
+          static_cast<int32_t>(beta == 0 ? term : term + static_cast<uint32_t>(beta) * static_cast<uint32_t>(value));
+    }
+}
+
 Status pack_integer(size_t n, size_t k, ByteOperand b, uint8_t* values, int32_t* sums, const Context& context) {
   const size_t bytes = packed_panel_bytes(k);
   expect_full_write(values, packed_panels(n) * bytes);
@@ -169,6 +171,8 @@ Status packed_integer_gemm(bool a_signed, size_t m, int32_t alpha, ByteOperand a
     return Status::ok;
   }
   const IntegerKernels& kernels = kInteger.pick()();
+  const PackedProduct g{m, alpha, b, beta, c, ldc};
+  if (kernels.panels != nullptr) return panel_integer_gemm(g, kernels, a_signed, a, context);
   const bool raised = a_signed && kernels.form == StepForm::bytes;
   const ByteA left{kernels, a, a_signed, static_cast<uint8_t>(raised ? 0x80 : 0), b.k};
   const size_t steps = ceil_div(b.k, values_of(kernels.form)), mr = kernels.mr;
@@ -177,13 +181,8 @@ Status packed_integer_gemm(bool a_signed, size_t m, int32_t alpha, ByteOperand a
   const size_t most = detail::even_piece(m, kPackedA / (pitch * sizeof(int32_t)), mr);
   const size_t block = std::min(kBlockSteps * 4, b.k);
   const size_t tall = detail::even_piece(std::min(most, m), kTallBytes / block, mr);
-  const size_t wide = std::clamp(std::min(kPartBytes / packed_panel_bytes(b.k), ceil_div(packed_panels(b.n), 8)),
-                                 size_t{1}, kPartColumns / kPanelColumns) *
-                      kPanelColumns;
-  const PackedProduct g{m, alpha, b, beta, c, ldc};
-  const bool parallel =
-      b.k >= ceil_div(kParallelBytes, b.n) ||
-      static_cast<double>(m) * static_cast<double>(b.n) * static_cast<double>(b.k) >= detail::kParallelWork;
+  const size_t wide = g.part_columns();
+  const bool parallel = g.parallel();
   const Multiply multiply(g, kernels, raised, context);
 
   ArenaFrame scratch;

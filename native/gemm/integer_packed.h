@@ -7,8 +7,8 @@
 //   values[(j / 32)·⌈k/4⌉·128 + (p / 4)·128 + (j % 32)·4 + p % 4] = B[p, j];
 //
 // what is missing of the last step and of the last panel is zero. With VNNI the micro-kernels read it in place: B comes
-// through the caches once, in order, with no page of it looked up twice. Elsewhere a block of a panel at a time is
-// widened to words in the first-level cache.
+// through the caches once, in order, with no page of it looked up twice. With AVX2 few rows do the same; for more, and
+// elsewhere, a block of a panel at a time is widened to words, or copied, to the first-level cache (integer_panels.h).
 //
 // vpdpbusd wants the side that is broadcast unsigned: signed rows of A are raised by 128 while they are packed, and
 // 128·Σ_p B[p, j] comes off each column. Those sums are part of what is laid out.

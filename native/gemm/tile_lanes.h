@@ -55,8 +55,10 @@ void tile(const GemmTile<typename S::T>& t) {
     if constexpr (kVecs == 2) bv[0] = S::load(b);
     bv[kVecs - 1] = kMasked ? S::load(last, b + (kVecs - 1) * S::kLanes) : S::load(b + (kVecs - 1) * S::kLanes);
     if constexpr (kEdge == Edge::ahead || kEdge == Edge::masked) {
-      __builtin_prefetch(b + prefetch);
-      if constexpr (kVecs == 2) __builtin_prefetch(b + prefetch + S::kLanes);
+      // An address, not a pointer: it may lie in another array.
+      const std::uintptr_t next = reinterpret_cast<std::uintptr_t>(b) + prefetch * sizeof(T);
+      __builtin_prefetch(reinterpret_cast<const void*>(next));
+      if constexpr (kVecs == 2) __builtin_prefetch(reinterpret_cast<const void*>(next + S::kLanes * sizeof(T)));
     }
     b += b_step;
     // Three rows a pointer: x, x + row and x + 2·row are one addressing mode each. The empty asm keeps the compiler

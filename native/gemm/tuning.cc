@@ -95,12 +95,13 @@ constexpr KernelTable<const Table*, 1 + 3 * LAPIDARY_X86> kTuning = {{
 #endif
 }};
 
-constexpr std::uint32_t kNotSet = UINT32_MAX;
+// What no cell of 32 bits is.
+constexpr std::uint64_t kNotSet = UINT64_MAX;
 
 // A user's cells, or kNotSet.
-std::atomic<std::uint32_t>* chosen() {
-  static std::atomic<std::uint32_t>* const cells = [] {
-    auto* made = new std::atomic<std::uint32_t>[kCells];
+std::atomic<std::uint64_t>* chosen() {
+  static std::atomic<std::uint64_t>* const cells = [] {
+    auto* made = new std::atomic<std::uint64_t>[kCells];
     for (size_t i = 0; i < kCells; i++) made[i].store(kNotSet, std::memory_order_relaxed);
     return made;
   }();
@@ -108,8 +109,8 @@ std::atomic<std::uint32_t>* chosen() {
 }
 
 Crossover cell(size_t i) {
-  const std::uint32_t word = chosen()[i].load(std::memory_order_relaxed);
-  if (word != kNotSet) return std::bit_cast<Crossover>(word);
+  const std::uint64_t word = chosen()[i].load(std::memory_order_relaxed);
+  if (word != kNotSet) return std::bit_cast<Crossover>(static_cast<std::uint32_t>(word));
   return kTuning.pick()->rows[i / kTunedCells].cells[i % kTunedCells];
 }
 

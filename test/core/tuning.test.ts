@@ -15,7 +15,7 @@ import {
   tuningPath,
   type TuningFile,
 } from '../../dist/core/tuning.js';
-import { crossover, measure, operations } from '../../dist/cli/tune.js';
+import { counts as measured, crossover, measure, operations } from '../../dist/cli/tune.js';
 import { root } from '../support/repository.js';
 
 const names = native.tuningNames();
@@ -62,6 +62,10 @@ test('counts beyond the limit are refused whole', () => {
     expect(() => native.setTuning(wrong)).toThrow(expect.objectContaining({ code: 'ERR_RANGE' }));
     expect(read()).toEqual(before);
   }
+});
+
+test('crossings are looked for at each of the first few counts', () => {
+  expect(measured.slice(0, 6)).toEqual([1, 2, 3, 4, 5, 6]);
 });
 
 describe('each way gives the product, for any number of threads the same bits', () => {

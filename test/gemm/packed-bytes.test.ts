@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { dense, getThreads, setThreads, type Dense } from 'lapidary';
-import { linear, matmul, packWeights, type Bytes, type PackedBytes } from 'lapidary/gemm';
+import { linear, matmul, packWeights, quantizeActivations, type Bytes, type PackedBytes } from 'lapidary/gemm';
 import { native as core } from '../../dist/core/native.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
@@ -100,17 +100,51 @@ describeEachIsa('products with packed bytes', (isa) => {
           }
   });
 
-  test('alpha, beta and bias wrap at 32 bits, and beta = 0 does not read out', () => {
+  // Where pairs of weights add up to no more than 128, AVX2 takes an instruction that saturates beyond: pairs at the border
+  // and one past it, everywhere or in a single place, at each position of a step and in each block of k.
+  test('pairs of weights at the border of what a saturating instruction may have', () => {
+    const within = [[64, 64], [127, 1], [1, 127], [-64, -64], [-128, 0], [0, -128], [127, -128], [-127, -1]]; // prettier-ignore
+    const beyond = [[127, 2], [65, 64], [127, 127], [-128, -1], [-65, -64], [-128, -128]]; // prettier-ignore
     for (const [m, n, k] of [
-      [3, 5, 70],
-      [16, 33, 1000],
-      [30, 40, 50],
-      [2, 3, 0],
+      [1, 33, 9],
+      [2, 16, 770],
+      [6, 33, 1540],
+      [12, 70, 771],
+      [13, 33, 769],
+      [31, 70, 1603],
+    ] as const)
+      // prettier-ignore
+      for (const type of types)
+        for (const places of [0, 1, 40]) {
+          const weights = bytes(Int8Array, n, k + 1, 1).data.map((_, i) => within[(i >> 1) % within.length]![i & 1]!);
+          const w = dense(n, k, new Int8Array(n * k));
+          for (let j = 0; j < n; j++) w.data.set(weights.subarray(j * 2, j * 2 + k), j * k);
+          const pairs = Math.floor(k / 2);
+          uniform(places, k).forEach((u, i) => {
+            const at = Math.floor((u + 1) / 2 * n) * k + ((i * 191) % pairs) * 2; // prettier-ignore
+            w.data.set(beyond[i % beyond.length]!, at);
+          });
+          const extreme = dense(m, k, new type(m * k).fill(type === Uint8Array ? 255 : -128) as Bytes);
+          for (const x of [extreme, bytes(type as new (x: Float64Array) => Bytes, m, k, 3)]) {
+            const got = withIsa(isa, () => matmul(x, packWeights(w)).data);
+            expect(sameArray(got, expected(x, w)), `${m}×${n}×${k}, ${places} beyond`).toBe(true);
+          }
+        }
+  });
+
+  test('alpha, beta and bias wrap at 32 bits, and beta = 0 does not read out', () => {
+    for (const [m, n, k, bits] of [
+      [3, 5, 70, 8],
+      [16, 33, 1000, 8],
+      [16, 33, 1000, 7],
+      [30, 40, 50, 8],
+      [2, 3, 0, 8],
     ] as const)
       // prettier-ignore
       for (const type of types) {
         const x = bytes(type as new (x: Float64Array) => Bytes, m, k, 1);
         const w = bytes(Int8Array, n, k, 2);
+        for (let i = 0; i < w.data.length; i++) w.data[i]! >>= 8 - bits;
         const packed = withIsa(isa, () => packWeights(w));
         const before = Int32Array.from(uniform(m * n, 3), (u) => u * 2 ** 31);
         for (const [alpha, beta] of [[1, 1], [-3, 0], [0, 7], [2 ** 31 - 1, -(2 ** 31)]] as const) { // prettier-ignore
@@ -199,6 +233,7 @@ describe('bad arguments', () => {
     ['batch', () => matmul(a, w, { batch: 2 }), 'ERR_OPTION'],
     ['beta without out', () => matmul(a, w, { beta: 1 }), 'ERR_OPTION'],
     ['out that is the weights', () => matmul(a, w, { out: dense(2, 40, new Int32Array(w.packed.buffer, 0, 80)) }), 'ERR_ALIAS'],
+    ['rounded tokens, whose scales would be lost', () => linear(quantizeActivations(dense(2, 70, new Float32Array(140))), w as never), 'ERR_OPTION'],
     ['an activation', () => linear(a, w, { activation: 'relu' }), 'ERR_OPTION'],
     ['a kernel', () => linear(a, w, { kernel: 'dot' }), 'ERR_OPTION'],
     ['a short bias', () => linear(a, w, { bias: new Int32Array(39) }), 'ERR_SHAPE'],
@@ -206,4 +241,12 @@ describe('bad arguments', () => {
     ['weights too deep', () => packWeights(dense(1, 65794, new Int8Array(65794))), 'ERR_RANGE'],
     ['an option of the others', () => packWeights(bytes(Int8Array, 2, 3, 1), { kernel: 'lut' } as never), 'ERR_OPTION'],
   ] as const)('%s is refused', (_, run, want) => expect(code(run)).toBe(want)); // prettier-ignore
+
+  test('an out that shares memory is named as the caller knows it', () => {
+    const shared = new Int32Array(w.packed.buffer, 0, 80);
+    const out = dense(2, 40, shared);
+    expect(() => matmul(a, w, { out })).toThrow(/^matmul: options\.out/);
+    expect(() => linear(a, w, { out })).toThrow(/^linear: options\.out/);
+    expect(() => linear(a, w, { out, bias: shared.subarray(0, 40) })).toThrow(/^linear: options\.out/);
+  });
 });

@@ -18,12 +18,14 @@ void fill(uint8_t* x, size_t n, uint64_t stream) {
 
 int32_t value(uint8_t x, bool is_signed) { return is_signed ? static_cast<int8_t>(x) : x; }
 
-// Every operand ends at a page that may not be touched.
-void check_product(size_t m, size_t n, size_t k, bool is_signed, bool ta, bool tb) {
+// Every operand ends at a page that may not be touched. `bits` of the weights: with 7, no pair of their products can
+// saturate.
+void check_product(size_t m, size_t n, size_t k, bool is_signed, bool ta, bool tb, int bits) {
   Guarded<uint8_t> a(m * k), b(k * n), packed(packed_panels(n) * packed_panel_bytes(k));
   Guarded<int32_t> c(m * n), sums(n);
   fill(a.data(), m * k, 1);
   fill(b.data(), k * n, 2);
+  for (size_t i = 0; i < k * n; i++) b[i] = static_cast<uint8_t>(static_cast<int8_t>(b[i]) >> (8 - bits));
   fill(packed.data(), packed_panels(n) * packed_panel_bytes(k), 3);
   CHECK(pack_integer(n, k, {b.data(), tb ? k : n, tb}, packed.data(), sums.data(), {}) == Status::ok);
   for (size_t panel = 0; panel < packed_panels(n); panel++)
@@ -59,11 +61,13 @@ TEST(products_with_packed_bytes_touch_nothing_beyond_their_operands) {
           for (const bool tb : {false, true}) {
             for (const size_t m : {1, 5, 17, 30})
               for (const size_t n : {1, 31, 33, 70})
-                for (const size_t k : {1, 2, 3, 63, 65, 130}) check_product(m, n, k, is_signed, ta, tb);
-            check_product(16, 40, 1600, is_signed, ta, tb);  // several blocks of k
-            check_product(2, 40, 1601, is_signed, ta, tb);
+                for (const size_t k : {1, 2, 3, 63, 65, 130})
+                  for (const int bits : {7, 8}) check_product(m, n, k, is_signed, ta, tb, bits);
+            for (const int bits : {7, 8}) check_product(16, 40, 1600, is_signed, ta, tb, bits);  // several blocks of k
+            check_product(2, 40, 1601, is_signed, ta, tb, 8);
+            check_product(9, 40, 1601, is_signed, ta, tb, 8);
           }
-      check_product(700, 33, 770, true, false, false);  // several parts of A
+      check_product(700, 33, 770, true, false, false, 7);  // several parts of A
     }
   set_active_isa(best);
 }
