@@ -145,6 +145,7 @@
       "native/recurrence/scan_avx512.cc",
       "native/recurrence/scan_portable.cc",
       "native/recurrence/selective_scan.cc",
+      "native/recurrence/selective_scan_backward.cc",
       "native/softmax/exp_kernels_avx2.cc",
       "native/softmax/exp_kernels_avx512.cc",
       "native/softmax/exp_kernels_portable.cc",

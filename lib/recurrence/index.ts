@@ -6,7 +6,13 @@ export {
   type LinearScanOptions,
   type LinearScanResult,
 } from './linear-scan.js';
-export { selectiveScan, type SelectiveScanOptions } from './selective-scan.js';
+export {
+  selectiveScan,
+  selectiveScanBackward,
+  type SelectiveScanBackwardOptions,
+  type SelectiveScanGradient,
+  type SelectiveScanOptions,
+} from './selective-scan.js';
 export {
   deltaNet,
   deltaNetBackward,

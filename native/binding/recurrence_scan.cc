@@ -98,6 +98,35 @@ void SelectiveScan(Args& args) {
   args.done(selective_scan(s, sequences, args.context()));
 }
 
+// (x, delta, a, b, c, skip, before, dout, dafter, dx, ddelta, da, db, dc, dskip, dbefore, lengths, tokens, channels,
+// states, reverse)
+void SelectiveScanBackward(Args& args) {
+  const size_t tokens = args.size(17), channels = args.size(18), states = args.size(19);
+  const auto lengths = lengths_of(args, 16, tokens);
+  const Sequences sequences{lengths, channels, args.boolean(20)};
+  const size_t all = args.product(tokens, channels), mixed = args.product(tokens, states);
+  const size_t matrix = args.product(channels, states), held = args.product(sequences.lengths.size(), matrix);
+  SelectiveScanGradient g;
+  g.states = states;
+  g.x = args.in<float>(0, all).data();
+  g.delta = args.in<float>(1, all).data();
+  g.a = args.in<float>(2, matrix).data();
+  g.b = args.in<float>(3, mixed).data();
+  g.c = args.in<float>(4, mixed).data();
+  g.skip = in_if<float>(args, 5, channels);
+  g.before = in_if<float>(args, 6, held);
+  g.dout = args.in<float>(7, all).data();
+  g.dafter = in_if<float>(args, 8, held);
+  g.dx = args.out<float>(9, all).data();
+  g.ddelta = args.out<float>(10, all).data();
+  g.da = args.out<float>(11, matrix).data();
+  g.db = args.out<float>(12, mixed).data();
+  g.dc = args.out<float>(13, mixed).data();
+  g.dskip = args.out<float>(14, channels).data();
+  g.dbefore = args.out<float>(15, held).data();
+  args.done(selective_scan_backward(g, sequences, args.context()));
+}
+
 // Arguments 0 to 4 are q, k, v, beta and alpha.
 template <class T>
 DeltaNet<T> delta_net_of(Args& args, std::span<const uint32_t> lengths, size_t tokens, int first_size) {
@@ -370,6 +399,7 @@ constexpr Method kMethods[] = {
     {"linearScan", of_type<LinearScanOf<float>, LinearScanOf<double>, 3>},
     {"linearScanBackward", of_type<LinearScanBackwardOf<float>, LinearScanBackwardOf<double>, 5>},
     {"selectiveScan", SelectiveScan},
+    {"selectiveScanBackward", SelectiveScanBackward},
     {"deltaNet", of_type<DeltaNetOf<float>, DeltaNetOf<double>, 6>},
     {"deltaNetBackward", of_type<DeltaNetBackwardOf<float>, DeltaNetBackwardOf<double>, 8>},
     {"plstm1d", of_type<Plstm1dOf<float>, Plstm1dOf<double>, 8>},

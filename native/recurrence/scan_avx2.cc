@@ -35,6 +35,8 @@ void scan_backward_f64_4__avx2(const double* dout, const double* a, const double
 }
 
 void selective_scan_f32_8__avx2(const SelectiveTile& t) { selective_scan<F32>(t); }
+void selective_states_f32_8__avx2(const SelectiveStates& t) { selective_states<F32>(t); }
+void selective_backward_f32_8__avx2(const SelectiveBackward& t) { selective_backward<F32>(t); }
 
 }  // namespace lapidary
 LAPIDARY_END_ISA

@@ -35,6 +35,8 @@ void scan_backward_f64_8__avx512(const double* dout, const double* a, const doub
 }
 
 void selective_scan_f32_16__avx512(const SelectiveTile& t) { selective_scan<F32>(t); }
+void selective_states_f32_16__avx512(const SelectiveStates& t) { selective_states<F32>(t); }
+void selective_backward_f32_16__avx512(const SelectiveBackward& t) { selective_backward<F32>(t); }
 
 }  // namespace lapidary
 LAPIDARY_END_ISA

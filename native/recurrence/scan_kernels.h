@@ -72,26 +72,56 @@ inline constexpr KernelTable<ScanKernels<double>, 1 + 2 * LAPIDARY_X86> kScan<do
 
 // A block of n channels of a selective scan; `step` values from row to row of x, delta and y, `states` of b and c.
 //   h[s] ← exp(delta[t]·a[s])·h[s] + delta[t]·x[t]·b[t, s],   y[t] ← skip·x[t] + Σ_s c[t, s]·h[s]
-// a and h are states × n, `pitch` values from row to row. Bound: exp_lanes, about 12 operations of the 16 a state.
+// a and h are states × n. Bound: exp_lanes, about 12 operations of the 16 a state.
 struct SelectiveTile {
   const float *x, *delta, *a, *b, *c, *skip;
   float *h, *y;
   std::ptrdiff_t step;
-  std::size_t rows, states, n, pitch;
+  std::size_t rows, states, n;
 };
-using SelectiveScan = void (*)(const SelectiveTile&);
+
+// All states and decays of some rows of such a block, for the gradient: h and decay are rows × states × n, before and a
+// states × n. Bound as above.
+struct SelectiveStates {
+  const float *x, *delta, *a, *b, *before;
+  float *h, *decay;
+  std::ptrdiff_t step;
+  std::size_t rows, states, n;
+};
+
+// The gradient of these rows, from the last to the first: carry (states × n) comes in as ∂L/∂h of the last row as far
+// as later rows and results tell, and goes out as that of the state before the first. da (states × n) and dskip (n)
+// are added to; dx and ddelta are written, `forward.step` values from row to row, and so are db and dc, `states` from
+// row to row, with the sums over these n channels. sums: 2·n values of scratch. Bound: 9 loads of a vector a state.
+struct SelectiveBackward {
+  SelectiveStates forward;
+  const float *c, *skip, *dout;
+  float *carry, *dx, *ddelta, *da, *db, *dc, *dskip, *sums;
+};
+
+struct SelectiveKernels {
+  void (*scan)(const SelectiveTile&);
+  void (*states)(const SelectiveStates&);
+  void (*backward)(const SelectiveBackward&);
+};
 
 void selective_scan_f32__portable(const SelectiveTile&);
+void selective_states_f32__portable(const SelectiveStates&);
+void selective_backward_f32__portable(const SelectiveBackward&);
 #if LAPIDARY_X86
 void selective_scan_f32_8__avx2(const SelectiveTile&);
+void selective_states_f32_8__avx2(const SelectiveStates&);
+void selective_backward_f32_8__avx2(const SelectiveBackward&);
 void selective_scan_f32_16__avx512(const SelectiveTile&);
+void selective_states_f32_16__avx512(const SelectiveStates&);
+void selective_backward_f32_16__avx512(const SelectiveBackward&);
 #endif
 
-inline constexpr KernelTable<SelectiveScan, 1 + 2 * LAPIDARY_X86> kSelectiveScan = {{
-    {Isa::portable, selective_scan_f32__portable},
+inline constexpr KernelTable<SelectiveKernels, 1 + 2 * LAPIDARY_X86> kSelective = {{
+    {Isa::portable, {selective_scan_f32__portable, selective_states_f32__portable, selective_backward_f32__portable}},
 #if LAPIDARY_X86
-    {Isa::avx2, selective_scan_f32_8__avx2},
-    {Isa::avx512, selective_scan_f32_16__avx512},
+    {Isa::avx2, {selective_scan_f32_8__avx2, selective_states_f32_8__avx2, selective_backward_f32_8__avx2}},
+    {Isa::avx512, {selective_scan_f32_16__avx512, selective_states_f32_16__avx512, selective_backward_f32_16__avx512}},
 #endif
 }};
 

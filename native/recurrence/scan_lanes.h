@@ -77,6 +77,28 @@ inline void scan_backward(const typename S::T* dout, const typename S::T* a, con
   }
 }
 
+// A vector of neighbouring channels: all of them, or the first few. Only the latter is masked, since processors without
+// mask registers may take a dozen cycles for a masked store.
+template <class S>
+struct WholeVector {
+  typename S::V load(const float* p) const { return S::load(p); }
+  void store(float* p, typename S::V v) const { S::store(p, v); }
+};
+template <class S>
+struct PartOfVector {
+  typename S::Mask mask;
+  typename S::V load(const float* p) const { return S::load(mask, p); }
+  void store(float* p, typename S::V v) const { S::store(mask, p, v); }
+};
+
+// Calls body(first channel, vector) for n channels.
+template <class S, class Body>
+inline void each_vector(std::size_t n, Body body) {
+  std::size_t j = 0;
+  for (; j + S::kLanes <= n; j += S::kLanes) body(j, WholeVector<S>{});
+  if (j < n) body(j, PartOfVector<S>{S::mask(static_cast<int>(n - j))});
+}
+
 template <class S>
 inline void selective_scan(const SelectiveTile& t) {
   using V = typename S::V;
@@ -84,24 +106,99 @@ inline void selective_scan(const SelectiveTile& t) {
   float* y = t.y;
   const std::ptrdiff_t across = t.step < 0 ? -static_cast<std::ptrdiff_t>(t.states) : t.states;
   for (std::size_t row = 0; row < t.rows; row++) {
-    for (std::size_t j = 0; j < t.n; j += S::kLanes) {
-      const std::size_t left = t.n - j;
-      const typename S::Mask mask = S::mask(left < S::kLanes ? static_cast<int>(left) : S::kLanes);
-      const V xj = S::load(mask, x + j), dj = S::load(mask, delta + j), dx = S::mul(dj, xj);
-      V sum = t.skip ? S::mul(S::load(mask, t.skip + j), xj) : S::zero();
+    each_vector<S>(t.n, [&](std::size_t j, auto vector) {
+      const V xj = vector.load(x + j), dj = vector.load(delta + j), dx = S::mul(dj, xj);
+      V sum = t.skip ? S::mul(vector.load(t.skip + j), xj) : S::zero();
       for (std::size_t s = 0; s < t.states; s++) {
-        float* h = t.h + s * t.pitch + j;
-        const V decay = exp_lanes<S>(S::mul(dj, S::load(mask, t.a + s * t.pitch + j)));
-        const V next = S::fma(decay, S::load(mask, h), S::mul(dx, S::broadcast(b + s)));
-        S::store(mask, h, next);
+        float* h = t.h + s * t.n + j;
+        const V decay = exp_lanes<S>(S::mul(dj, vector.load(t.a + s * t.n + j)));
+        const V next = S::fma(decay, vector.load(h), S::mul(dx, S::broadcast(b + s)));
+        vector.store(h, next);
         sum = S::fma(next, S::broadcast(c + s), sum);
       }
-      S::store(mask, y + j, sum);
-    }
+      vector.store(y + j, sum);
+    });
     x += t.step;
     delta += t.step;
     y += t.step;
     b += across;
     c += across;
+  }
+}
+
+template <class S>
+inline void selective_states(const SelectiveStates& t) {
+  using V = typename S::V;
+  const std::ptrdiff_t across = t.step < 0 ? -static_cast<std::ptrdiff_t>(t.states) : t.states;
+  const float *x = t.x, *delta = t.delta, *b = t.b, *before = t.before;
+  float *h = t.h, *decay = t.decay;
+  for (std::size_t row = 0; row < t.rows; row++) {
+    each_vector<S>(t.n, [&](std::size_t j, auto vector) {
+      const V dj = vector.load(delta + j), dx = S::mul(dj, vector.load(x + j));
+      for (std::size_t s = 0; s < t.states; s++) {
+        const std::size_t at = s * t.n + j;
+        const V factor = exp_lanes<S>(S::mul(dj, vector.load(t.a + at)));
+        vector.store(decay + at, factor);
+        vector.store(h + at, S::fma(factor, vector.load(before + at), S::mul(dx, S::broadcast(b + s))));
+      }
+    });
+    x += t.step;
+    delta += t.step;
+    b += across;
+    before = h;
+    h += t.states * t.n;
+    decay += t.states * t.n;
+  }
+}
+
+template <class S>
+inline float sum_of(typename S::V v) {
+  float lanes[S::kLanes];
+  S::store(lanes, v);
+  float sum = 0;
+  for (const float lane : lanes) sum += lane;
+  return sum;
+}
+
+template <class S>
+inline void selective_backward(const SelectiveBackward& t) {
+  using V = typename S::V;
+  const SelectiveStates& f = t.forward;
+  const std::size_t n = f.n, width = f.states * n;
+  const std::ptrdiff_t across = f.step < 0 ? -static_cast<std::ptrdiff_t>(f.states) : f.states;
+  for (std::size_t row = f.rows; row-- > 0;) {
+    const auto down = static_cast<std::ptrdiff_t>(row) * f.step, side = static_cast<std::ptrdiff_t>(row) * across;
+    const float *x = f.x + down, *delta = f.delta + down, *dout = t.dout + down;
+    const float *h = f.h + row * width, *decay = f.decay + row * width, *before = row > 0 ? h - width : f.before;
+    float *by_x = t.sums, *by_delta = t.sums + n;
+    each_vector<S>(n, [&](std::size_t j, auto vector) {
+      vector.store(by_x + j, S::zero());
+      vector.store(by_delta + j, S::zero());
+      vector.store(t.dskip + j, S::fma(vector.load(dout + j), vector.load(x + j), vector.load(t.dskip + j)));
+    });
+    for (std::size_t s = 0; s < f.states; s++) {
+      const V bs = S::broadcast(f.b + side + s), cs = S::broadcast(t.c + side + s);
+      V db = S::zero(), dc = S::zero();
+      each_vector<S>(n, [&](std::size_t j, auto vector) {
+        const std::size_t at = s * n + j;
+        const V dy = vector.load(dout + j), dj = vector.load(delta + j);
+        const V g = S::fma(dy, cs, vector.load(t.carry + at));
+        const V back = S::mul(g, vector.load(decay + at)), decayed = S::mul(back, vector.load(before + at));
+        vector.store(t.carry + at, back);
+        vector.store(t.da + at, S::fma(dj, decayed, vector.load(t.da + at)));
+        vector.store(by_delta + j, S::fma(vector.load(f.a + at), decayed, vector.load(by_delta + j)));
+        vector.store(by_x + j, S::fma(g, bs, vector.load(by_x + j)));
+        db = S::fma(g, S::mul(dj, vector.load(x + j)), db);
+        dc = S::fma(dy, vector.load(h + at), dc);
+      });
+      t.db[side + static_cast<std::ptrdiff_t>(s)] = sum_of<S>(db);
+      t.dc[side + static_cast<std::ptrdiff_t>(s)] = sum_of<S>(dc);
+    }
+    each_vector<S>(n, [&](std::size_t j, auto vector) {
+      const V sum = vector.load(by_x + j);
+      const V through = t.skip ? S::mul(vector.load(t.skip + j), vector.load(dout + j)) : S::zero();
+      vector.store(t.dx + down + j, S::fma(vector.load(delta + j), sum, through));
+      vector.store(t.ddelta + down + j, S::fma(vector.load(x + j), sum, vector.load(by_delta + j)));
+    });
   }
 }

@@ -33,5 +33,7 @@ void scan_backward_f64__portable(const double* dout, const double* a, const doub
 }
 
 void selective_scan_f32__portable(const SelectiveTile& t) { selective_scan<F32>(t); }
+void selective_states_f32__portable(const SelectiveStates& t) { selective_states<F32>(t); }
+void selective_backward_f32__portable(const SelectiveBackward& t) { selective_backward<F32>(t); }
 
 }  // namespace lapidary

@@ -20,7 +20,7 @@ Status selective_scan(const SelectiveScanArguments& arguments, const Sequences& 
   const auto& [x, delta, a, b, c, skip, before, y, after, states] = arguments;
   const size_t channels = sequences.channels;
   if (channels == 0) return Status::ok;
-  const auto scan = kSelectiveScan.pick();
+  const auto scan = kSelective.pick().scan;
   const size_t chunk = std::max<size_t>(1, kChunk / (kChannels * std::max<size_t>(states, 1)));
   size_t tokens = 0;
   for (const uint32_t length : sequences.lengths) tokens += length;
@@ -45,7 +45,7 @@ Status selective_scan(const SelectiveScanArguments& arguments, const Sequences& 
       const size_t row = token + (sequences.reverse ? length - 1 - done : done);
       const size_t at = row * channels + channel;
       scan({x + at, delta + at, turned_a, b + row * states, c + row * states, skip ? skip + channel : nullptr, h,
-            y + at, sequences.reverse ? -step : step, std::min(chunk, length - done), states, n, n});
+            y + at, sequences.reverse ? -step : step, std::min(chunk, length - done), states, n});
     }
     for (size_t j = 0; j < n; j++)
       for (size_t s = 0; s < states; s++) after[base + j * states + s] = h[s * n + j];

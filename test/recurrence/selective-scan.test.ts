@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { dense, type Dense } from 'lapidary';
-import { linearScan, selectiveScan } from 'lapidary/recurrence';
+import { linearScan, selectiveScan, selectiveScanBackward } from 'lapidary/recurrence';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import {
   distance,
@@ -26,8 +26,15 @@ function inputs(tokens: number, channels: number, states: number) {
   };
 }
 
+type Real64<T> = {
+  [K in keyof T]: T[K] extends F32 ? Dense<Float32Array | Float64Array> : Float32Array | Float64Array;
+};
+
 /** The formula in f64; also by linearScan over channels · states columns. */
-function oracle({ x, delta, a, b, c, skip }: ReturnType<typeof inputs>, state?: F32) {
+function oracle(
+  { x, delta, a, b, c, skip }: Real64<ReturnType<typeof inputs>>,
+  state?: Dense<Float32Array | Float64Array>,
+) {
   const [tokens, channels, states] = [x.rows, x.cols, a.cols];
   const gates = dense(tokens, channels * states);
   const terms = dense(tokens, channels * states);
@@ -92,7 +99,6 @@ describeEachIsa('selectiveScan', (isa) => {
       expectSameBits(state!.data, whole.state.data);
       const batch = selectiveScan(x, delta, a, b, c, { lengths: Uint32Array.of(77, 0, 123) });
       expectSameBits(rowsOf(batch.out, 0, 77).data, rowsOf(whole.out, 0, 77).data);
-      const turned = (m: F32): F32 => ({ ...m, data: Float32Array.from(m.data, (_, i) => m.data[(m.rows - 1 - Math.floor(i / m.cols)) * m.cols + (i % m.cols)]!) }); // prettier-ignore
       const backwards = selectiveScan(turned(x), turned(delta), a, turned(b), turned(c), { reverse: true });
       expectSameBits(turned(backwards.out).data, whole.out.data);
     });
@@ -108,6 +114,102 @@ describeEachIsa('selectiveScan', (isa) => {
   });
 });
 
+/** The rows of a matrix in reverse. */
+const turned = (m: F32): F32 => ({
+  ...m,
+  data: m.data.map((_, i) => m.data[(m.rows - 1 - Math.floor(i / m.cols)) * m.cols + (i % m.cols)]!),
+});
+
+describeEachIsa('selectiveScanBackward', (isa) => {
+  test('is the derivative of the formula in f64, along random directions in each input', () => {
+    for (const [tokens, channels, states] of [
+      [1, 1, 1],
+      [7, 3, 2],
+      [40, 33, 16],
+      [600, 9, 5],
+      [1500, 1, 3],
+      [30, 70, 40],
+      [4, 8, 0],
+    ] as const) {
+      const given = { ...inputs(tokens, channels, states), state: f32(channels, states, 7) };
+      const [dout, dstate] = [f32(tokens, channels, 8), f32(channels, states, 9)];
+      const { x, delta, a, b, c, skip, state } = given;
+      const g = withIsa(isa, () => selectiveScanBackward(dout, x, delta, a, b, c, { skip, state, dstate }));
+      const gradients = { x: g.dx, delta: g.ddelta, a: g.da, b: g.db, c: g.dc, skip: g.dskip, state: g.dstate };
+      const loss = (name: string, direction: Float64Array, step: number) => {
+        const moved = (array: Float32Array) => Float64Array.from(array, (v, i) => v + step * direction[i]!);
+        const here = { ...given, [name]: name === 'skip' ? moved(skip) : { ...given[name as 'x'], data: moved(given[name as 'x'].data) } }; // prettier-ignore
+        const { out, state: last } = oracle(here, here.state);
+        let sum = 0;
+        out.forEach((y, i) => (sum += y * dout.data[i]!));
+        last.forEach((h, i) => (sum += h * dstate.data[i]!));
+        return sum;
+      };
+      for (const [name, gradient] of Object.entries(gradients)) {
+        const values = 'data' in gradient ? gradient.data : gradient;
+        for (const seed of [11, 12, 13]) {
+          const direction = Float64Array.from(f32(values.length, 1, seed).data);
+          const slope = (loss(name, direction, 1e-5) - loss(name, direction, -1e-5)) / 2e-5;
+          let [sum, size] = [0, 1e-3];
+          values.forEach((v, i) => {
+            sum += v * direction[i]!;
+            size += Math.abs(v * direction[i]!);
+          });
+          expect(Math.abs(sum - slope) / size, `${name} ${tokens}×${channels}×${states}`).toBeLessThan(
+            2e-6 + 6e-8 * Math.sqrt(tokens), // sums over tokens round at each
+          );
+        }
+      }
+    }
+  });
+
+  test('batches, chunks and reversal have the bits of the whole; any threads', () => {
+    withIsa(isa, () => {
+      const { x, delta, a, b, c, skip } = inputs(700, 40, 16);
+      const dout = f32(700, 40, 8);
+      const all = { skip, state: f32(40, 16, 7), dstate: f32(40, 16, 9) };
+      const whole = selectiveScanBackward(dout, x, delta, a, b, c, all);
+      sameForAnyThreads(() => {
+        const { dskip, ...rest } = selectiveScanBackward(dout, x, delta, a, b, c, all);
+        return [dskip, ...Object.values(rest).map(({ data }) => data)];
+      });
+
+      const cut = (from: number, to: number) => [x, delta, b, c, dout].map((m) => rowsOf(m, from, to) as F32);
+      const [x1, delta1, b1, c1, dout1] = cut(0, 333) as [F32, F32, F32, F32, F32];
+      const [x2, delta2, b2, c2, dout2] = cut(333, 700) as [F32, F32, F32, F32, F32];
+      const { state } = selectiveScan(x1, delta1, a, b1, c1, { state: all.state });
+      const last = selectiveScanBackward(dout2, x2, delta2, a, b2, c2, { ...all, state });
+      const first = selectiveScanBackward(dout1, x1, delta1, a, b1, c1, { ...all, dstate: last.dstate });
+      for (const name of ['dx', 'ddelta', 'db', 'dc'] as const) {
+        expectSameBits(first[name].data, rowsOf(whole[name], 0, 333).data);
+        expectSameBits(last[name].data, rowsOf(whole[name], 333, 700).data);
+      }
+      expectSameBits(first.dstate.data, whole.dstate.data);
+      const sum = (p: Float32Array, q: Float32Array) => p.map((v, i) => v + q[i]!);
+      expect(distance(sum(first.da.data, last.da.data), whole.da.data)).toBeLessThan(2e-6);
+      expect(distance(sum(first.dskip, last.dskip), whole.dskip)).toBeLessThan(2e-6);
+
+      const lengths = Uint32Array.of(333, 0, 367);
+      const three = (m: F32): F32 => ({ ...m, rows: 120, data: Float32Array.from([...m.data, ...m.data, ...m.data]) });
+      const states = { state: three(all.state), dstate: three(all.dstate) };
+      const batch = selectiveScanBackward(dout, x, delta, a, b, c, { skip, ...states, lengths });
+      const alone = selectiveScanBackward(dout1, x1, delta1, a, b1, c1, all);
+      for (const name of ['dx', 'ddelta', 'db', 'dc'] as const)
+        expectSameBits(rowsOf(batch[name], 0, 333).data, alone[name].data);
+      expectSameBits(rowsOf(batch.dstate, 0, 40).data, alone.dstate.data);
+      expectSameBits(rowsOf(batch.dstate, 40, 80).data, all.dstate.data);
+      const other = selectiveScanBackward(dout2, x2, delta2, a, b2, c2, all);
+      expectSameBits(batch.da.data, sum(alone.da.data, other.da.data));
+      expectSameBits(batch.dskip, sum(alone.dskip, other.dskip));
+
+      const back = selectiveScanBackward(turned(dout), turned(x), turned(delta), a, turned(b), turned(c), { ...all, reverse: true }); // prettier-ignore
+      for (const name of ['dx', 'ddelta', 'db', 'dc'] as const)
+        expectSameBits(turned(back[name]).data, whole[name].data);
+      expectSameBits(back.dstate.data, whole.dstate.data);
+    });
+  });
+});
+
 test('what does not fit is refused; no memory', () => {
   const { x, delta, a, b, c } = inputs(10, 8, 4);
   const code = (k: string) => expect.objectContaining({ code: k });
@@ -118,4 +220,10 @@ test('what does not fit is refused; no memory', () => {
   expect(() => selectiveScan(x, delta, a, b, c, { z: x } as never)).toThrow(code('ERR_OPTION'));
   expect(() => selectiveScan(dense(10, 8) as never, delta, a, b, c)).toThrow(code('ERR_DTYPE'));
   withoutMemory(() => selectiveScan(x, delta, a, b, c));
+  expect(() => selectiveScanBackward(a, x, delta, a, b, c)).toThrow(code('ERR_SHAPE'));
+  expect(() => selectiveScanBackward(x, x, delta, a, b, c, { dstate: b })).toThrow(code('ERR_SHAPE'));
+  expect(() => selectiveScanBackward(x, x, delta, a, b, c, { out: x } as never)).toThrow(code('ERR_OPTION'));
+  const large = inputs(3000, 96, 16); // more than any call before, so that scratch memory has to grow
+  const backward = () => selectiveScanBackward(large.x, large.x, large.delta, large.a, large.b, large.c);
+  expect(withoutMemory(backward)).toBeGreaterThan(0);
 });

@@ -76,6 +76,15 @@ void check_selective_scan(std::vector<uint32_t> lengths, size_t channels, size_t
                                          skip.data(), before.data(), y.data(), after.data(), states};
   CHECK(selective_scan(arguments, {lengths, channels, reverse}, kContext) == Status::ok);
   CHECK(y.finite() && after.finite());
+  Array dout(all, 8), dafter(held, 9), dx(all), ddelta(all), da(channels * states), db(tokens * states);
+  Array dc(tokens * states), dskip(channels), dbefore(held);
+  const SelectiveScanGradient gradient{x.data(),       delta.data(),  a.data(),    b.data(),      c.data(),
+                                       skip.data(),    before.data(), dout.data(), dafter.data(), dx.data(),
+                                       ddelta.data(),  da.data(),     db.data(),   dc.data(),     dskip.data(),
+                                       dbefore.data(), states};
+  CHECK(selective_scan_backward(gradient, {lengths, channels, reverse}, kContext) == Status::ok);
+  CHECK(dx.finite() && ddelta.finite() && da.finite() && db.finite() && dc.finite() && dskip.finite());
+  CHECK(dbefore.finite());
 }
 
 // σ(x) and x·σ(x), to within rounding.
