@@ -94,6 +94,33 @@ TEST(softmax_kernels_stay_inside_and_are_right) {
   }
 }
 
+// Rows that climb or fall by more than f32 has exponents, from the smallest to the largest that are ordinary: whatever
+// a sum has so far must be scaled in time, or forgotten.
+TEST(softmax_sums_follow_any_slope) {
+  for (Isa isa : kIsas) {
+    if (!isa_supported(isa)) continue;
+    for (float step : {0.5f, 5.0f, 20.0f, 45.0f, 60.0f, 85.0f, 89.0f, 200.0f})
+      for (size_t run : {1, 8, 32, 33})  // values on each level
+        for (float sign : {1.0f, -1.0f})
+          for (size_t masked : {0, 1, 40}) {  // entries of −∞ before them
+            const size_t n = 211;
+            Guarded<float> x(n);
+            const float start = -sign * 0.5f * step * static_cast<float>(n / run);
+            for (size_t i = 0; i < n; i++)
+              x[i] = i < masked ? -kInf
+                                : start + sign * step * static_cast<float>(i / run) + 0.3f * static_cast<float>(i % 7);
+            const double max = *std::max_element(x.data(), x.data() + n);
+            double sum = 0;
+            for (size_t i = 0; i < n; i++) sum += std::exp(x[i] - max);
+            const ExtendedFloat total = kExpSum.pick(isa)(x.data(), n);
+            CHECK(std::fabs(std::log(total.m) + total.n * 0.6931471805599453 - max - std::log(sum)) <= 5e-7);
+            const OnlineSum online = kOnlineSum.pick(isa)(x.data(), n);
+            CHECK(online.max == static_cast<float>(max));
+            CHECK(std::fabs(online.sum / sum - 1) <= 5e-7);
+          }
+  }
+}
+
 // NaN, +∞ and −∞ at every place of a row: each lane and each tail of every kernel looks at its value.
 TEST(softmax_sees_every_place) {
   each_isa([] {
