@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { dense, getThreads, LapidaryError, setThreads, type Dense, type Real } from 'lapidary';
+import { dense, getThreads, setThreads, type Dense, type Real } from 'lapidary';
 import { attention, type AttentionOptions } from 'lapidary/attention';
 import { raiseAbort, withCancelFlag } from '../../dist/core/cancel.js';
 import { native } from '../../dist/core/native.js';
+import { codeOf } from '../support/errors.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
 import {
@@ -28,16 +29,6 @@ function expectExact(problem: Problem, options: AttentionOptions<Real>, toleranc
   expect(distance(got.data, exact.out)).toBeLessThanOrEqual(tolerance);
   expect(distance(got.lse!.data, exact.lse)).toBeLessThanOrEqual(tolerance);
 }
-
-const code = (body: () => unknown): string => {
-  try {
-    body();
-  } catch (error) {
-    if (error instanceof LapidaryError) return error.code;
-    throw error;
-  }
-  return 'none';
-};
 
 const all = () => true;
 // stripes have 4, 6 or 14 rows, panels 4 to 32 columns, tiles up to 512 keys
@@ -224,7 +215,7 @@ describe('attention', () => {
   });
 
   it('refuses what does not fit', () => {
-    const run = (q: Dense<Real>, k: Dense<Real>, v: Dense<Real>, o?: AttentionOptions<Real>) => code(() => attention(q, k, v, o)); // prettier-ignore
+    const run = (q: Dense<Real>, k: Dense<Real>, v: Dense<Real>, o?: AttentionOptions<Real>) => codeOf(() => attention(q, k, v, o)); // prettier-ignore
     const of = (rows: number, cols: number) => dense<Real>(rows, cols, new Float64Array(rows * cols));
     expect(run(of(2, 4), of(3, 4), of(3, 4))).toBe('none');
     expect(run(of(2, 4), of(3, 5), of(3, 4))).toBe('ERR_SHAPE');
@@ -261,7 +252,7 @@ describe('attention', () => {
     try {
       for (let n = 0; n < 50; n++) {
         native.failAllocation(n);
-        const outcome = code(() => attention(q, k, v));
+        const outcome = codeOf(() => attention(q, k, v));
         native.failAllocation(-1);
         if (outcome === 'none') break;
         expect(outcome).toBe('ERR_OUT_OF_MEMORY');
@@ -274,6 +265,6 @@ describe('attention', () => {
     expect(failures).toBeLessThan(50);
     const flag = new Int32Array(new SharedArrayBuffer(4));
     raiseAbort(flag);
-    expect(code(() => withCancelFlag(flag, () => attention(q, k, v)))).toBe('ERR_ABORTED');
+    expect(codeOf(() => withCancelFlag(flag, () => attention(q, k, v)))).toBe('ERR_ABORTED');
   });
 });

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { compress, dense, getThreads, quant, setThreads, type Dense } from 'lapidary';
+import { withCode } from '../support/errors.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { codesOf } from '../quant/support.js';
 import { correlated, lossOf, weights, hessian } from './support.js';
 
 const { dgq } = compress;
-const code = (c: string) => expect.objectContaining({ code: c });
 const f32 = Math.fround;
 const rint = (x: number) => {
   const floor = Math.floor(x);
@@ -161,15 +161,15 @@ describe('dgq', () => {
     expect(dgq(dense(0, 32, new Float32Array(0)), x).codes).toHaveLength(0);
     for (const size of [1e-42, 1e30, 3e38])
       expect(quant.dequantize(dgq(dense(2, 32, weights(2, 32).data.map((v) => v * size)), x)).data.every(Number.isFinite)).toBe(true); // prettier-ignore
-    expect(() => dgq(weights(2, 32), correlated(10, 31))).toThrow(code('ERR_SHAPE'));
-    expect(() => dgq(weights(2, 32), dense(0, 32, new Float32Array(0)))).toThrow(code('ERR_SHAPE'));
+    expect(() => dgq(weights(2, 32), correlated(10, 31))).toThrow(withCode('ERR_SHAPE'));
+    expect(() => dgq(weights(2, 32), dense(0, 32, new Float32Array(0)))).toThrow(withCode('ERR_SHAPE'));
     for (const bad of [NaN, Infinity]) {
       const broken = weights(2, 32);
       broken.data[5] = bad;
-      expect(() => dgq(broken, x)).toThrow(code('ERR_RANGE'));
-      expect(() => dgq(weights(2, 32), broken)).toThrow(code('ERR_RANGE'));
+      expect(() => dgq(broken, x)).toThrow(withCode('ERR_RANGE'));
+      expect(() => dgq(weights(2, 32), broken)).toThrow(withCode('ERR_RANGE'));
     }
-    expect(() => dgq(weights(2, 32), x, { groupSize: 20 })).toThrow(code('ERR_RANGE'));
-    expect(() => dgq(weights(2, 32), x, { groupSize: 'tensor' as never })).toThrow(code('ERR_OPTION'));
+    expect(() => dgq(weights(2, 32), x, { groupSize: 20 })).toThrow(withCode('ERR_RANGE'));
+    expect(() => dgq(weights(2, 32), x, { groupSize: 'tensor' as never })).toThrow(withCode('ERR_OPTION'));
   });
 });

@@ -1,10 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { dense, getThreads, setThreads, type compress, type Dense } from 'lapidary';
+import { withCode } from '../support/errors.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { correlated, hessian, weights } from './support.js';
-
-const code = (c: string) => expect.objectContaining({ code: c });
 
 /** (2/n)·Σ x·xᵀ by definition. */
 function byDefinition({ rows, cols, data }: Dense<Float32Array>): Float64Array {
@@ -91,12 +90,12 @@ test('edges', () => {
     const before = h.data.slice();
     const x = weights(3, 6);
     x.data[17] = bad;
-    expect(() => hessian(x, { previous: h, out: h })).toThrow(code('ERR_RANGE'));
+    expect(() => hessian(x, { previous: h, out: h })).toThrow(withCode('ERR_RANGE'));
     expect(h.data).toEqual(before); // untouched
   }
-  expect(() => hessian(dense(0, 6, new Float32Array(0)))).toThrow(code('ERR_SHAPE'));
+  expect(() => hessian(dense(0, 6, new Float32Array(0)))).toThrow(withCode('ERR_SHAPE'));
   expect(hessian(dense(3, 0, new Float32Array(0))).data).toHaveLength(0);
-  expect(() => hessian(weights(3, 6), { previous: hessian(weights(3, 5)) })).toThrow(code('ERR_SHAPE'));
-  expect(() => hessian(weights(3, 6), { previous: dense(6, 6) as never })).toThrow(code('ERR_DTYPE'));
+  expect(() => hessian(weights(3, 6), { previous: hessian(weights(3, 5)) })).toThrow(withCode('ERR_SHAPE'));
+  expect(() => hessian(weights(3, 6), { previous: dense(6, 6) as never })).toThrow(withCode('ERR_DTYPE'));
   expect(hessian(dense(2, 1, Float32Array.of(3e38, 3e38))).data[0]! / 1.8e77).toBeCloseTo(1, 6); // sums are f64
 });

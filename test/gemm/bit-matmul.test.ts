@@ -4,6 +4,7 @@ import { dense, getThreads, setThreads } from 'lapidary';
 import { bitMatmul } from 'lapidary/gemm';
 import { packBits, unpackBits, type BitEncoding, type BitMatrix } from 'lapidary/quant';
 import { native as core } from '../../dist/core/native.js';
+import { codeOf } from '../support/errors.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
 
@@ -116,15 +117,6 @@ describe('bad arguments', () => {
     structuredClone(planes, { transfer: [planes.buffer] });
     return { ...good, planes };
   };
-  const code = (run: () => unknown) => {
-    try {
-      run();
-    } catch (error) {
-      return (error as { code: string }).code;
-    }
-    return 'none';
-  };
-
   test.each([
     ['other columns', () => bitMatmul(good, codes(2, 11, 2, 'twos', 1)), 'ERR_SHAPE'],
     ['planes whose buffer is gone', () => bitMatmul(good, detached()), 'ERR_DETACHED'],
@@ -139,13 +131,13 @@ describe('bad arguments', () => {
       'ERR_RANGE',
     ],
     ['another out', () => bitMatmul(good, good, { out: dense(2, 3, new Int32Array(6)) }), 'ERR_SHAPE'],
-  ] as const)('%s: refused', (_, run, want) => expect(code(run)).toBe(want));
+  ] as const)('%s: refused', (_, run, want) => expect(codeOf(run)).toBe(want));
 
   test('failed allocations are ERR_OUT_OF_MEMORY until there are enough', () => {
     let failures = 0;
     for (let allowed = 0; ; allowed++) {
       core.failAllocation(allowed);
-      const got = code(() => bitMatmul(good, good));
+      const got = codeOf(() => bitMatmul(good, good));
       core.failAllocation(-1);
       if (got === 'none') break;
       expect(got).toBe('ERR_OUT_OF_MEMORY');

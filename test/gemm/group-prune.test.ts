@@ -2,10 +2,10 @@ import { describe, expect, test } from 'vitest';
 import * as fc from 'fast-check';
 import { dense } from 'lapidary';
 import { groupPrune } from 'lapidary/gemm';
+import { withCode } from '../support/errors.js';
 import { uniform } from '../support/random.js';
 import { expanded } from '../support/sparse-weights.js';
 
-const code = (c: string) => expect.objectContaining({ code: c });
 const f32 = (rows: number, cols: number, seed: number) =>
   dense(rows, cols, Float32Array.from(uniform(rows * cols, seed)));
 
@@ -53,7 +53,7 @@ describe('groupPrune', () => {
         expect(Math.abs(back[i * 50 + j]! - w.data[i * 50 + j]!)).toBeLessThanOrEqual(made.scales![g]! * 0.5001);
     }
     expect(Math.max(...made.values)).toBe(127);
-    expect(() => groupPrune(dense(1, 1, Float32Array.of(NaN)), { density: 1, storage: 'int8' })).toThrow(code('ERR_RANGE')); // prettier-ignore
+    expect(() => groupPrune(dense(1, 1, Float32Array.of(NaN)), { density: 1, storage: 'int8' })).toThrow(withCode('ERR_RANGE')); // prettier-ignore
     expect(groupPrune(dense(2, 2, Float32Array.of(0, 1, NaN, 0)), { density: 0.25, groupSize: 1 }).groups).toEqual(Uint32Array.of(0)); // prettier-ignore
   });
 
@@ -73,7 +73,7 @@ describe('groupPrune', () => {
       const tail = 52 - (perRow - 1) * groupSize;
       for (let k = tail; k < groupSize; k++) expect((last[k >> 1]! >> (4 * (k & 1))) & 15).toBe(made.zeros!.at(-1));
     }
-    expect(() => groupPrune(dense(1, 1, Float32Array.of(Infinity)), { density: 1, storage: 'int4' })).toThrow(code('ERR_RANGE')); // prettier-ignore
+    expect(() => groupPrune(dense(1, 1, Float32Array.of(Infinity)), { density: 1, storage: 'int4' })).toThrow(withCode('ERR_RANGE')); // prettier-ignore
     expect(groupPrune(dense(0, 5, new Float32Array(0)), { density: 1, storage: 'int4' }).values).toHaveLength(0);
   });
 });

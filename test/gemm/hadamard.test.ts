@@ -3,6 +3,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { dense, getThreads, setThreads, type Dense, type Real } from 'lapidary';
 import { hadamard, linear } from 'lapidary/gemm';
 import { native } from '../../dist/gemm/native.js';
+import { withCode } from '../support/errors.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
 
@@ -76,19 +77,20 @@ test('the same bits for 1, 2, 3 and 7 threads, and the largest block', () => {
 });
 
 describe('bad arguments', () => {
-  const code = (c: string) => expect.objectContaining({ code: c });
   const x = dense(2, 12);
   test('are refused', () => {
-    expect(() => hadamard(x)).toThrow(code('ERR_SHAPE'));
-    expect(() => hadamard(x, { block: 12 })).toThrow(code('ERR_RANGE'));
-    expect(() => hadamard(x, { block: 1 })).toThrow(code('ERR_RANGE'));
-    expect(() => hadamard(x, { block: 65536 })).toThrow(code('ERR_RANGE'));
-    expect(() => hadamard(x, { blocks: 4 } as never)).toThrow(code('ERR_OPTION'));
-    expect(() => hadamard(dense(1, 4, new Int32Array(4)) as never, { block: 4 })).toThrow(code('ERR_DTYPE'));
+    expect(() => hadamard(x)).toThrow(withCode('ERR_SHAPE'));
+    expect(() => hadamard(x, { block: 12 })).toThrow(withCode('ERR_RANGE'));
+    expect(() => hadamard(x, { block: 1 })).toThrow(withCode('ERR_RANGE'));
+    expect(() => hadamard(x, { block: 65536 })).toThrow(withCode('ERR_RANGE'));
+    expect(() => hadamard(x, { blocks: 4 } as never)).toThrow(withCode('ERR_OPTION'));
+    expect(() => hadamard(dense(1, 4, new Int32Array(4)) as never, { block: 4 })).toThrow(withCode('ERR_DTYPE'));
     const shifted = dense(2, 8, new Float64Array(x.data.buffer, 8, 16));
-    expect(() => hadamard(dense(2, 8, x.data.subarray(0, 16)), { block: 4, out: shifted })).toThrow(code('ERR_ALIAS'));
+    expect(() => hadamard(dense(2, 8, x.data.subarray(0, 16)), { block: 4, out: shifted })).toThrow(
+      withCode('ERR_ALIAS'),
+    );
     expect(hadamard(dense(0, 128)).data).toHaveLength(0);
-    expect(() => native.hadamard(x.data, new Float64Array(24), 24, 3)).toThrow(code('ERR_RANGE'));
-    expect(() => native.hadamard(x.data, new Float64Array(24), 24, 16)).toThrow(code('ERR_SHAPE'));
+    expect(() => native.hadamard(x.data, new Float64Array(24), 24, 3)).toThrow(withCode('ERR_RANGE'));
+    expect(() => native.hadamard(x.data, new Float64Array(24), 24, 16)).toThrow(withCode('ERR_SHAPE'));
   });
 });

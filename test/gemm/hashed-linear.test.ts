@@ -3,12 +3,12 @@ import { dense, getThreads, philox, setThreads } from 'lapidary';
 import { hashedExpand, hashedGradient, hashedLinear, matmul, type HashedWeights } from 'lapidary/gemm';
 import { native } from '../../dist/gemm/native.js';
 import { native as core } from '../../dist/core/native.js';
+import { withCode } from '../support/errors.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
 
 const threads = getThreads();
 afterAll(() => setThreads(threads));
-const code = (c: string) => expect.objectContaining({ code: c });
 const f32 = (rows: number, cols: number, seed: number) =>
   dense(rows, cols, Float32Array.from(uniform(rows * cols, seed)));
 const array = (length: number) => Float32Array.from(uniform(length, 99));
@@ -176,14 +176,14 @@ describe('arguments', () => {
   const w = layers[2]!;
   const x = f32(2, 70, 1);
   test('what does not fit is refused', () => {
-    expect(() => hashedLinear(x, { ...w, array: array(255) })).toThrow(code('ERR_RANGE'));
-    expect(() => hashedLinear(x, { ...w, chunk: 63 })).toThrow(code('ERR_RANGE'));
-    expect(() => hashedLinear(x, { ...w, mapper: 'random' as never })).toThrow(code('ERR_OPTION'));
-    expect(() => hashedLinear(f32(2, 71, 1), w)).toThrow(code('ERR_SHAPE'));
-    expect(() => hashedGradient(x, f32(3, 50, 1), w)).toThrow(code('ERR_SHAPE'));
-    expect(() => hashedGradient(x, f32(2, 50, 1), { ...w, scale: 0 }, { gradScale: 'lambda2' })).toThrow(code('ERR_RANGE')); // prettier-ignore
-    expect(() => hashedLinear(x, w, { out: dense(2, 50, w.array.subarray(0, 100)) })).toThrow(code('ERR_ALIAS'));
-    expect(() => hashedLinear(x, w, { into: 1 } as never)).toThrow(code('ERR_OPTION'));
+    expect(() => hashedLinear(x, { ...w, array: array(255) })).toThrow(withCode('ERR_RANGE'));
+    expect(() => hashedLinear(x, { ...w, chunk: 63 })).toThrow(withCode('ERR_RANGE'));
+    expect(() => hashedLinear(x, { ...w, mapper: 'random' as never })).toThrow(withCode('ERR_OPTION'));
+    expect(() => hashedLinear(f32(2, 71, 1), w)).toThrow(withCode('ERR_SHAPE'));
+    expect(() => hashedGradient(x, f32(3, 50, 1), w)).toThrow(withCode('ERR_SHAPE'));
+    expect(() => hashedGradient(x, f32(2, 50, 1), { ...w, scale: 0 }, { gradScale: 'lambda2' })).toThrow(withCode('ERR_RANGE')); // prettier-ignore
+    expect(() => hashedLinear(x, w, { out: dense(2, 50, w.array.subarray(0, 100)) })).toThrow(withCode('ERR_ALIAS'));
+    expect(() => hashedLinear(x, w, { into: 1 } as never)).toThrow(withCode('ERR_OPTION'));
     expect(hashedLinear(f32(0, 70, 1), w).data.length).toBe(0);
     expect(hashedLinear(f32(2, 0, 1), { ...w, cols: 0 }).data).toEqual(new Float32Array(100));
     expect(hashedGradient(f32(0, 70, 1), f32(0, 50, 1), w)).toEqual(new Float32Array(1000));
@@ -191,10 +191,10 @@ describe('arguments', () => {
 
   test('native functions check for themselves, and say when memory runs out', () => {
     const y = new Float32Array(100);
-    expect(() => native.hashedLinear(x.data, w.array, y, 2, 50, 70, 63, 0, 1, 0, 0)).toThrow(code('ERR_RANGE'));
-    expect(() => native.hashedLinear(x.data, w.array, y, 2, 50, 70, 0, 0, 1, 0, 0)).toThrow(code('ERR_RANGE'));
-    expect(() => native.hashedLinear(x.data, w.array, y, 2, 51, 70, 16, 0, 1, 0, 0)).toThrow(code('ERR_SHAPE'));
-    expect(() => native.hashedLinear(x.data, w.array, y, 2, 50, 70, 16, 2, 1, 0, 0)).toThrow(code('ERR_RANGE'));
+    expect(() => native.hashedLinear(x.data, w.array, y, 2, 50, 70, 63, 0, 1, 0, 0)).toThrow(withCode('ERR_RANGE'));
+    expect(() => native.hashedLinear(x.data, w.array, y, 2, 50, 70, 0, 0, 1, 0, 0)).toThrow(withCode('ERR_RANGE'));
+    expect(() => native.hashedLinear(x.data, w.array, y, 2, 51, 70, 16, 0, 1, 0, 0)).toThrow(withCode('ERR_SHAPE'));
+    expect(() => native.hashedLinear(x.data, w.array, y, 2, 50, 70, 16, 2, 1, 0, 0)).toThrow(withCode('ERR_RANGE'));
     const wide: HashedWeights = { rows: 16, cols: 9_000_000, array: array(256) };
     const long = dense(1, wide.cols, new Float32Array(wide.cols).fill(1e-3));
     let failures = 0;
@@ -204,7 +204,7 @@ describe('arguments', () => {
         hashedLinear(long, wide);
         break;
       } catch (error) {
-        expect(error).toEqual(code('ERR_OUT_OF_MEMORY'));
+        expect(error).toEqual(withCode('ERR_OUT_OF_MEMORY'));
         failures++;
       } finally {
         core.failAllocation(-1);

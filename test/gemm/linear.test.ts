@@ -4,6 +4,7 @@ import { dense, getThreads, setThreads, type Dense, type Real } from 'lapidary';
 import { linear, matmul, type Activation, type LinearOptions } from 'lapidary/gemm';
 import { native as core } from '../../dist/core/native.js';
 import { native } from '../../dist/gemm/native.js';
+import { codeOf } from '../support/errors.js';
 import { fromBf16, toBf16 } from '../support/half.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
@@ -206,14 +207,6 @@ describe('bad arguments', () => {
   const x = dense(2, 3, Float32Array.of(1, 2, 3, 4, 5, 6));
   const w = dense(4, 3, new Float32Array(12));
   const bytes = dense(2, 3, new Int8Array(6));
-  const code = (f: () => unknown) => {
-    try {
-      f();
-    } catch (error) {
-      return (error as { code: string }).code;
-    }
-    return 'none';
-  };
   const activation = (value: unknown) => () => linear(x, w, { activation: value as Activation });
   test.each([
     ['another k', () => linear(x, dense(4, 2, new Float32Array(8))), 'ERR_SHAPE'],
@@ -238,7 +231,7 @@ describe('bad arguments', () => {
     ['coefficients missing past TypeScript', () => native.linear(x.data, w.data, new Float32Array(8), 2, 4, 3, undefined, 6, undefined, 0, 0, 0, 0), 'ERR_DTYPE'],
     ['nine times too many past TypeScript', () => native.linear(x.data, w.data, new Float32Array(8), 2, 4, 3, undefined, 7, new Float32Array(10), 0, 0, 0, 0), 'ERR_SHAPE'],
     ['an unknown code past TypeScript', () => native.linear(x.data, w.data, new Float32Array(8), 2, 4, 3, undefined, 8, undefined, 0, 0, 0, 0), 'ERR_RANGE'],
-  ] as const)('%s is refused', (_, f, want) => expect(code(f)).toBe(want)); // prettier-ignore
+  ] as const)('%s is refused', (_, f, want) => expect(codeOf(f)).toBe(want)); // prettier-ignore
 
   test('empty sizes, out, and failed allocations', () => {
     expect(linear(dense(0, 3), dense(4, 3)).data).toHaveLength(0);
@@ -252,7 +245,7 @@ describe('bad arguments', () => {
     let failures = 0;
     for (let allowed = 0; ; allowed++) {
       core.failAllocation(allowed);
-      const got = code(() => expect(linear(wide, wide, { activation: 'silu' }).data).toEqual(want));
+      const got = codeOf(() => expect(linear(wide, wide, { activation: 'silu' }).data).toEqual(want));
       core.failAllocation(-1);
       if (got === 'none') break;
       expect(got).toBe('ERR_OUT_OF_MEMORY');

@@ -3,6 +3,7 @@ import { dense, getThreads, setThreads, type Dense } from 'lapidary';
 import { linear, matmul, matvec, type MatmulOptions, type Stored } from 'lapidary/gemm';
 import { native as core } from '../../dist/core/native.js';
 import { native } from '../../dist/gemm/native.js';
+import { codeOf } from '../support/errors.js';
 import { fromBf16, fromF16, toBf16, toF16 } from '../support/half.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
@@ -217,14 +218,6 @@ describe('batch', () => {
 
 describe('bad arguments', () => {
   const half = matrix('f16', 2, 3, 1);
-  const code = (run: () => unknown) => {
-    try {
-      run();
-    } catch (error) {
-      return (error as { code: string }).code;
-    }
-    return 'none';
-  };
   test.each([
     ['no dtype', () => matmul({ ...half, dtype: undefined } as never, half, { transposeB: true }), 'ERR_DTYPE'],
     ['an 8-bit dtype', () => matmul({ ...half, dtype: 'e4m3' }, half, { transposeB: true }), 'ERR_DTYPE'],
@@ -239,7 +232,7 @@ describe('bad arguments', () => {
     ['batch 0', () => matmul(half, half, { transposeB: true, batch: 0 }), 'ERR_RANGE'],
     ['a wrong storage past TypeScript', () => native.halfMatvec(half.data as Uint16Array, new Float32Array(3), new Float32Array(2), 2, 3, 0), 'ERR_DTYPE'],
     ['an unknown storage past TypeScript', () => native.halfMatvec(half.data as Uint16Array, new Float32Array(3), new Float32Array(2), 2, 3, 3), 'ERR_RANGE'],
-  ] as const)('%s is refused', (_, run, want) => expect(code(run)).toBe(want)); // prettier-ignore
+  ] as const)('%s is refused', (_, run, want) => expect(codeOf(run)).toBe(want)); // prettier-ignore
 
   test('failed allocations are ERR_OUT_OF_MEMORY until there are enough', () => {
     for (const [m, n, k, left, right, transposeB] of [
@@ -256,7 +249,7 @@ describe('bad arguments', () => {
       let failures = 0;
       for (let allowed = 0; ; allowed++) {
         core.failAllocation(allowed);
-        const got = code(() => expect(matmul(a, b, { transposeB }).data).toEqual(want));
+        const got = codeOf(() => expect(matmul(a, b, { transposeB }).data).toEqual(want));
         core.failAllocation(-1);
         if (got === 'none') break;
         expect(got).toBe('ERR_OUT_OF_MEMORY');

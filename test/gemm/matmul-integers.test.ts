@@ -3,6 +3,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { dense, getThreads, setThreads, type Dense } from 'lapidary';
 import { matmul, type Bytes, type MatmulOptions } from 'lapidary/gemm';
 import { native as core } from '../../dist/core/native.js';
+import { codeOf } from '../support/errors.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
 
@@ -127,15 +128,6 @@ test('the kinds of an instruction set agree on random shapes, whatever the threa
 describe('bad arguments', () => {
   const a = bytes(Uint8Array, 2, 3, 1);
   const b = bytes(Int8Array, 3, 2, 2);
-  const code = (run: () => unknown) => {
-    try {
-      run();
-    } catch (error) {
-      return (error as { code: string }).code;
-    }
-    return 'none';
-  };
-
   test.each([
     ['two unsigned sides', () => matmul(a, bytes(Uint8Array, 3, 2, 1)), 'ERR_DTYPE'],
     ['a float beside a byte', () => matmul(a, dense(3, 2, new Float32Array(6)) as never), 'ERR_DTYPE'],
@@ -145,7 +137,7 @@ describe('bad arguments', () => {
     ['k too large', () => matmul(bytes(Int8Array, 1, 65794, 1), bytes(Int8Array, 65794, 1, 1)), 'ERR_RANGE'],
     ['beta without out', () => matmul(a, b, { beta: 1 }), 'ERR_OPTION'],
     ['another k', () => matmul(a, bytes(Int8Array, 2, 2, 1)), 'ERR_SHAPE'],
-  ] as const)('%s is refused', (_, run, want) => expect(code(run)).toBe(want));
+  ] as const)('%s is refused', (_, run, want) => expect(codeOf(run)).toBe(want));
 
   test('failed allocations are ERR_OUT_OF_MEMORY until there are enough', () => {
     for (const [m, n, k, transposeB] of [
@@ -160,7 +152,7 @@ describe('bad arguments', () => {
       let failures = 0;
       for (let allowed = 0; ; allowed++) {
         core.failAllocation(allowed);
-        const got = code(() => expect(matmul(x, y, { transposeB }).data).toEqual(want));
+        const got = codeOf(() => expect(matmul(x, y, { transposeB }).data).toEqual(want));
         core.failAllocation(-1);
         if (got === 'none') break;
         expect(got).toBe('ERR_OUT_OF_MEMORY');

@@ -5,6 +5,7 @@ import { matmul, type MatmulOptions } from 'lapidary/gemm';
 import { withCancelFlag, raiseAbort } from '../../dist/core/cancel.js';
 import { native as core } from '../../dist/core/native.js';
 import { native } from '../../dist/gemm/native.js';
+import { withCode } from '../support/errors.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
 
@@ -317,16 +318,15 @@ describe('sizes that take several blocks', () => {
 
 describe('arguments', () => {
   const a = dense(2, 3);
-  const code = (c: string) => expect.objectContaining({ code: c });
 
   test('shapes', () => {
-    expect(() => matmul(a, a)).toThrow(code('ERR_SHAPE'));
+    expect(() => matmul(a, a)).toThrow(withCode('ERR_SHAPE'));
     expect(() => matmul(a, a)).toThrow(/2 × 3 and b of 2 × 3/);
     expect(() => matmul(a, a, { transposeA: true, transposeB: true })).toThrow(/2 × 3 transposed/);
-    expect(() => matmul(a, dense(3, 2), { out: dense(2, 3) })).toThrow(code('ERR_SHAPE'));
-    expect(() => matmul({ rows: 2, cols: 4, data: a.data }, dense(4, 1))).toThrow(code('ERR_SHAPE'));
-    expect(() => matmul({ rows: 2 ** 53, cols: 4, data: a.data }, a)).toThrow(code('ERR_RANGE'));
-    expect(() => matmul({ rows: NaN, cols: 4, data: a.data }, a)).toThrow(code('ERR_RANGE'));
+    expect(() => matmul(a, dense(3, 2), { out: dense(2, 3) })).toThrow(withCode('ERR_SHAPE'));
+    expect(() => matmul({ rows: 2, cols: 4, data: a.data }, dense(4, 1))).toThrow(withCode('ERR_SHAPE'));
+    expect(() => matmul({ rows: 2 ** 53, cols: 4, data: a.data }, a)).toThrow(withCode('ERR_RANGE'));
+    expect(() => matmul({ rows: NaN, cols: 4, data: a.data }, a)).toThrow(withCode('ERR_RANGE'));
     expect(matmul(dense(0, 3), dense(3, 2))).toEqual(dense(0, 2));
     expect(matmul(dense(2, 0), dense(0, 2))).toEqual(dense(2, 2));
     expect(matmul(dense(0, 0), dense(0, 0))).toEqual(dense(0, 0));
@@ -334,39 +334,41 @@ describe('arguments', () => {
 
   test('types', () => {
     const f32 = dense(3, 2, new Float32Array(6));
-    expect(() => matmul(a, f32 as never)).toThrow(code('ERR_DTYPE'));
-    expect(() => matmul(f32, a as never)).toThrow(code('ERR_DTYPE'));
-    expect(() => matmul(a, dense(3, 2), { out: dense(2, 2, new Float32Array(4)) as never })).toThrow(code('ERR_DTYPE'));
-    expect(() => matmul(dense(2, 2, new Int32Array(4)) as never, a)).toThrow(code('ERR_DTYPE'));
-    expect(() => matmul(null as never, a)).toThrow(code('ERR_DTYPE'));
-    expect(() => matmul(a, dense(3, 2), { alpha: '1' as never })).toThrow(code('ERR_DTYPE'));
-    expect(() => matmul(a, dense(3, 2), { transposeA: 1 as never })).toThrow(code('ERR_DTYPE'));
-    expect(() => matmul(a, dense(3, 2), { alpha: NaN })).toThrow(code('ERR_RANGE'));
+    expect(() => matmul(a, f32 as never)).toThrow(withCode('ERR_DTYPE'));
+    expect(() => matmul(f32, a as never)).toThrow(withCode('ERR_DTYPE'));
+    expect(() => matmul(a, dense(3, 2), { out: dense(2, 2, new Float32Array(4)) as never })).toThrow(
+      withCode('ERR_DTYPE'),
+    );
+    expect(() => matmul(dense(2, 2, new Int32Array(4)) as never, a)).toThrow(withCode('ERR_DTYPE'));
+    expect(() => matmul(null as never, a)).toThrow(withCode('ERR_DTYPE'));
+    expect(() => matmul(a, dense(3, 2), { alpha: '1' as never })).toThrow(withCode('ERR_DTYPE'));
+    expect(() => matmul(a, dense(3, 2), { transposeA: 1 as never })).toThrow(withCode('ERR_DTYPE'));
+    expect(() => matmul(a, dense(3, 2), { alpha: NaN })).toThrow(withCode('ERR_RANGE'));
   });
 
   test('options', () => {
-    expect(() => matmul(a, dense(3, 2), { transposeC: true } as never)).toThrow(code('ERR_OPTION'));
-    expect(() => matmul(a, dense(3, 2), { beta: 1 })).toThrow(code('ERR_OPTION'));
+    expect(() => matmul(a, dense(3, 2), { transposeC: true } as never)).toThrow(withCode('ERR_OPTION'));
+    expect(() => matmul(a, dense(3, 2), { beta: 1 })).toThrow(withCode('ERR_OPTION'));
   });
 
   test('an output that overlaps an input is refused; one input twice is fine', () => {
     const memory = new Float64Array(12);
     const x = dense(2, 2, memory.subarray(0, 4));
-    expect(() => matmul(x, identity(2), { out: x })).toThrow(code('ERR_ALIAS'));
-    expect(() => matmul(identity(2), x, { out: dense(2, 2, memory.subarray(3, 7)) })).toThrow(code('ERR_ALIAS'));
+    expect(() => matmul(x, identity(2), { out: x })).toThrow(withCode('ERR_ALIAS'));
+    expect(() => matmul(identity(2), x, { out: dense(2, 2, memory.subarray(3, 7)) })).toThrow(withCode('ERR_ALIAS'));
     expect(matmul(x, x, { out: dense(2, 2, memory.subarray(4, 8)) }).data).toEqual(new Float64Array(4));
   });
 
   test('detached, resized and shared memory', () => {
     const gone = dense(2, 2);
     structuredClone(gone.data, { transfer: [gone.data.buffer as ArrayBuffer] });
-    expect(() => matmul(gone, identity(2))).toThrow(code('ERR_DETACHED'));
+    expect(() => matmul(gone, identity(2))).toThrow(withCode('ERR_DETACHED'));
     const growing = new (ArrayBuffer as new (n: number, o: object) => ArrayBuffer)(32, { maxByteLength: 64 });
     const tracking = new Float64Array(growing);
     expect(matmul(dense(2, 2, tracking), identity(2)).data).toEqual(new Float64Array(4));
     const held = dense(2, 2, tracking);
     (growing as ArrayBuffer & { resize(n: number): void }).resize(16);
-    expect(() => matmul(held, identity(2))).toThrow(code('ERR_SHAPE'));
+    expect(() => matmul(held, identity(2))).toThrow(withCode('ERR_SHAPE'));
     const shared = dense(2, 2, new Float64Array(new SharedArrayBuffer(32)).fill(2));
     expect(matmul(shared, identity(2)).data).toEqual(Float64Array.of(2, 2, 2, 2));
   });
@@ -384,17 +386,17 @@ describe('arguments', () => {
       (...args: unknown[]) =>
       () =>
         (native.matmul as (...args: unknown[]) => void)(...args);
-    expect(call(x, x, new Float64Array(4), 3, 2, 2, false, false, 1, 0, 1)).toThrow(code('ERR_SHAPE'));
+    expect(call(x, x, new Float64Array(4), 3, 2, 2, false, false, 1, 0, 1)).toThrow(withCode('ERR_SHAPE'));
     expect(call(x, x, new Float64Array(4), 2 ** 40, 2 ** 40, 2 ** 40, false, false, 1, 0, 1)).toThrow(
-      code('ERR_RANGE'),
+      withCode('ERR_RANGE'),
     );
     expect(call(x, new Float32Array(4), new Float64Array(4), 2, 2, 2, false, false, 1, 0, 1)).toThrow(
-      code('ERR_DTYPE'),
+      withCode('ERR_DTYPE'),
     );
-    expect(call(x, x, new Int32Array(4), 2, 2, 2, false, false, 1, 0, 1)).toThrow(code('ERR_DTYPE'));
-    expect(call(x, x, x, 2, 2, 2, false, false, 1, 0, 1)).toThrow(code('ERR_ALIAS'));
-    expect(call(x)).toThrow(code('ERR_DTYPE'));
-    expect(call()).toThrow(code('ERR_DTYPE'));
+    expect(call(x, x, new Int32Array(4), 2, 2, 2, false, false, 1, 0, 1)).toThrow(withCode('ERR_DTYPE'));
+    expect(call(x, x, x, 2, 2, 2, false, false, 1, 0, 1)).toThrow(withCode('ERR_ALIAS'));
+    expect(call(x)).toThrow(withCode('ERR_DTYPE'));
+    expect(call()).toThrow(withCode('ERR_DTYPE'));
   });
 });
 

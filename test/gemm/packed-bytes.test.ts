@@ -3,6 +3,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { dense, getThreads, setThreads, type Dense } from 'lapidary';
 import { linear, matmul, packWeights, quantizeActivations, type Bytes, type PackedBytes } from 'lapidary/gemm';
 import { native as core } from '../../dist/core/native.js';
+import { codeOf } from '../support/errors.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
 
@@ -207,15 +208,6 @@ describe('bad arguments', () => {
   const a = bytes(Uint8Array, 2, 70, 1);
   const w = packWeights(bytes(Int8Array, 40, 70, 2));
   const with_ = (change: object) => ({ ...w, ...change }) as PackedBytes;
-  const code = (run: () => unknown) => {
-    try {
-      run();
-    } catch (error) {
-      return (error as { code: string }).code;
-    }
-    return 'none';
-  };
-
   test.each([
     ['another layout', () => matmul(a, with_({ layout: 2 })), 'ERR_FORMAT'],
     ['packed too short', () => matmul(a, with_({ packed: w.packed.subarray(1) })), 'ERR_SHAPE'],
@@ -240,7 +232,7 @@ describe('bad arguments', () => {
     ['unsigned weights', () => packWeights(bytes(Uint8Array, 2, 3, 1) as never), 'ERR_DTYPE'],
     ['weights too deep', () => packWeights(dense(1, 65794, new Int8Array(65794))), 'ERR_RANGE'],
     ['an option of the others', () => packWeights(bytes(Int8Array, 2, 3, 1), { kernel: 'lut' } as never), 'ERR_OPTION'],
-  ] as const)('%s is refused', (_, run, want) => expect(code(run)).toBe(want)); // prettier-ignore
+  ] as const)('%s is refused', (_, run, want) => expect(codeOf(run)).toBe(want)); // prettier-ignore
 
   test('an out that shares memory is named as the caller knows it', () => {
     const shared = new Int32Array(w.packed.buffer, 0, 80);

@@ -6,6 +6,7 @@ import { dequantize, quantize, type Quantized } from 'lapidary/quant';
 import { native as core } from '../../dist/core/native.js';
 import { native } from '../../dist/gemm/native.js';
 import { codesOf, everyOptions } from '../quant/support.js';
+import { codeOf } from '../support/errors.js';
 import { toBf16 } from '../support/half.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
@@ -377,14 +378,6 @@ describe('bad arguments', () => {
   const x = f32(2, 64, 1);
   const w = quantize(f32(4, 64, 2), { format: 'int4' });
   const bfp = quantize(f32(4, 64, 2), { format: 'bfp' });
-  const code = (f: () => unknown) => {
-    try {
-      f();
-    } catch (error) {
-      return (error as { code: string }).code;
-    }
-    return 'none';
-  };
   test.each([
     ['another k', () => linear(f32(2, 63, 1), w), 'ERR_SHAPE'],
     ['doubles', () => linear(dense(2, 64) as never, w), 'ERR_DTYPE'],
@@ -399,7 +392,7 @@ describe('bad arguments', () => {
     ['a permutation beyond', () => linear(x, { ...bfp, permutation: new Uint32Array(64).fill(64) }), 'ERR_FORMAT'],
     ['out that overlaps', () => linear(x, w, { out: dense(2, 4, x.data.subarray(0, 8)) }), 'ERR_ALIAS'],
     ['fp8 rounded past TypeScript', () => native.quantizedLinear(x.data, new Float32Array(8), new Uint8Array(256), new Float32Array(8), undefined, undefined, undefined, 0, undefined, 0, 0, undefined, undefined, undefined, undefined, 0, 2, 4, 64, 32, 3, 8, 1, 0, true), 'ERR_OPTION'],
-  ] as const)('%s is refused', (_, f, want) => expect(code(f)).toBe(want)); // prettier-ignore
+  ] as const)('%s is refused', (_, f, want) => expect(codeOf(f)).toBe(want)); // prettier-ignore
 
   test('empty sizes, out, and failed allocations', () => {
     expect(linear(f32(0, 64, 1), w).data).toHaveLength(0);
@@ -417,7 +410,7 @@ describe('bad arguments', () => {
         const want = linear(x, big, { kernel, activations }).data;
         for (let allowed = 0; ; allowed++) {
           core.failAllocation(allowed);
-          const got = code(() => expect(linear(x, big, { kernel, activations }).data).toEqual(want));
+          const got = codeOf(() => expect(linear(x, big, { kernel, activations }).data).toEqual(want));
           core.failAllocation(-1);
           if (got === 'none') break;
           expect(got).toBe('ERR_OUT_OF_MEMORY');

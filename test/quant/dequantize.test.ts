@@ -1,19 +1,11 @@
 import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { dense, LapidaryError, quant } from 'lapidary';
+import { dense, quant } from 'lapidary';
+import { codeOf } from '../support/errors.js';
 import { uniform } from '../support/random.js';
 import { everyOptions } from './support.js';
 
 const { quantize, dequantize } = quant;
-const codeOf = (body: () => unknown): string => {
-  try {
-    body();
-  } catch (error) {
-    return error instanceof LapidaryError ? error.code : String(error);
-  }
-  return 'none';
-};
-
 const w = dense(3, 70, Float32Array.from(uniform(210, 77, -3, 3)));
 const hash = (...parts: (ArrayBufferView | undefined)[]): string => {
   const digest = createHash('sha256');

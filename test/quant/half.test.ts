@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { dense, getThreads, quant, setThreads } from 'lapidary';
+import { codeOf } from '../support/errors.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
 import { bitsOf, encode, floatOf, formats, interesting, valueOf } from './oracle.js';
@@ -84,19 +85,11 @@ it('takes and gives matrices', () => {
 });
 
 it('refuses what does not fit', () => {
-  const code = (body: () => unknown) => {
-    try {
-      body();
-    } catch (error) {
-      return (error as { code: string }).code;
-    }
-    return 'none';
-  };
   const shared = new Float32Array(4);
-  expect(code(() => toHalf(new Float64Array(1) as never))).toBe('ERR_DTYPE');
-  expect(code(() => toHalf(shared, { out: new Uint16Array(3) }))).toBe('ERR_SHAPE');
-  expect(code(() => toHalf(shared, { out: new Uint16Array(shared.buffer, 0, 4) }))).toBe('ERR_ALIAS');
-  expect(code(() => toHalf(shared, { oot: 1 } as never))).toBe('ERR_OPTION');
-  expect(code(() => fromHalf({ rows: 1, cols: 1, data: new Uint16Array(1), dtype: 'bf16' }))).toBe('ERR_DTYPE');
+  expect(codeOf(() => toHalf(new Float64Array(1) as never))).toBe('ERR_DTYPE');
+  expect(codeOf(() => toHalf(shared, { out: new Uint16Array(3) }))).toBe('ERR_SHAPE');
+  expect(codeOf(() => toHalf(shared, { out: new Uint16Array(shared.buffer, 0, 4) }))).toBe('ERR_ALIAS');
+  expect(codeOf(() => toHalf(shared, { oot: 1 } as never))).toBe('ERR_OPTION');
+  expect(codeOf(() => fromHalf({ rows: 1, cols: 1, data: new Uint16Array(1), dtype: 'bf16' }))).toBe('ERR_DTYPE');
   expect(bitsOf(fromHalf(Uint16Array.of(0x8000))[0]!)).toBe(0x80000000);
 });

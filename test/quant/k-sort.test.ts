@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { dense, LapidaryError, quant, type Dense } from 'lapidary';
+import { dense, quant, type Dense } from 'lapidary';
+import { codeOf } from '../support/errors.js';
 import { uniform } from '../support/random.js';
 
 const { kSort, quantize, dequantize } = quant;
@@ -78,14 +79,6 @@ it('makes block floating point of keys with outlier channels better, and a block
 });
 
 it('refuses what does not fit', () => {
-  const codeOf = (body: () => unknown) => {
-    try {
-      body();
-    } catch (error) {
-      return error instanceof LapidaryError ? error.code : String(error);
-    }
-    return 'none';
-  };
   expect(codeOf(() => kSort(wk, { heads: 3 }))).toBe('ERR_SHAPE');
   expect(codeOf(() => kSort(dense(3, 1, new Float32Array(3)), { heads: 1, rope: 'half' }))).toBe('ERR_SHAPE');
   expect(codeOf(() => kSort(wk, { heads: 0 }))).toBe('ERR_RANGE');

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { cpuInfo, dense, getThreads, quant, setThreads } from 'lapidary';
+import { withCode } from '../support/errors.js';
 import { withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
 import { sameQuantized } from './support.js';
 
 const { quantize, dequantize } = quant;
 const f32 = Math.fround;
-const code = (c: string) => expect.objectContaining({ code: c });
 
 /** Bell-shaped weights with an outlier here and there, which clipping is for. */
 const matrix = (rows: number, cols: number, seed = 1) =>
@@ -109,11 +109,11 @@ describe("quantize with observer 'mse'", () => {
   test('is refused where there is no scale to search', () => {
     const w = matrix(2, 32);
     for (const format of ['ternary', 'bipolar3', 'bfp', 'dgq'] as const)
-      expect(() => quantize(w, { format, observer: 'mse' })).toThrow(code('ERR_OPTION'));
+      expect(() => quantize(w, { format, observer: 'mse' })).toThrow(withCode('ERR_OPTION'));
     expect(() => quantize(w, { format: 'fp4-e2m1', scaleConstraint: 'M1', observer: 'mse' })).toThrow(
-      code('ERR_OPTION'),
+      withCode('ERR_OPTION'),
     );
-    expect(() => quantize(w, { format: 'int4', observer: 'best' as never })).toThrow(code('ERR_OPTION'));
+    expect(() => quantize(w, { format: 'int4', observer: 'best' as never })).toThrow(withCode('ERR_OPTION'));
     expect(quantize(w, { format: 'dgq', observer: 'absmax' }).format).toBe('dgq');
   });
 });

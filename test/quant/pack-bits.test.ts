@@ -1,18 +1,10 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { getThreads, LapidaryError, quant, setThreads } from 'lapidary';
+import { getThreads, quant, setThreads } from 'lapidary';
+import { codeOf } from '../support/errors.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 
 const { packBits, unpackBits } = quant;
-const codeOf = (body: () => unknown): string => {
-  try {
-    body();
-  } catch (error) {
-    return error instanceof LapidaryError ? error.code : String(error);
-  }
-  return 'none';
-};
-
 /** The value of (i, k) read from the planes by the definition of the encoding, with BigInt. */
 function valueAt({ rows, cols, bits, encoding, planes }: quant.BitMatrix, i: number, k: number): number {
   const words = 8 * Math.ceil(cols / 512);

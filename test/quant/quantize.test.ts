@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { dense, getThreads, LapidaryError, quant, setThreads, type Dense } from 'lapidary';
+import { dense, getThreads, quant, setThreads, type Dense } from 'lapidary';
 import { native as core } from '../../dist/core/native.js';
+import { codeOf } from '../support/errors.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
 import { encode, formats } from './oracle.js';
@@ -11,14 +12,6 @@ const { quantize, dequantize } = quant;
 const f32 = Math.fround;
 const matrix = (rows: number, cols: number, seed = 1): Dense<Float32Array> =>
   dense(rows, cols, Float32Array.from(uniform(rows * cols, seed, -2, 2)));
-const codeOf = (body: () => unknown): string => {
-  try {
-    body();
-  } catch (error) {
-    return error instanceof LapidaryError ? error.code : String(error);
-  }
-  return 'none';
-};
 const rint = (x: number): number => {
   const floor = Math.floor(x);
   if (x - floor !== 0.5) return Math.round(x);

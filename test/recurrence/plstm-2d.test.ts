@@ -12,6 +12,7 @@ import {
 } from 'lapidary/recurrence';
 import { native } from '../../dist/recurrence/scan-native.js';
 import { raiseAbort, withCancelFlag } from '../../dist/core/cancel.js';
+import { withCode } from '../support/errors.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { dagOracle, gridGraph, withoutDirect } from '../support/plstm.js';
 import {
@@ -228,29 +229,28 @@ describeEachIsa('plstm2d', (isa) => {
 });
 
 describe('arguments', () => {
-  const code = (c: string) => expect.objectContaining({ code: c });
   const { q, k, v } = inputs(Float32Array, 12, 2, 3);
   const gates = randomGates(Float32Array, 12, 1);
   test('what does not fit is refused', () => {
     const size = { height: 3, width: 4 };
-    expect(() => plstm2d(q, k, v, gates, { height: 3, width: 5 })).toThrow(code('ERR_SHAPE'));
-    expect(() => plstm2d(q, k, v, gates, { height: 0, width: 5 })).toThrow(code('ERR_RANGE'));
-    expect(() => plstm2d(q, k, v, gates, undefined as never)).toThrow(code('ERR_DTYPE'));
-    expect(() => plstm2d(q, k, v, { ...gates, markUp: undefined } as never, size)).toThrow(code('ERR_DTYPE'));
-    expect(() => plstm2d(q, k, v, { ...gates, markUp: q }, size)).toThrow(code('ERR_SHAPE'));
-    expect(() => plstm2d(q, k, v, gates, { ...size, corner: 'left' as never })).toThrow(code('ERR_OPTION'));
-    expect(() => plstm2d(q, k, v, gates, { ...size, chunk: 3 } as never)).toThrow(code('ERR_OPTION'));
-    expect(() => plstm2d(q, k, v, gates, { ...size, state: { rows: q, columns: q } })).toThrow(code('ERR_SHAPE'));
-    expect(() => plstm2d(q, k, v, gates, { ...size, out: v })).toThrow(code('ERR_ALIAS'));
-    expect(() => plstmGates({ mode: 'Q' } as never)).toThrow(code('ERR_OPTION'));
-    expect(() => plstmGates({ mode: 'P', orientation: q, source: v } as never)).toThrow(code('ERR_SHAPE'));
-    expect(() => plstmGates({ mode: 'D', chirality: 'X' } as never)).toThrow(code('ERR_OPTION'));
-    expect(() => plstmGates({ mode: 'D', source: q } as never)).toThrow(code('ERR_OPTION'));
+    expect(() => plstm2d(q, k, v, gates, { height: 3, width: 5 })).toThrow(withCode('ERR_SHAPE'));
+    expect(() => plstm2d(q, k, v, gates, { height: 0, width: 5 })).toThrow(withCode('ERR_RANGE'));
+    expect(() => plstm2d(q, k, v, gates, undefined as never)).toThrow(withCode('ERR_DTYPE'));
+    expect(() => plstm2d(q, k, v, { ...gates, markUp: undefined } as never, size)).toThrow(withCode('ERR_DTYPE'));
+    expect(() => plstm2d(q, k, v, { ...gates, markUp: q }, size)).toThrow(withCode('ERR_SHAPE'));
+    expect(() => plstm2d(q, k, v, gates, { ...size, corner: 'left' as never })).toThrow(withCode('ERR_OPTION'));
+    expect(() => plstm2d(q, k, v, gates, { ...size, chunk: 3 } as never)).toThrow(withCode('ERR_OPTION'));
+    expect(() => plstm2d(q, k, v, gates, { ...size, state: { rows: q, columns: q } })).toThrow(withCode('ERR_SHAPE'));
+    expect(() => plstm2d(q, k, v, gates, { ...size, out: v })).toThrow(withCode('ERR_ALIAS'));
+    expect(() => plstmGates({ mode: 'Q' } as never)).toThrow(withCode('ERR_OPTION'));
+    expect(() => plstmGates({ mode: 'P', orientation: q, source: v } as never)).toThrow(withCode('ERR_SHAPE'));
+    expect(() => plstmGates({ mode: 'D', chirality: 'X' } as never)).toThrow(withCode('ERR_OPTION'));
+    expect(() => plstmGates({ mode: 'D', source: q } as never)).toThrow(withCode('ERR_OPTION'));
     const flag = new Int32Array(new SharedArrayBuffer(4));
     raiseAbort(flag);
     expect(() => withCancelFlag(flag, () => plstm2d(q, k, v, gates, size))).toThrow(/aborted/);
     const raw = native.plstm2d as (...args: unknown[]) => void;
-    expect(() => raw(...Array<unknown>(17).fill(undefined), 1, 3, 0, 1, 2, 3, 0)).toThrow(code('ERR_DTYPE'));
+    expect(() => raw(...Array<unknown>(17).fill(undefined), 1, 3, 0, 1, 2, 3, 0)).toThrow(withCode('ERR_DTYPE'));
   });
 });
 
@@ -355,14 +355,13 @@ describe('plstm2dBackward', () => {
   });
 
   test('what does not fit is refused; no memory; aborted', () => {
-    const code = (c: string) => expect.objectContaining({ code: c });
     const { q, k, v } = inputs(Float32Array, 12, 2, 3);
     const gates = randomGates(Float32Array, 12, 1);
     const size = { height: 3, width: 4 };
-    expect(() => plstm2dBackward(q, q, k, v, gates, size)).toThrow(code('ERR_SHAPE'));
-    expect(() => plstm2dBackward(v, q, k, v, gates, { ...size, out: v } as never)).toThrow(code('ERR_OPTION'));
-    expect(() => plstm2dBackward(v, q, k, v, gates, { ...size, dstate: { rows: q, columns: q } })).toThrow(code('ERR_SHAPE')); // prettier-ignore
-    expect(() => plstm2dBackward(v, q, k, v, gates, { ...size, dstate: null } as never)).toThrow(code('ERR_DTYPE'));
+    expect(() => plstm2dBackward(q, q, k, v, gates, size)).toThrow(withCode('ERR_SHAPE'));
+    expect(() => plstm2dBackward(v, q, k, v, gates, { ...size, out: v } as never)).toThrow(withCode('ERR_OPTION'));
+    expect(() => plstm2dBackward(v, q, k, v, gates, { ...size, dstate: { rows: q, columns: q } })).toThrow(withCode('ERR_SHAPE')); // prettier-ignore
+    expect(() => plstm2dBackward(v, q, k, v, gates, { ...size, dstate: null } as never)).toThrow(withCode('ERR_DTYPE'));
     withoutMemory(() => plstm2dBackward(v, q, k, v, gates, size));
     const flag = new Int32Array(new SharedArrayBuffer(4));
     raiseAbort(flag);

@@ -4,8 +4,7 @@ import { dense } from 'lapidary';
 import { vmfEntropy, vmfLogPdf } from 'lapidary/special';
 import { errorOf } from './exact.js';
 import { vmfTable } from './vmf-table.js';
-
-const code = (name: string): unknown => expect.objectContaining({ code: name });
+import { withCode } from '../support/errors.js';
 
 describe('against 40 digits', () => {
   test.each(vmfTable.entropy)('p = %i, κ = %f', (p, kappa, exact) => {
@@ -56,8 +55,8 @@ test('extremes', () => {
 });
 
 test('bad input', () => {
-  for (const p of [0, 1, 2.5, NaN, Infinity, -3]) expect(() => vmfEntropy(p, 1)).toThrow(code('ERR_RANGE'));
-  for (const kappa of [-1, NaN, Infinity]) expect(() => vmfEntropy(3, kappa)).toThrow(code('ERR_RANGE'));
-  expect(() => vmfEntropy('3' as never, 1)).toThrow(code('ERR_DTYPE'));
-  expect(() => vmfEntropy(3, null as never)).toThrow(code('ERR_DTYPE'));
+  for (const p of [0, 1, 2.5, NaN, Infinity, -3]) expect(() => vmfEntropy(p, 1)).toThrow(withCode('ERR_RANGE'));
+  for (const kappa of [-1, NaN, Infinity]) expect(() => vmfEntropy(3, kappa)).toThrow(withCode('ERR_RANGE'));
+  expect(() => vmfEntropy('3' as never, 1)).toThrow(withCode('ERR_DTYPE'));
+  expect(() => vmfEntropy(3, null as never)).toThrow(withCode('ERR_DTYPE'));
 });
