@@ -17,6 +17,7 @@ inline void split(__m256d v, float* high, float* low) {
 
 #include "attention/rotary_lanes.h"
 #include "core/avx2_lanes.h"
+#include "core/each_vector.h"
 
 }  // namespace
 

@@ -17,6 +17,7 @@ inline void split(__m512d v, float* high, float* low) {
 
 #include "attention/rotary_lanes.h"
 #include "core/avx512_lanes.h"
+#include "core/each_vector.h"
 
 }  // namespace
 

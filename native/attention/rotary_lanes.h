@@ -18,15 +18,13 @@ inline void rotate_halves(const float* x, float* y, std::size_t heads, std::size
                           const Rotation& r) {
   using V = typename S::V;
   for (std::size_t h = 0; h < heads; h++, x += d, y += d)
-    for (std::size_t i = 0; i < pairs; i += S::kLanes) {
-      const std::size_t left = pairs - i;
-      const typename S::Mask mask = S::mask(left < S::kLanes ? static_cast<int>(left) : S::kLanes);
-      const V a = S::load(mask, x + i), b = S::load(mask, x + pairs + i);
-      const V c = S::load(mask, r.cos + i), c_low = S::load(mask, r.cos_low + i);
-      const V s = S::load(mask, r.sin + i), s_low = S::load(mask, r.sin_low + i);
-      S::store(mask, y + i, turned<S>(a, c, c_low, b, S::sub(S::zero(), s), S::sub(S::zero(), s_low)));
-      S::store(mask, y + pairs + i, turned<S>(b, c, c_low, a, s, s_low));
-    }
+    each_vector<S>(pairs, [&](std::size_t i, auto vector) {
+      const V a = vector.load(x + i), b = vector.load(x + pairs + i);
+      const V c = vector.load(r.cos + i), c_low = vector.load(r.cos_low + i);
+      const V s = vector.load(r.sin + i), s_low = vector.load(r.sin_low + i);
+      vector.store(y + i, turned<S>(a, c, c_low, b, S::sub(S::zero(), s), S::sub(S::zero(), s_low)));
+      vector.store(y + pairs + i, turned<S>(b, c, c_low, a, s, s_low));
+    });
 }
 
 template <class S>
@@ -34,14 +32,12 @@ inline void rotate_neighbours(const float* x, float* y, std::size_t heads, std::
                               const Rotation& r) {
   using V = typename S::V;
   for (std::size_t h = 0; h < heads; h++, x += d, y += d)
-    for (std::size_t i = 0; i < 2 * pairs; i += S::kLanes) {
-      const std::size_t left = 2 * pairs - i;
-      const typename S::Mask mask = S::mask(left < S::kLanes ? static_cast<int>(left) : S::kLanes);
-      const V a = S::load(mask, x + i);
-      const V c = S::load(mask, r.cos + i), c_low = S::load(mask, r.cos_low + i);
-      const V s = S::load(mask, r.sin + i), s_low = S::load(mask, r.sin_low + i);
-      S::store(mask, y + i, turned<S>(a, c, c_low, swap_neighbours(a), s, s_low));
-    }
+    each_vector<S>(2 * pairs, [&](std::size_t i, auto vector) {
+      const V a = vector.load(x + i);
+      const V c = vector.load(r.cos + i), c_low = vector.load(r.cos_low + i);
+      const V s = vector.load(r.sin + i), s_low = vector.load(r.sin_low + i);
+      vector.store(y + i, turned<S>(a, c, c_low, swap_neighbours(a), s, s_low));
+    });
 }
 
 // sin and cos for |x| < 2^45, within 2^−50: Taylor polynomials of degree 15 and 16 on |t| ≤ 0.8 (2^−53) around the

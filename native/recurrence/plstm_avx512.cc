@@ -9,6 +9,7 @@ namespace lapidary {
 namespace {
 
 #include "core/avx512_lanes.h"
+#include "core/each_vector.h"
 #include "recurrence/plstm_lanes.h"
 
 }  // namespace

@@ -9,27 +9,17 @@ inline typename S::T sum_lanes(typename S::V x) {
   return lanes[0];
 }
 
-// The first n − j of a register: all of them but at the end of a row.
-template <class S>
-inline typename S::Mask mask_from(std::size_t j, std::size_t n) {
-  return S::mask(n - j < S::kLanes ? static_cast<int>(n - j) : S::kLanes);
-}
-
 template <class S>
 inline typename S::T dot_lanes(const typename S::T* x, const typename S::T* y, std::size_t n) {
   typename S::V sum = S::zero();
-  for (std::size_t i = 0; i < n; i += S::kLanes) {
-    const typename S::Mask mask = mask_from<S>(i, n);
-    sum = S::fma(S::load(mask, x + i), S::load(mask, y + i), sum);
-  }
+  each_vector<S>(n, [&](std::size_t i, auto vector) { sum = S::fma(vector.load(x + i), vector.load(y + i), sum); });
   return sum_lanes<S>(sum);
 }
 
 // One vector of columns, j to j + kLanes, of which the last may be partly outside. kIns, kOuts: 1 or 2, with the gates
 // in registers; every incoming value is read before an outgoing one is written.
-template <class S, int kIns, int kOuts>
-inline void node_columns(const PlstmNode<typename S::T>& t, std::size_t j, typename S::Mask mask,
-                         typename S::T direct) {
+template <class S, int kIns, int kOuts, class Vector>
+inline void node_columns(const PlstmNode<typename S::T>& t, std::size_t j, Vector vector, typename S::T direct) {
   using T = typename S::T;
   using V = typename S::V;
   V mark[kIns], source[kOuts], transition[kIns][kOuts];
@@ -42,7 +32,7 @@ inline void node_columns(const PlstmNode<typename S::T>& t, std::size_t j, typen
 #pragma GCC unroll 2
     for (int o = 0; o < kOuts; o++) transition[i][o] = S::broadcast(t.transition + i * kOuts + o);
   }
-  const V v = S::load(mask, t.v + j);
+  const V v = vector.load(t.v + j);
   V y = S::mul(S::all(direct), v);
 #pragma GCC unroll 2
   for (int o = 0; o < kOuts; o++) {
@@ -53,7 +43,7 @@ inline void node_columns(const PlstmNode<typename S::T>& t, std::size_t j, typen
     const std::size_t at = row * t.stride;
     V state[kIns], next[kOuts];
 #pragma GCC unroll 2
-    for (int i = 0; i < kIns; i++) state[i] = S::load(mask, in[i] + at);
+    for (int i = 0; i < kIns; i++) state[i] = vector.load(in[i] + at);
     V marked = S::mul(mark[0], state[0]);
     if constexpr (kIns == 2) marked = S::fma(mark[1], state[1], marked);
     y = S::fma(S::broadcast(t.q + row), marked, y);
@@ -65,51 +55,49 @@ inline void node_columns(const PlstmNode<typename S::T>& t, std::size_t j, typen
       for (int i = 0; i < kIns; i++) next[o] = S::fma(transition[i][o], state[i], next[o]);
     }
 #pragma GCC unroll 2
-    for (int o = 0; o < kOuts; o++) S::store(mask, out[o] + at, next[o]);
+    for (int o = 0; o < kOuts; o++) vector.store(out[o] + at, next[o]);
   }
-  S::store(mask, t.y + j, y);
+  vector.store(t.y + j, y);
 }
 
 // Any number of edges.
-template <class S>
-inline void node_columns_any(const PlstmNode<typename S::T>& t, std::size_t j, typename S::Mask mask,
-                             typename S::T direct) {
+template <class S, class Vector>
+inline void node_columns_any(const PlstmNode<typename S::T>& t, std::size_t j, Vector vector, typename S::T direct) {
   using V = typename S::V;
-  const V v = S::load(mask, t.v + j);
+  const V v = vector.load(t.v + j);
   V y = S::mul(S::all(direct), v);
   for (std::size_t row = 0; row < t.dk; row++) {
     const std::size_t at = row * t.stride + j;
     const V kv = S::mul(S::broadcast(t.k + row), v);
     V marked = S::zero();
     for (std::size_t i = 0; i < t.ins; i++)
-      marked = S::fma(S::broadcast(t.mark + i), S::load(mask, t.in[i] + at), marked);
+      marked = S::fma(S::broadcast(t.mark + i), vector.load(t.in[i] + at), marked);
     y = S::fma(S::broadcast(t.q + row), marked, y);
     for (std::size_t o = 0; o < t.outs; o++) {
       V next = S::mul(S::broadcast(t.source + o), kv);
       for (std::size_t i = 0; i < t.ins; i++)
-        next = S::fma(S::broadcast(t.transition + i * t.outs + o), S::load(mask, t.in[i] + at), next);
-      S::store(mask, t.out[o] + at, next);
+        next = S::fma(S::broadcast(t.transition + i * t.outs + o), vector.load(t.in[i] + at), next);
+      vector.store(t.out[o] + at, next);
     }
   }
-  S::store(mask, t.y + j, y);
+  vector.store(t.y + j, y);
 }
 
 template <class S>
 inline void plstm_node(const PlstmNode<typename S::T>& t) {
   const typename S::T direct = t.direct == 0 ? 0 : t.direct * dot_lanes<S>(t.q, t.k, t.dk);
-  for (std::size_t j = 0; j < t.n; j += S::kLanes) {
-    const typename S::Mask mask = mask_from<S>(j, t.n);
+  each_vector<S>(t.n, [&](std::size_t j, auto vector) {
     if (t.ins == 2 && t.outs == 2)
-      node_columns<S, 2, 2>(t, j, mask, direct);
+      node_columns<S, 2, 2>(t, j, vector, direct);
     else if (t.ins == 1 && t.outs == 1)
-      node_columns<S, 1, 1>(t, j, mask, direct);
+      node_columns<S, 1, 1>(t, j, vector, direct);
     else if (t.ins == 2 && t.outs == 1)
-      node_columns<S, 2, 1>(t, j, mask, direct);
+      node_columns<S, 2, 1>(t, j, vector, direct);
     else if (t.ins == 1 && t.outs == 2)
-      node_columns<S, 1, 2>(t, j, mask, direct);
+      node_columns<S, 1, 2>(t, j, vector, direct);
     else
-      node_columns_any<S>(t, j, mask, direct);
-  }
+      node_columns_any<S>(t, j, vector, direct);
+  });
 }
 
 // Rows outside, so that what q and k get is one sum a row; the scalars of the node are summed in registers all along.
@@ -143,24 +131,23 @@ inline void node_backward(const PlstmNodeBackward<typename S::T>& t) {
     }
 #pragma GCC unroll 2
     for (int o = 0; o < kOuts; o++) sent[o] = S::zero();
-    for (std::size_t j = 0; j < t.n; j += S::kLanes) {
-      const typename S::Mask mask = mask_from<S>(j, t.n);
+    each_vector<S>(t.n, [&](std::size_t j, auto vector) {
       const std::size_t at = row * t.n + j;
-      const V dy = S::load(mask, t.dy + j), v = S::load(mask, t.v + j);
+      const V dy = vector.load(t.dy + j), v = vector.load(t.v + j);
       V state[kIns], behind[kOuts];
 #pragma GCC unroll 2
       for (int i = 0; i < kIns; i++) {
-        state[i] = S::load(mask, t.in[i] + at);
+        state[i] = vector.load(t.in[i] + at);
         seen[i] = S::fma(state[i], dy, seen[i]);
       }
       V entered = S::zero();
 #pragma GCC unroll 2
       for (int o = 0; o < kOuts; o++) {
-        behind[o] = S::load(mask, t.behind[o] + at);
+        behind[o] = vector.load(t.behind[o] + at);
         sent[o] = S::fma(behind[o], v, sent[o]);
         entered = S::fma(source[o], behind[o], entered);
       }
-      S::store(mask, t.dv + j, S::fma(k, entered, S::load(mask, t.dv + j)));
+      vector.store(t.dv + j, S::fma(k, entered, vector.load(t.dv + j)));
 #pragma GCC unroll 2
       for (int i = 0; i < kIns; i++) {
         V before = S::mul(marked[i], dy);
@@ -169,9 +156,9 @@ inline void node_backward(const PlstmNodeBackward<typename S::T>& t) {
           dtransition[i][o] = S::fma(state[i], behind[o], dtransition[i][o]);
           before = S::fma(transition[i][o], behind[o], before);
         }
-        S::store(mask, t.in[i] + at, before);
+        vector.store(t.in[i] + at, before);
       }
-    }
+    });
     V for_q = S::zero(), for_k = S::zero();
 #pragma GCC unroll 2
     for (int i = 0; i < kIns; i++) {
@@ -219,21 +206,20 @@ inline void node_backward_any(const PlstmNodeBackward<typename S::T>& t) {
       t.dk_out[row] += t.source[o] * sent;
     }
     const V q = S::broadcast(t.q + row), k = S::broadcast(t.k + row);
-    for (std::size_t j = 0; j < t.n; j += S::kLanes) {
-      const typename S::Mask mask = mask_from<S>(j, t.n);
+    each_vector<S>(t.n, [&](std::size_t j, auto vector) {
       const std::size_t at = row * t.n + j;
       V entered = S::zero();
       for (std::size_t o = 0; o < t.outs; o++)
-        entered = S::fma(S::broadcast(t.source + o), S::load(mask, t.behind[o] + at), entered);
-      S::store(mask, t.dv + j, S::fma(k, entered, S::load(mask, t.dv + j)));
-      const V dy = S::load(mask, t.dy + j);
+        entered = S::fma(S::broadcast(t.source + o), vector.load(t.behind[o] + at), entered);
+      vector.store(t.dv + j, S::fma(k, entered, vector.load(t.dv + j)));
+      const V dy = vector.load(t.dy + j);
       for (std::size_t i = 0; i < t.ins; i++) {
         V before = S::mul(S::mul(S::broadcast(t.mark + i), q), dy);
         for (std::size_t o = 0; o < t.outs; o++)
-          before = S::fma(S::broadcast(t.transition + i * t.outs + o), S::load(mask, t.behind[o] + at), before);
-        S::store(mask, t.in[i] + at, before);
+          before = S::fma(S::broadcast(t.transition + i * t.outs + o), vector.load(t.behind[o] + at), before);
+        vector.store(t.in[i] + at, before);
       }
-    }
+    });
   }
 }
 
@@ -242,10 +228,9 @@ inline void plstm_node_backward(const PlstmNodeBackward<typename S::T>& t) {
   using T = typename S::T;
   const T own = t.direct == nullptr ? 0 : dot_lanes<S>(t.q, t.k, t.dk);
   const T direct = t.direct == nullptr ? 0 : *t.direct;
-  for (std::size_t j = 0; j < t.n; j += S::kLanes) {
-    const typename S::Mask mask = mask_from<S>(j, t.n);
-    S::store(mask, t.dv + j, S::mul(S::all(direct * own), S::load(mask, t.dy + j)));
-  }
+  each_vector<S>(t.n, [&](std::size_t j, auto vector) {
+    vector.store(t.dv + j, S::mul(S::all(direct * own), vector.load(t.dy + j)));
+  });
   if (t.direct != nullptr) {
     const T through = dot_lanes<S>(t.v, t.dy, t.n);
     *t.ddirect += own * through;

@@ -9,6 +9,7 @@ namespace lapidary {
 namespace {
 
 #include "core/avx2_lanes.h"
+#include "core/each_vector.h"
 #include "core/exp_lanes.h"
 #include "recurrence/scan_lanes.h"
 

@@ -1,4 +1,5 @@
-// The text of the scan kernels, written once over the lanes of core/*_lanes.h and included after core/exp_lanes.h.
+// The text of the scan kernels, written once over the lanes of core/*_lanes.h and included after core/exp_lanes.h and
+// core/each_vector.h.
 
 // Up to kVecs·kLanes channels with the state in registers; the last of the vectors is masked.
 template <class S, int kVecs>
@@ -75,28 +76,6 @@ inline void scan_backward(const typename S::T* dout, const typename S::T* a, con
     S::store(mask, da + j, S::mul(g, S::load(mask, previous + j)));
     S::store(mask, db + j, g);
   }
-}
-
-// A vector of neighbouring channels: all of them, or the first few. Only the latter is masked, since processors without
-// mask registers may take a dozen cycles for a masked store.
-template <class S>
-struct WholeVector {
-  typename S::V load(const float* p) const { return S::load(p); }
-  void store(float* p, typename S::V v) const { S::store(p, v); }
-};
-template <class S>
-struct PartOfVector {
-  typename S::Mask mask;
-  typename S::V load(const float* p) const { return S::load(mask, p); }
-  void store(float* p, typename S::V v) const { S::store(mask, p, v); }
-};
-
-// Calls body(first channel, vector) for n channels.
-template <class S, class Body>
-inline void each_vector(std::size_t n, Body body) {
-  std::size_t j = 0;
-  for (; j + S::kLanes <= n; j += S::kLanes) body(j, WholeVector<S>{});
-  if (j < n) body(j, PartOfVector<S>{S::mask(static_cast<int>(n - j))});
 }
 
 template <class S>

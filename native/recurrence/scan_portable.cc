@@ -6,6 +6,7 @@
 namespace lapidary {
 namespace {
 
+#include "core/each_vector.h"
 #include "core/exp_lanes.h"
 #include "core/portable_lanes.h"
 #include "recurrence/scan_lanes.h"

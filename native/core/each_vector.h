@@ -1,0 +1,27 @@
+// Vectors of neighbouring values, all whole but the last. Included after core/*_lanes.h, in the region and the
+// namespace of a file of kernels.
+//
+// Only the last vector is masked: processors without mask registers may take a dozen cycles for a masked store.
+
+template <class S>
+struct WholeVector {
+  using T = typename S::T;
+  static typename S::V load(const T* p) { return S::load(p); }
+  static void store(T* p, typename S::V v) { S::store(p, v); }
+};
+
+template <class S>
+struct PartOfVector {
+  using T = typename S::T;
+  typename S::Mask mask;
+  typename S::V load(const T* p) const { return S::load(mask, p); }
+  void store(T* p, typename S::V v) const { S::store(mask, p, v); }
+};
+
+// Calls body(place of the first value, vector) for n values.
+template <class S, class Body>
+inline void each_vector(std::size_t n, Body body) {
+  std::size_t j = 0;
+  for (; j + S::kLanes <= n; j += S::kLanes) body(j, WholeVector<S>{});
+  if (j < n) body(j, PartOfVector<S>{S::mask(static_cast<int>(n - j))});
+}
