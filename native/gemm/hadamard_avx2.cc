@@ -9,6 +9,7 @@ namespace lapidary {
 namespace {
 
 #include "core/avx2_lanes.h"
+#include "core/each_vector.h"
 
 template <int s>
 inline __m256 exchange(__m256 v) {

@@ -10,6 +10,7 @@ namespace lapidary {
 namespace {
 
 #include "core/avx512_lanes.h"
+#include "core/each_vector.h"
 
 template <int s>
 inline __m512 exchange(__m512 v) {

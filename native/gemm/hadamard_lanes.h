@@ -44,11 +44,9 @@ inline void whole_vectors(const typename S::T* x, std::size_t n, typename S::T s
 template <class S>
 inline void short_blocks(const typename S::T* x, std::size_t n, std::size_t block, typename S::T scale,
                          typename S::T* out) {
-  for (std::size_t i = 0; i < n; i += S::kLanes) {
-    const std::size_t left = n - i;
-    const typename S::Mask mask = S::mask(left < S::kLanes ? static_cast<int>(left) : S::kLanes);
-    S::store(mask, out + i, stages<S, 1>(S::mul(S::load(mask, x + i), S::all(scale)), block));
-  }
+  each_vector<S>(n, [&](std::size_t i, auto vector) {
+    vector.store(out + i, stages<S, 1>(S::mul(vector.load(x + i), S::all(scale)), block));
+  });
 }
 
 template <class S>
