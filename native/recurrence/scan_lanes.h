@@ -78,16 +78,19 @@ inline void scan_backward(const typename S::T* dout, const typename S::T* a, con
 }
 
 // A vector of neighbouring channels: all of them, or the first few. Only the latter is masked, since processors without
-// mask registers may take a dozen cycles for a masked store.
+// mask registers may take a dozen cycles for a masked store. own(v): zeros where there is no channel, which matter
+// where lanes are added up: zero times an infinity is NaN.
 template <class S>
 struct WholeVector {
   typename S::V load(const float* p) const { return S::load(p); }
+  typename S::V own(typename S::V v) const { return v; }
   void store(float* p, typename S::V v) const { S::store(p, v); }
 };
 template <class S>
 struct PartOfVector {
   typename S::Mask mask;
   typename S::V load(const float* p) const { return S::load(mask, p); }
+  typename S::V own(typename S::V v) const { return S::select(mask, v, S::zero()); }
   void store(float* p, typename S::V v) const { S::store(mask, p, v); }
 };
 
@@ -182,7 +185,7 @@ inline void selective_backward(const SelectiveBackward& t) {
       each_vector<S>(n, [&](std::size_t j, auto vector) {
         const std::size_t at = s * n + j;
         const V dy = vector.load(dout + j), dj = vector.load(delta + j);
-        const V g = S::fma(dy, cs, vector.load(t.carry + at));
+        const V g = vector.own(S::fma(dy, cs, vector.load(t.carry + at)));
         const V back = S::mul(g, vector.load(decay + at)), decayed = S::mul(back, vector.load(before + at));
         vector.store(t.carry + at, back);
         vector.store(t.da + at, S::fma(dj, decayed, vector.load(t.da + at)));
