@@ -3,7 +3,7 @@ import type { Dense, Real } from '../core/values.js';
 import type { Quantized } from '../quant/quantized.js';
 import { activationOf, type Activation } from './activations.js';
 import { native } from './native.js';
-import { checkIntegers, isBytes, operand, storageOf, type Bytes, type Stored } from './operands.js';
+import { checkIntegers, checkNoScales, isBytes, operand, storageOf, type Bytes, type Stored } from './operands.js';
 import { isPacked, type PackedWeights } from './pack-weights.js';
 import { isPackedBytes, packedBytesLinear, type PackedBytes } from './packed-bytes.js';
 import { packedLinear, type packedKernels } from './packed-linear.js';
@@ -115,6 +115,8 @@ export function linear(
   const type = integer ? Int32Array : double ? Float64Array : Float32Array;
   const bias = opts.bias === undefined ? undefined : at.array('options.bias', opts.bias, [type], n);
   if (integer) {
+    checkNoScales(at, 'x', x);
+    checkNoScales(at, 'w', w);
     if (head.code !== 0) at.fail('ERR_OPTION', 'options.activation', "'none' for integers", describe(opts.activation));
     checkIntegers(at, 'x', input.data, 'w.data', weights.data, k);
     const out = at.outDense('options.out', opts.out, Int32Array, m, n);

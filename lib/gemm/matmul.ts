@@ -1,7 +1,7 @@
 import { arrayTypeName, where } from '../core/validate.js';
 import type { Dense, NumericArray, Real } from '../core/values.js';
 import { native } from './native.js';
-import { checkIntegers, isBytes, operand, storageOf, type Bytes, type Stored } from './operands.js';
+import { checkIntegers, checkNoScales, isBytes, operand, storageOf, type Bytes, type Stored } from './operands.js';
 import { isPackedBytes, packedMatmul, type PackedBytes } from './packed-bytes.js';
 
 /** Options of {@link matmul}. */
@@ -110,6 +110,8 @@ export function matmul(
   const rows = at.size('a', batch, m);
   const sizes = [m, n, k, transposeA, transposeB, alpha, beta, batch] as const;
   if (integer) {
+    checkNoScales(at, 'a', a);
+    checkNoScales(at, 'b', b);
     checkIntegers(at, 'a', left.data, 'b.data', right.data, k);
     const out = at.outDense('options.out', opts.out, Int32Array, rows, n);
     native.integerMatmul(left.data as Bytes, right.data as Bytes, out.data, ...sizes);

@@ -1,7 +1,7 @@
 import { arrayTypeName, typeOf, where } from '../core/validate.js';
 import type { Dense, Real } from '../core/values.js';
 import { native } from './native.js';
-import { checkIntegers, isBytes, operand, storageOf, type Bytes, type Stored } from './operands.js';
+import { checkIntegers, checkNoScales, isBytes, operand, storageOf, type Bytes, type Stored } from './operands.js';
 
 /** Options of {@link matvec}. */
 export interface MatvecOptions<A extends Real | Int32Array = Float64Array> {
@@ -42,6 +42,7 @@ export function matvec(
   const { rows, cols, data } = matrix;
   const opts = at.options(given, ['out']);
   if (isBytes(data)) {
+    checkNoScales(at, 'a', a);
     const vector = at.array('x', x, [Uint8Array, Int8Array], cols);
     checkIntegers(at, 'a', data, 'x', vector, cols);
     const out = at.outArray('options.out', opts.out, Int32Array, rows);

@@ -45,6 +45,12 @@ export function checkApart(at: Where, out: NumericArray, others: readonly (Numer
 export const storageOf = ({ data, dtype }: Dense<Stored>): Storage =>
   arrayTypeName(data) === 'Float32Array' ? 0 : dtype === 'f16' ? 1 : 2;
 
+/** Refuses rounded activations as a matrix of whole numbers: their scales would be lost. */
+export function checkNoScales(at: Where, argument: string, matrix: unknown) {
+  if (typeof matrix === 'object' && matrix !== null && 'scales' in matrix)
+    at.fail('ERR_OPTION', argument, 'a matrix of bytes: sums of whole numbers take no scales', 'one with scales');
+}
+
 export const isBytes = (data: NumericArray): data is Bytes => data.BYTES_PER_ELEMENT === 1;
 
 /** Refuses what integer products refuse: two unsigned sides, and sums that could leave 32 bits. */

@@ -4,7 +4,7 @@ import type { Dense, Real } from '../core/values.js';
 import type { LinearOptions } from './linear.js';
 import type { MatmulOptions } from './matmul.js';
 import { native } from './native.js';
-import { checkApart, integerDepth, operand } from './operands.js';
+import { checkApart, checkNoScales, integerDepth, operand } from './operands.js';
 
 /**
  * A matrix of 8-bit integers laid out once for {@link matmul} and {@link linear}: plain arrays in one layout for every
@@ -37,6 +37,7 @@ function checkDepth(at: Where, argument: string, depth: number): void {
 /** w, n × k or, transposed, k × n, laid out. */
 export function packBytes(at: Where, w: Dense<Int8Array>, transpose: boolean): PackedBytes {
   const matrix = operand(at, 'w', w, [Int8Array]);
+  checkNoScales(at, 'w', w);
   const [rows, cols] = transpose ? [matrix.cols, matrix.rows] : [matrix.rows, matrix.cols];
   checkDepth(at, 'w', cols);
   const packed = at.allocateUncleared(Int8Array, packedLength(at, 'w', rows, cols));
@@ -69,6 +70,7 @@ export function packedMatmul(
   given: MatmulOptions<Real | Int32Array> | undefined,
 ): Dense<Int32Array> {
   const left = operand(at, 'a', a, bytes);
+  checkNoScales(at, 'a', a);
   const w = packedBytes(at, 'b', b);
   const opts = at.options(given, ['transposeA', 'alpha', 'beta', 'out']);
   const transposeA = at.boolean('options.transposeA', opts.transposeA ?? false);
@@ -95,8 +97,7 @@ export function packedBytesLinear(
   options: LinearOptions<Real | Int32Array> | undefined,
 ): Dense<Int32Array> {
   const input = operand(at, 'x', x, bytes);
-  if ('scales' in (x as object))
-    at.fail('ERR_OPTION', 'x', 'a matrix of bytes: sums of whole numbers take no scales', 'one with scales');
+  checkNoScales(at, 'x', x);
   const w = packedBytes(at, 'w', given);
   const opts = at.options(options, ['bias', 'activation', 'out', 'kernel']);
   const [m, k, n] = [input.rows, input.cols, w.rows];

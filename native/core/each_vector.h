@@ -1,12 +1,14 @@
 // Vectors of neighbouring values, all whole but the last. Included after core/*_lanes.h, in the region and the
 // namespace of a file of kernels.
 //
-// Only the last vector is masked: processors without mask registers may take a dozen cycles for a masked store.
+// Only the last vector is masked: processors without mask registers may take a dozen cycles for a masked store. own(v):
+// zeros in lanes without a value, which matter where lanes are added up: zero times an infinity is NaN.
 
 template <class S>
 struct WholeVector {
   using T = typename S::T;
   static typename S::V load(const T* p) { return S::load(p); }
+  static typename S::V own(typename S::V v) { return v; }
   static void store(T* p, typename S::V v) { S::store(p, v); }
 };
 
@@ -15,6 +17,7 @@ struct PartOfVector {
   using T = typename S::T;
   typename S::Mask mask;
   typename S::V load(const T* p) const { return S::load(mask, p); }
+  typename S::V own(typename S::V v) const { return S::select(mask, v, S::zero()); }
   void store(T* p, typename S::V v) const { S::store(mask, p, v); }
 };
 

@@ -161,7 +161,7 @@ inline void selective_backward(const SelectiveBackward& t) {
       each_vector<S>(n, [&](std::size_t j, auto vector) {
         const std::size_t at = s * n + j;
         const V dy = vector.load(dout + j), dj = vector.load(delta + j);
-        const V g = S::fma(dy, cs, vector.load(t.carry + at));
+        const V g = vector.own(S::fma(dy, cs, vector.load(t.carry + at)));
         const V back = S::mul(g, vector.load(decay + at)), decayed = S::mul(back, vector.load(before + at));
         vector.store(t.carry + at, back);
         vector.store(t.da + at, S::fma(dj, decayed, vector.load(t.da + at)));

@@ -27,7 +27,7 @@ Status selective_scan(const SelectiveScanArguments& arguments, const Sequences& 
 // Its gradient, from dout = ∂L/∂y and dafter = ∂L/∂after (null for zeros), shaped as y and after; the results are
 // shaped as what they are the gradients of. Nothing of the forward call is needed: the states are computed again, from
 // one kept every few tokens. Scratch: tokens · states · channels / 16 values for sums over channels, and for each
-// thread about as many as 1/1,000 to 1/32 of the states of all its tokens.
+// thread the states of one token of each chunk, which has 32 tokens with 16 states and at most 256.
 struct SelectiveScanGradient {
   const float *x, *delta, *a, *b, *c, *skip, *before, *dout, *dafter;
   float *dx, *ddelta, *da, *db, *dc, *dskip, *dbefore;

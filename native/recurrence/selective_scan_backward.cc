@@ -10,7 +10,8 @@ namespace {
 
 constexpr size_t kChannels = 32;  // of a part, as forwards
 // States of a chunk of tokens that are computed again: with their decays, a quarter of a 512 KiB second-level cache.
-constexpr size_t kChunk = size_t{1} << 14;
+// And the most tokens of one: within it da and dskip are summed in f32, from chunk to chunk in f64.
+constexpr size_t kChunk = size_t{1} << 14, kChunkTokens = 256;
 constexpr size_t kParallelWork = size_t{1} << 14;  // states from which on a second thread is worth waking
 
 // One block of channels of one sequence. A chunk is computed forwards from the state that was kept before it, then
@@ -25,7 +26,7 @@ class Part {
         channel_(channel),
         n_(std::min(kChannels, sequences.channels - channel)),
         width_(gradient.states * n_),
-        chunk_(std::clamp<size_t>(kChunk / std::max<size_t>(width_, 1), 1, 1024)) {}
+        chunk_(std::clamp<size_t>(kChunk / std::max<size_t>(width_, 1), 1, kChunkTokens)) {}
 
   // `base`: where the states of this part begin in arrays of states; db and dc: tokens × states, of this block alone.
   Status run(size_t base, float* da, float* db, float* dc, float* dskip, const Context& context) {
@@ -33,8 +34,8 @@ class Part {
     turn(g_.a + channel_ * g_.states, a_);
     turn(g_.before ? g_.before + base : nullptr, kept_);
     turn(g_.dafter ? g_.dafter + base : nullptr, carry_);
-    std::fill_n(da_, width_, 0.0f);
-    std::fill_n(dskip, n_, 0.0f);
+    std::fill_n(da_total_, width_, 0.0);
+    std::fill_n(dskip_total_, n_, 0.0);
     const size_t chunks = ceil_div(length_, chunk_);
     for (size_t k = 0; k + 1 < chunks; k++) {
       if (context.cancelled()) return Status::aborted;
@@ -47,9 +48,15 @@ class Part {
       const SelectiveStates part = chunk(k);
       kernels_.states(part);
       const size_t row = row_of(k), at = row * sequences_.channels + channel_;
+      std::fill_n(da_, width_, 0.0f);
+      std::fill_n(dskip, n_, 0.0f);
       kernels_.backward({part, g_.c + row * g_.states, g_.skip ? g_.skip + channel_ : nullptr, g_.dout + at, carry_,
                          g_.dx + at, g_.ddelta + at, da_, db + row * g_.states, dc + row * g_.states, dskip, sums_});
+      for (size_t i = 0; i < width_; i++) da_total_[i] += static_cast<double>(da_[i]);
+      for (size_t j = 0; j < n_; j++) dskip_total_[j] += static_cast<double>(dskip[j]);
     }
+    for (size_t i = 0; i < width_; i++) da_[i] = static_cast<float>(da_total_[i]);
+    for (size_t j = 0; j < n_; j++) dskip[j] = static_cast<float>(dskip_total_[j]);
     turn_back(da_, da + base);
     turn_back(carry_, g_.dbefore + base);
     return Status::ok;
@@ -64,10 +71,12 @@ class Part {
     carry_ = take(width_);
     da_ = take(width_);
     sums_ = take(2 * n_);
+    da_total_ = scratch_.take<double>(width_);
+    dskip_total_ = scratch_.take<double>(n_);
     kept_ = take(*kept);
     h_ = take(std::min(chunk_, length_) * width_);
     decay_ = take(std::min(chunk_, length_) * width_);
-    return a_ && carry_ && da_ && sums_ && kept_ && h_ && decay_;
+    return a_ && carry_ && da_ && sums_ && da_total_ && dskip_total_ && kept_ && h_ && decay_;
   }
 
   // Channels become lanes: channels × states to states × channels; null gives zeros.
@@ -106,16 +115,18 @@ class Part {
   ArenaFrame scratch_;
   float *a_ = nullptr, *carry_ = nullptr, *da_ = nullptr, *sums_ = nullptr, *kept_ = nullptr, *h_ = nullptr,
         *decay_ = nullptr;
+  double *da_total_ = nullptr, *dskip_total_ = nullptr;
 };
 
-// to[i] = Σ_k from[k·size + i], in the order of k.
+// to[i] = Σ_k from[k·size + i], in the order of k and in f64.
 void sum_parts(const float* from, size_t parts, size_t size, float* to) {
-  constexpr size_t kGrain = size_t{1} << 12;
+  constexpr size_t kGrain = size_t{1} << 10;
   parallel_for(ceil_div(size, kGrain), [&](size_t block) {
-    const size_t begin = block * kGrain, end = std::min(size, begin + kGrain);
-    std::fill(to + begin, to + end, 0.0f);
+    const size_t begin = block * kGrain, count = std::min(size - begin, kGrain);
+    double sum[kGrain] = {};
     for (size_t k = 0; k < parts; k++)
-      for (size_t i = begin; i < end; i++) to[i] += from[k * size + i];
+      for (size_t i = 0; i < count; i++) sum[i] += static_cast<double>(from[k * size + begin + i]);
+    for (size_t i = 0; i < count; i++) to[begin + i] = static_cast<float>(sum[i]);
   });
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { dense, getThreads, setThreads, type Dense } from 'lapidary';
-import { linear, matmul, packWeights, quantizeActivations, type Bytes, type PackedBytes } from 'lapidary/gemm';
+import { linear, matmul, matvec, packWeights, quantizeActivations, type Bytes, type PackedBytes } from 'lapidary/gemm';
 import { native as core } from '../../dist/core/native.js';
 import { codeOf } from '../support/errors.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
@@ -207,6 +207,7 @@ test('arrays at any offset', () => {
 describe('bad arguments', () => {
   const a = bytes(Uint8Array, 2, 70, 1);
   const w = packWeights(bytes(Int8Array, 40, 70, 2));
+  const rounded = quantizeActivations(dense(2, 70, new Float32Array(140)));
   const with_ = (change: object) => ({ ...w, ...change }) as PackedBytes;
   test.each([
     ['another layout', () => matmul(a, with_({ layout: 2 })), 'ERR_FORMAT'],
@@ -225,7 +226,14 @@ describe('bad arguments', () => {
     ['batch', () => matmul(a, w, { batch: 2 }), 'ERR_OPTION'],
     ['beta without out', () => matmul(a, w, { beta: 1 }), 'ERR_OPTION'],
     ['out that is the weights', () => matmul(a, w, { out: dense(2, 40, new Int32Array(w.packed.buffer, 0, 80)) }), 'ERR_ALIAS'],
-    ['rounded tokens, whose scales would be lost', () => linear(quantizeActivations(dense(2, 70, new Float32Array(140))), w as never), 'ERR_OPTION'],
+    ['rounded tokens, whose scales would be lost', () => linear(rounded, w as never), 'ERR_OPTION'],
+    ['rounded tokens of a matmul', () => matmul(rounded, w), 'ERR_OPTION'],
+    ['rounded tokens and a plain matrix', () => linear(rounded, bytes(Int8Array, 40, 70, 2)), 'ERR_OPTION'],
+    ['rounded tokens and a plain matrix of a matmul', () => matmul(rounded, bytes(Int8Array, 70, 40, 2)), 'ERR_OPTION'],
+    ['rounded tokens as weights', () => linear(a, rounded), 'ERR_OPTION'],
+    ['rounded tokens as weights to pack', () => packWeights(rounded), 'ERR_OPTION'],
+    ['rounded tokens as the right side', () => matmul(a, rounded, { transposeB: true }), 'ERR_OPTION'],
+    ['rounded tokens of a matvec', () => matvec(rounded, new Int8Array(70)), 'ERR_OPTION'],
     ['an activation', () => linear(a, w, { activation: 'relu' }), 'ERR_OPTION'],
     ['a kernel', () => linear(a, w, { kernel: 'dot' }), 'ERR_OPTION'],
     ['a short bias', () => linear(a, w, { bias: new Int32Array(39) }), 'ERR_SHAPE'],

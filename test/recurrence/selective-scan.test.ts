@@ -164,6 +164,39 @@ describeEachIsa('selectiveScanBackward', (isa) => {
     }
   });
 
+  test('sums over many tokens do not lose what is small beside them', () => {
+    const all = (rows: number, value: number) => dense(rows, 1, new Float32Array(rows).fill(value));
+    const [tokens, step] = [100_000, Math.fround(0.1)];
+    const one = all(tokens, 1);
+    const run = () => selectiveScanBackward(one, all(tokens, step), all(tokens, step), all(1, -1), one, one);
+    const { da, dskip } = withIsa(isa, run);
+    let [h, g, sum] = [0, 0, 0];
+    const before = Float64Array.from({ length: tokens }, () => {
+      const last = h;
+      h = Math.exp(-step) * h + step * step;
+      return last;
+    });
+    for (let t = tokens - 1; t >= 0; t--) {
+      g += 1;
+      g *= Math.exp(-step);
+      sum += g * step * before[t]!;
+    }
+    expect(Math.abs(dskip[0]! / (tokens * step) - 1)).toBeLessThan(4e-6);
+    expect(Math.abs(da.data[0]! / sum - 1)).toBeLessThan(4e-6);
+    const count = 20_000; // sequences of one token
+    const short = selectiveScanBackward(all(count, 1), all(count, step), all(count, step), all(1, -1), all(count, 1), all(count, 1), { lengths: new Uint32Array(count).fill(1) }); // prettier-ignore
+    expect(Math.abs(short.dskip[0]! / (count * step) - 1)).toBeLessThan(2e-7);
+  });
+
+  test('an infinity stays one for any number of channels', () => {
+    for (const channels of [1, 7, 8, 9, 33]) {
+      const all = (rows: number, cols: number, v: number) => dense(rows, cols, new Float32Array(rows * cols).fill(v));
+      const one = all(1, channels, 1);
+      const run = () => selectiveScanBackward(one, one, one, all(channels, 1, -1), all(1, 1, 1), all(1, 1, Infinity));
+      expect(withIsa(isa, run).db.data[0], `${channels}`).toBe(Infinity);
+    }
+  });
+
   test('batches, chunks and reversal have the bits of the whole; any threads', () => {
     withIsa(isa, () => {
       const { x, delta, a, b, c, skip } = inputs(700, 40, 16);
