@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 
 #include "core/dispatch.h"
@@ -70,6 +71,19 @@ struct Sums {
   }
 };
 
+// exp(d) for d ≤ 0 with an error of 2^−29 that vanishes with d: a row that climbs slowly multiplies a sum by thousands
+// of these, each next to 1, and the roundings of f32 would add up.
+inline __m512d decay(__m512d d) {
+  d = _mm512_max_pd(_mm512_set1_pd(-708), d);
+  const __m512d n =
+      _mm512_roundscale_pd(_mm512_mul_pd(d, _mm512_set1_pd(0x1.71547652b82fep+0)), _MM_FROUND_TO_NEAREST_INT);
+  const __m512d t = _mm512_fnmadd_pd(n, _mm512_set1_pd(0x1.62e42fefa39efp-1), d);
+  __m512d p = _mm512_set1_pd(kExpC6);
+  for (const double c : {double{kExpC5}, double{kExpC4}, double{kExpC3}, double{kExpC2}, 1.0, 1.0})
+    p = _mm512_fmadd_pd(t, p, _mm512_set1_pd(c));
+  return _mm512_scalef_pd(p, n);
+}
+
 // 16 sums relative to e^max, one a lane.
 struct Online {
   __m512 max;
@@ -79,10 +93,8 @@ struct Online {
     const __mmask16 above = _mm512_cmp_ps_mask(x, max, _CMP_GT_OQ);
     if (above == 0) return;  // soon the rule
     const __m512 top = _mm512_mask_mov_ps(max, above, x);
-    const Pair e = exp_pair(_mm512_sub_ps(max, top));
-    const __m512 factor = _mm512_scalef_ps(e.m, e.n);
-    low_m = _mm512_mul_pd(low_m, low(factor));
-    high_m = _mm512_mul_pd(high_m, high(factor));
+    low_m = _mm512_mul_pd(low_m, decay(_mm512_sub_pd(low(max), low(top))));
+    high_m = _mm512_mul_pd(high_m, decay(_mm512_sub_pd(high(max), high(top))));
     max = top;
   }
   void add(__m512 x) {

@@ -44,7 +44,7 @@ inline constexpr std::size_t kBesselLanes = 16;
 //   uniform    terms K, one of 8, 10, 13, 16, 20; log_i, log_k, i_scaled, k_scaled; r ≥ 12
 //   recurred   terms: the index of a cell of tables.h, which x is in; log_k, log_k_slope, k_scaled; v ≤ 24 (f32:
 //              v² + x² ≤ 100)
-//   careful    log_i, log_k where they are below 2; terms of series or recurred
+//   careful    log_i, log_k where they are below 4; terms of series or recurred
 //   zero       log_i, log_k where they are below 2; terms 34 (K: 12) for r² < 477, 60 (20)
 //              for r < 80
 //   zero_debye terms 12 for r ≥ 80, 4 for r ≥ 1000; the same functions

@@ -47,7 +47,7 @@ size_t NearZeros::find(size_t branch, const double* v, const double* x, std::spa
   else if (kernel == Kernel::recurred)
     rule = {terms == 0 ? kMostSmall : kSmall, kFewSteps, kMostSmall, INFINITY, INFINITY};
   else if (kernel == Kernel::temme)
-    rule.least = kSmall;
+    rule = {kSmall, 0, kSmall, INFINITY, INFINITY};
   else if (kernel == Kernel::uniform)
     rule.by_sum = kSmallBySum;
   else

@@ -121,6 +121,22 @@ TEST(softmax_sums_follow_any_slope) {
   }
 }
 
+// A maximum that rises in thousands of small steps: the running sum is scaled each time, and no error may add up.
+TEST(softmax_running_maximum_may_climb_slowly) {
+  for (Isa isa : kIsas) {
+    if (!isa_supported(isa)) continue;
+    for (float step : {1e-2f, 1e-3f, 1e-4f, 1e-5f}) {
+      std::vector<float> x(100000);
+      for (size_t i = 0; i < x.size(); i++) x[i] = step * static_cast<float>(i);
+      double sum = 0;
+      for (float value : x) sum += std::exp(static_cast<double>(value) - x.back());
+      const OnlineSum online = kOnlineSum.pick(isa)(x.data(), x.size());
+      CHECK(online.max == x.back());
+      CHECK(std::fabs(online.sum / sum - 1) <= 2e-7);
+    }
+  }
+}
+
 // NaN, +∞ and −∞ at every place of a row: each lane and each tail of every kernel looks at its value.
 TEST(softmax_sees_every_place) {
   each_isa([] {
