@@ -25,7 +25,7 @@ struct RowExtent {
 struct RowPattern {
   const uint32_t* columns;
   size_t n;
-  size_t ahead;  // columns[0 … ahead − 1] may be read: n and what follows the row, for prefetching
+  size_t ahead;            // columns[0 … ahead − 1] may be read: n and what follows the row, for prefetching
   const uint32_t* begins;  // of the rows of B: its indptr, or of a slice an array for each end
   const uint32_t* ends;
   const uint32_t* b_indices;

@@ -1,8 +1,8 @@
 // The loops of sparse/spgemm_rows.h, compiled once for each instruction set: included inside an unnamed namespace after
 // sparse/semiring_lanes.h. The including file defines popcount64(word) and bits_below(word, n), the low n bits of it.
 
-// Rows of B are short and come from anywhere. Where one begins is asked for kFar entries of A ahead, and the first lines
-// of the row itself once that is there.
+// Rows of B are short and come from anywhere. Where one begins is asked for kFar entries of A ahead, and the first
+// lines of the row itself once that is there.
 constexpr size_t kFar = 24;
 constexpr size_t kNear = 8;
 constexpr uint32_t kAhead = 32;  // entries of a row; the hardware follows from there
