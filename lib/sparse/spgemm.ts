@@ -35,7 +35,7 @@ export interface SpgemmOptions extends SpgemmPlanOptions {
  * An entry stands wherever a product fell, also if the sum is zero. Two phases, count, then fill; one where a sample of
  * rows says that hardly any two products meet: the arrays of the result are then views of slightly longer buffers. Time is proportional to
  * `flops`, and for results that hardly compress to writing them: 12 bytes an entry. A mask saves memory and most of the
- * writing; products outside it are still looked at. Scratch: 17 bytes a row of `a` and `b`, at most 12 bytes an entry of
+ * writing; products outside it are still looked at. Scratch: 16 bytes a row of `a`, five a row and at most 12 an entry of
  * `b`, and for each thread an accumulator.
  *
  * Patterns, matrices without `values`, are for operators that do not read them: `pair`, `second` for `a`, `first` for `b`.

@@ -11,7 +11,7 @@ namespace {
 template <class Use>
 void for_steps(const RowPattern& row, BlockShape shape, const uint32_t* places, Use use) {
   for (size_t e = 0; e < row.n; e++) {
-    const RowExtent k = row.extents[row.columns[e]];
+    const RowExtent k = row.extent(e);
     const uint32_t n = k.end - k.begin;
     for (uint32_t q = 0; q < n;) {
       const uint32_t block = places[q] >> shape.log_lanes, begin = q++;
@@ -68,7 +68,7 @@ bool PlaceBlocks<T>::build(const RowPattern& row, BlockShape shape, const uint32
 template <class T>
 BlockRun<T> PlaceBlocks<T>::run(const RowInput<T>& first, size_t rows, bool shifted) const {
   for (size_t e = 0; e < first.n; e++) {
-    const RowExtent k = first.extents[first.columns[e]];
+    const RowExtent k = first.extent(e);
     bases_[e] = first.b_values + k.begin;
     moves_[e] = shifted ? k.end - k.begin : 0;
   }

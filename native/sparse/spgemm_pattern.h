@@ -26,7 +26,7 @@ struct Product {
 
   RowPattern row(size_t i) const {
     const size_t p = a.indptr[i];
-    return {a.indices + p, a.indptr[i + 1] - p, a.nnz - p, plan.extents, b.indices};
+    return {a.indices + p, a.indptr[i + 1] - p, a.nnz - p, b.indptr, b.indptr + 1, b.indices};
   }
   MaskRow mask_row(size_t i) const {
     if (options.mask == nullptr) return {};
@@ -40,27 +40,29 @@ class SliceRow {
  public:
   bool init(ArenaFrame& scratch, size_t entries) {
     columns_ = scratch.take<uint32_t>(entries);
-    extents_ = scratch.take<RowExtent>(entries);
-    return columns_ != nullptr && extents_ != nullptr;
+    begins_ = scratch.take<uint32_t>(entries);
+    ends_ = scratch.take<uint32_t>(entries);
+    return columns_ != nullptr && begins_ != nullptr && ends_ != nullptr;
   }
   // What is left of a row in the columns of a window, and how many products that is.
   RowPattern cut(const RowPattern& row, const Window& window, uint64_t& products) {
     products = 0;
     for (size_t e = 0; e < row.n; e++) {
-      const RowExtent k = row.extents[row.columns[e]];
+      const RowExtent k = row.extent(e);
       const uint32_t* const first = std::lower_bound(row.b_indices + k.begin, row.b_indices + k.end, window.low);
       const uint32_t* const last = std::upper_bound(first, row.b_indices + k.end, window.high);
       columns_[e] = static_cast<uint32_t>(e);
-      extents_[e] = {static_cast<uint32_t>(first - row.b_indices), static_cast<uint32_t>(last - row.b_indices),
-                     window.low, window.high};
+      begins_[e] = static_cast<uint32_t>(first - row.b_indices);
+      ends_[e] = static_cast<uint32_t>(last - row.b_indices);
       products += static_cast<uint64_t>(last - first);
     }
-    return {columns_, row.n, row.n, extents_, row.b_indices};
+    return {columns_, row.n, row.n, begins_, ends_, row.b_indices};
   }
 
  private:
   uint32_t* columns_ = nullptr;
-  RowExtent* extents_ = nullptr;
+  uint32_t* begins_ = nullptr;
+  uint32_t* ends_ = nullptr;
 };
 
 inline void set_bits(const uint32_t* column, const uint32_t* end, uint32_t base, uint64_t* bits) {

@@ -28,17 +28,13 @@ bool same_plus(const uint32_t* x, const uint32_t* y, size_t n, uint32_t step) {
   return different == 0;
 }
 
-RowExtent extent_of(const CsrPattern& b, size_t k) {
-  const uint32_t begin = b.indptr[k], end = b.indptr[k + 1];
-  return begin == end ? RowExtent{begin, end, kNoColumn, 0}
-                      : RowExtent{begin, end, b.indices[begin], b.indices[end - 1]};
-}
-
 // Row k of B is row k − 1 with one added to its columns.
-bool is_shifted(const CsrPattern& b, const RowExtent& before, const RowExtent& k) {
-  const size_t n = k.end - k.begin;
-  return n == before.end - before.begin && n > 0 && before.low + 1 == k.low && before.high + 1 == k.high &&
-         same_plus(b.indices + before.begin, b.indices + k.begin, n, 1);
+bool is_shifted(const CsrPattern& b, size_t k) {
+  const size_t p = b.indptr[k], n = b.indptr[k + 1] - p;
+  if (k == 0 || n == 0 || p - b.indptr[k - 1] != n) return false;
+  const uint32_t* const now = b.indices + p;
+  const uint32_t* const before = now - n;
+  return before[0] + 1 == now[0] && before[n - 1] + 1 == now[n - 1] && same_plus(before, now, n, 1);
 }
 
 // shifted: whether a row of B is the one before with one added, `square`: A is B, so that the rows of A are known too.
@@ -64,16 +60,16 @@ uint64_t slices_of(const RowWork& row) {
 
 // Where the slices of a long row end, such that each has about the same number of products: a histogram of a sample of
 // them over ranges of columns. ends[s] is the first column of slice s + 1.
-void cut_evenly(const CsrPattern& a, const CsrPattern& b, const RowExtent* extents, size_t i, const RowWork& row,
-                uint64_t slices, uint64_t* ends) {
+void cut_evenly(const CsrPattern& a, const CsrPattern& b, size_t i, const RowWork& row, uint64_t slices,
+                uint64_t* ends) {
   constexpr uint64_t kRanges = 2048, kSample = uint64_t{1} << 18;
   const uint64_t width = uint64_t{row.high} - row.low + 1, step = row.products / kSample + 1;
   uint32_t found[kRanges] = {};
   uint64_t total = 0, next = step / 2;  // products until the next of the sample
   for (size_t p = a.indptr[i]; p < a.indptr[i + 1]; p++) {
-    const RowExtent& k = extents[a.indices[p]];
-    const uint64_t n = k.end - k.begin;
-    for (; next < n; next += step, total++) found[(b.indices[k.begin + next] - row.low) * kRanges / width]++;
+    const size_t k = a.indices[p], begin = b.indptr[k];
+    const uint64_t n = b.indptr[k + 1] - begin;
+    for (; next < n; next += step, total++) found[(b.indices[begin + next] - row.low) * kRanges / width]++;
     next -= n;
   }
   uint64_t range = 0, below = 0;
@@ -162,19 +158,12 @@ Status compress(const CsrPattern& a, const CsrPattern& b, uint64_t products, Are
 
 Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator accumulator, bool masked,
                          ArenaFrame& scratch, Context context) {
-  RowExtent* extent = scratch.take<RowExtent>(b.rows);
   RowWork* row_work = scratch.take<RowWork>(a.rows);
   uint8_t* shifted = scratch.take<uint8_t>(b.rows);
-  if (extent == nullptr || row_work == nullptr || shifted == nullptr) return Status::out_of_memory;
+  if (row_work == nullptr || shifted == nullptr) return Status::out_of_memory;
 
   parallel_for(ceil_div(b.rows, kGrain), [&](size_t part) {
-    const size_t first = part * kGrain;
-    RowExtent before = first == 0 ? RowExtent{0, 0, kNoColumn, 0} : extent_of(b, first - 1);
-    for (size_t k = first; k < std::min(b.rows, first + kGrain); k++) {
-      extent[k] = extent_of(b, k);
-      shifted[k] = is_shifted(b, before, extent[k]);
-      before = extent[k];
-    }
+    for (size_t k = part * kGrain; k < std::min(b.rows, (part + 1) * kGrain); k++) shifted[k] = is_shifted(b, k);
   });
   const bool square = a.indices == b.indices && a.indptr == b.indptr;
   const RowParts row_parts(a, kGrain);
@@ -191,10 +180,11 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
       uint64_t products = 0;
       uint32_t low = kNoColumn, high = 0;
       for (size_t p = a.indptr[i]; p < a.indptr[i + 1]; p++) {
-        const RowExtent& k = extent[a.indices[p]];
-        products += k.end - k.begin;
-        low = std::min(low, k.low);
-        high = std::max(high, k.high);
+        const uint32_t begin = b.indptr[a.indices[p]], end = b.indptr[a.indices[p] + size_t{1}];
+        if (begin == end) continue;
+        products += end - begin;
+        low = std::min(low, b.indices[begin]);
+        high = std::max(high, b.indices[end - 1]);
       }
       row_work[i] = {products, static_cast<uint64_t>(repeat), low, high};
     }
@@ -233,7 +223,7 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
     next.slice = slices > 1;
     has_slices |= next.slice;
     uint64_t ends[kMostSlices];
-    if (next.slice) cut_evenly(a, b, extent, row, row_work[row], slices, ends);
+    if (next.slice) cut_evenly(a, b, row, row_work[row], slices, ends);
     for (uint64_t s = 0; s < slices; s++) {
       if (next.slice) {
         if (s > 0) next.low = static_cast<uint32_t>(ends[s - 1]);
@@ -265,7 +255,6 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
       stats.rows[static_cast<size_t>(row_work[i].products == 0 ? Accumulator::automatic : next.kind)]++;
     row = next.last;
   }
-  extents = extent;
   work = row_work;
   windows = window;
   window_count = w;

@@ -48,9 +48,8 @@ struct WindowPart {
 };
 
 struct SpgemmPlan {
-  const RowExtent* extents;  // of the rows of B
-  const RowWork* work;       // of the rows of C
-  BlockRows blocks;          // of B, if that is shorter, else null
+  const RowWork* work;  // of the rows of C
+  BlockRows blocks;     // of B, if that is shorter, else null
   Window* windows;
   size_t window_count;
   const WindowPart* parts;

@@ -15,21 +15,23 @@ namespace lapidary {
 
 using std::size_t;
 
-// A row of B: where its entries are, and its first and last column.
+// A row of B: its entries begin … end − 1.
 struct RowExtent {
   uint32_t begin;
   uint32_t end;
-  uint32_t low;
-  uint32_t high;
 };
 
 // A row of A and the rows of B, without values.
 struct RowPattern {
   const uint32_t* columns;
   size_t n;
-  size_t ahead;  // columns[0 … ahead − 1] may be read: n and what follows the row, for prefetching
-  const RowExtent* extents;
+  size_t ahead;            // columns[0 … ahead − 1] may be read: n and what follows the row, for prefetching
+  const uint32_t* begins;  // of the rows of B: its indptr, or of a slice an array for each end
+  const uint32_t* ends;
   const uint32_t* b_indices;
+
+  // Of the row of B that entry e names.
+  RowExtent extent(size_t e) const { return {begins[columns[e]], ends[columns[e]]}; }
 };
 
 template <class T>

@@ -259,12 +259,12 @@ LAPIDARY_PREFETCH void prefetch_short(const T* first, uint32_t n) {
 void mark_flat_rows(const RowPattern& row, uint32_t base, uint32_t* columns, uint64_t* bits) {
   uint32_t* to = columns;
   for (size_t e = 0; e < row.n; e++) {
-    if (e + kFar < row.ahead) __builtin_prefetch(&row.extents[row.columns[e + kFar]]);
+    if (e + kFar < row.ahead) __builtin_prefetch(&row.begins[row.columns[e + kFar]]);
     if (e + kNear < row.ahead) {
-      const RowExtent& near = row.extents[row.columns[e + kNear]];
+      const RowExtent near = row.extent(e + kNear);
       prefetch_short(row.b_indices + near.begin, near.end - near.begin);
     }
-    const RowExtent k = row.extents[row.columns[e]];
+    const RowExtent k = row.extent(e);
     const uint32_t* const from = row.b_indices + k.begin;
     const uint32_t n = k.end - k.begin;
     for (uint32_t q = 0; q < n; q += kShort) {
@@ -303,10 +303,10 @@ void add_flat_rows(const RowInput<T>& row, uint32_t base, const uint64_t* bits, 
   T* to = products;
   for (size_t e = 0; e < row.n; e++) {
     if (e + kNear < row.ahead) {
-      const RowExtent& near = row.extents[row.columns[e + kNear]];
+      const RowExtent near = row.extent(e + kNear);
       prefetch_short(row.b_values + near.begin, near.end - near.begin);
     }
-    const RowExtent k = row.extents[row.columns[e]];
+    const RowExtent k = row.extent(e);
     const uint32_t n = k.end - k.begin;
     for (uint32_t q = 0; q < n; q += kShort)
       multiply_front(front_of(n - q), row.values[e], row.b_values + k.begin + q, to + q);

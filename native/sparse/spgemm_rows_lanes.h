@@ -1,8 +1,8 @@
 // The loops of sparse/spgemm_rows.h, compiled once for each instruction set: included inside an unnamed namespace after
 // sparse/semiring_lanes.h. The including file defines popcount64(word) and bits_below(word, n), the low n bits of it.
 
-// Rows of B are short and come from anywhere. The extents are asked for kFar entries of A ahead, and the first lines of
-// the row itself once its extent is there.
+// Rows of B are short and come from anywhere. Where one begins is asked for kFar entries of A ahead, and the first
+// lines of the row itself once that is there.
 constexpr size_t kFar = 24;
 constexpr size_t kNear = 8;
 constexpr uint32_t kAhead = 32;  // entries of a row; the hardware follows from there
@@ -19,9 +19,9 @@ LAPIDARY_PREFETCH void prefetch_run(const T* first, size_t n) {
 
 template <class T>
 LAPIDARY_PREFETCH void prefetch_row(const RowPattern& row, const T* values, size_t e) {
-  if (e + kFar < row.ahead) __builtin_prefetch(&row.extents[row.columns[e + kFar]]);
+  if (e + kFar < row.ahead) __builtin_prefetch(&row.begins[row.columns[e + kFar]]);
   if (e + kNear >= row.ahead) return;
-  const RowExtent& k = row.extents[row.columns[e + kNear]];
+  const RowExtent k = row.extent(e + kNear);
   const uint32_t length = k.end - k.begin, n = length < kAhead ? length : kAhead;
   prefetch_run(row.b_indices + k.begin, n);
   if (values != nullptr) prefetch_run(values + k.begin, n);
@@ -30,7 +30,7 @@ LAPIDARY_PREFETCH void prefetch_row(const RowPattern& row, const T* values, size
 void mark_bits(const RowPattern& row, uint32_t base, uint64_t* bits) {
   for (size_t e = 0; e < row.n; e++) {
     prefetch_row<double>(row, nullptr, e);
-    const RowExtent k = row.extents[row.columns[e]];
+    const RowExtent k = row.extent(e);
     for (size_t q = k.begin; q < k.end; q++) {
       const uint32_t j = row.b_indices[q] - base;
       bits[j / 64] |= uint64_t{1} << j % 64;
@@ -56,7 +56,7 @@ size_t count_few_columns(const RowPattern& row, uint32_t base, uint64_t* bits) {
   size_t found = 0;
   for (size_t e = 0; e < row.n; e++) {
     prefetch_row<double>(row, nullptr, e);
-    const RowExtent k = row.extents[row.columns[e]];
+    const RowExtent k = row.extent(e);
     for (size_t q = k.begin; q < k.end; q++) {
       const uint32_t j = row.b_indices[q] - base;
       const uint64_t before = bits[j / 64], after = before | uint64_t{1} << j % 64;
@@ -65,7 +65,7 @@ size_t count_few_columns(const RowPattern& row, uint32_t base, uint64_t* bits) {
     }
   }
   for (size_t e = 0; e < row.n; e++) {
-    const RowExtent k = row.extents[row.columns[e]];
+    const RowExtent k = row.extent(e);
     for (size_t q = k.begin; q < k.end; q++) bits[(row.b_indices[q] - base) / 64] = 0;
   }
   return found;
@@ -92,7 +92,7 @@ size_t count_bits_and_clear(uint64_t* bits, size_t n) {
 [[maybe_unused]] void mark_few_bits(const RowPattern& row, uint32_t base, uint64_t* bits, uint64_t* words) {
   for (size_t e = 0; e < row.n; e++) {
     prefetch_row<double>(row, nullptr, e);
-    const RowExtent k = row.extents[row.columns[e]];
+    const RowExtent k = row.extent(e);
     for (size_t q = k.begin; q < k.end; q++) {
       const uint32_t j = row.b_indices[q] - base;
       bits[j / 64] |= uint64_t{1} << j % 64;
@@ -112,7 +112,7 @@ size_t count_bits_and_clear(uint64_t* bits, size_t n) {
 
 void find_places(const RowPattern& row, uint32_t base, const uint64_t* bits, const uint32_t* before, uint32_t* places) {
   for (size_t e = 0; e < row.n; e++) {
-    const RowExtent k = row.extents[row.columns[e]];
+    const RowExtent k = row.extent(e);
     for (size_t q = k.begin; q < k.end; q++) {
       const uint32_t j = row.b_indices[q] - base;
       *places++ = before[j / 64] + static_cast<uint32_t>(popcount64(bits_below(bits[j / 64], j % 64)));
@@ -126,7 +126,7 @@ template <bool kTimes, class T, class Sink>
   constexpr size_t kChunk = 128;
   for (size_t e = 0; e < row.n; e++) {
     prefetch_row(row, row.b_values, e);
-    const RowExtent k = row.extents[row.columns[e]];
+    const RowExtent k = row.extent(e);
     const T a = row.values[e];
     if constexpr (kTimes) {
       for (size_t q = k.begin; q < k.end; q++) sink(row.b_indices[q], times_of(a, row.b_values[q]));
@@ -205,7 +205,7 @@ void add_if_allowed(const RowInput<T>& row, MultiplyOp op, uint32_t base, const 
   constexpr size_t kChunk = 128;
   for (size_t e = 0; e < row.n; e++) {
     prefetch_row<T>(row, kProducts == Products::ones ? nullptr : row.b_values, e);
-    const RowExtent k = row.extents[row.columns[e]];
+    const RowExtent k = row.extent(e);
     const T a = row.values[e];
     for (size_t q = k.begin; q < k.end; q += kChunk) {
       const size_t n = k.end - q < kChunk ? k.end - q : kChunk;
@@ -285,7 +285,7 @@ void add_dense_of(const RowInput<T>& row, Semiring s, uint32_t base, T* sums) {
 template <class T>
 void add_times_placed(const RowInput<T>& row, const uint32_t* places, T* sums) {
   for (size_t e = 0; e < row.n; e++) {
-    const RowExtent k = row.extents[row.columns[e]];
+    const RowExtent k = row.extent(e);
     const size_t n = k.end - k.begin;
     const T a = row.values[e];
     const T* const b = row.b_values + k.begin;

@@ -36,9 +36,10 @@ size_t sorted_keys(const RowPattern& row, uint64_t* keys, uint64_t* other) {
   size_t n = 0;
   uint32_t low = std::numeric_limits<uint32_t>::max(), high = 0;
   for (size_t e = 0; e < row.n; e++) {
-    const RowExtent k = row.extents[row.columns[e]];
-    low = std::min(low, k.low);
-    high = std::max(high, k.high);
+    const RowExtent k = row.extent(e);
+    if (k.begin == k.end) continue;
+    low = std::min(low, row.b_indices[k.begin]);
+    high = std::max(high, row.b_indices[k.end - 1]);
     for (size_t q = k.begin; q < k.end; q++, n++) keys[n] = key_of(row.b_indices[q], n);
   }
   sort_by_column(keys, other, n, low, high);
@@ -51,7 +52,7 @@ template <class Visit>
 void merge(const RowPattern& row, uint64_t* heap, uint32_t* next, Visit visit) {
   size_t size = 0;
   for (size_t e = 0; e < row.n; e++) {
-    const RowExtent k = row.extents[row.columns[e]];
+    const RowExtent k = row.extent(e);
     next[e] = k.begin;
     if (k.begin < k.end) heap[size++] = key_of(row.b_indices[k.begin], e);
   }
@@ -69,7 +70,7 @@ void merge(const RowPattern& row, uint64_t* heap, uint32_t* next, Visit visit) {
     const uint32_t e = static_cast<uint32_t>(top);
     const uint32_t p = next[e]++;
     visit(column_of(top), e, p);
-    if (p + 1 < row.extents[row.columns[e]].end) {
+    if (p + 1 < row.extent(e).end) {
       sift(0, key_of(row.b_indices[p + 1], e));
     } else if (--size > 0) {
       sift(0, heap[size]);
@@ -133,7 +134,7 @@ struct Filler {
   bool by_sorting(uint64_t* keys, uint64_t* other, T* products) const {
     T* to = products;
     for (size_t e = 0; e < row.n; e++) {
-      const RowExtent k = row.extents[row.columns[e]];
+      const RowExtent k = row.extent(e);
       multiply(op, row.values[e], row.b_values + k.begin, k.end - k.begin, to);
       to += k.end - k.begin;
     }
@@ -149,9 +150,10 @@ struct Filler {
     uint32_t low = std::numeric_limits<uint32_t>::max(), high = 0;
     T products[kChunk];
     for (size_t e = 0; e < row.n; e++) {
-      const RowExtent k = row.extents[row.columns[e]];
-      low = std::min(low, k.low);
-      high = std::max(high, k.high);
+      const RowExtent k = row.extent(e);
+      if (k.begin == k.end) continue;
+      low = std::min(low, row.b_indices[k.begin]);
+      high = std::max(high, row.b_indices[k.end - 1]);
       for (size_t q = k.begin; q < k.end; q += kChunk) {
         const size_t n = std::min(kChunk, k.end - q);
         multiply(op, row.values[e], row.b_values + q, n, products);
@@ -207,7 +209,7 @@ size_t WidePattern::count(Accumulator kind, const RowPattern& row, size_t bound,
   size_t found = 0;
   table_.open(bound);
   for (size_t e = 0; e < row.n; e++) {
-    const RowExtent k = row.extents[row.columns[e]];
+    const RowExtent k = row.extent(e);
     for (size_t q = k.begin; q < k.end; q++) {
       table_.find(row.b_indices[q], fresh);
       found += fresh && mask.allows(row.b_indices[q]);
