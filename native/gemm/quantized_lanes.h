@@ -49,15 +49,12 @@ inline void code_dots_of(const CodeDots& d, std::size_t row) {
   constexpr bool kNibbles = kForm == CodeForm::nibbles || kForm == CodeForm::looked_up;
   constexpr bool kPacked = kForm == CodeForm::packed;
   constexpr std::size_t kUnits = units_of(kSpan);
-  // Two sums of a lone token, so that additions do not wait for each other.
-  constexpr int kSums = kTokens == 1 ? 2 : 1;
-  F32::V sums[kRows][kTokens][kSums];
+  // One sum for each row and token, in the order of k: a token's bits do not depend on how many share the call.
+  F32::V sums[kRows][kTokens];
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; r++)
 #pragma GCC unroll 8
-    for (int t = 0; t < kTokens; t++)
-#pragma GCC unroll 2
-      for (int s = 0; s < kSums; s++) sums[r][t][s] = F32::zero();
+    for (int t = 0; t < kTokens; t++) sums[r][t] = F32::zero();
   typename L::I table;
   if constexpr (kForm == CodeForm::looked_up) table = L::table(d.table);
   const StreamLanes stream(kPacked ? d.bits : 1);
@@ -70,7 +67,7 @@ inline void code_dots_of(const CodeDots& d, std::size_t row) {
   const std::size_t next = kRows * d.codes_stride, ahead = next < kAhead ? next : kAhead;
   const std::size_t scales_ahead = kRows * d.scales_stride;
 
-  const auto chunk = [&](std::size_t c, int parity) __attribute__((always_inline)) {
+  for (std::size_t c = 0; c < d.chunks; c++) {
     const std::int8_t* x = d.x + c * kCodeChunk * (kNibbles ? 2 : 1);
     const float* a = d.a + c * (kCodeChunk / 4);
 #pragma GCC unroll 2
@@ -122,28 +119,19 @@ inline void code_dots_of(const CodeDots& d, std::size_t row) {
             whole = L::wide_bytes(low[r], L::load(xt));
           else
             whole = L::bytes(low[r], L::load(xt));
-          F32::V& sum = sums[r][t][(parity + v) % kSums];
-          sum = F32::fma(whole, F32::mul(scale[r], at), sum);
+          sums[r][t] = F32::fma(whole, F32::mul(scale[r], at), sums[r][t]);
         }
       }
     }
-  };
-  std::size_t c = 0;
-  if constexpr (kSums == 2 && L::kVectors == 1)
-    for (; c + 2 <= d.chunks; c += 2) {
-      chunk(c, 0);
-      chunk(c + 1, 1);
-    }
-  for (; c < d.chunks; c++) chunk(c, 0);
+  }
 
 #pragma GCC unroll 8
   for (std::size_t t = 0; t < kTokens; t++)
 #pragma GCC unroll 8
     for (std::size_t r = 0; r < kRows; r++) {
-      const F32::V all = kSums == 2 ? F32::add(sums[r][t][0], sums[r][t][kSums - 1]) : sums[r][t][0];
       const float* shifts = d.shifts + (row + r) * d.shifts_stride;
       d.sums[t * d.sums_stride + row + r] =
-          L::sum(all) - d.zero * shift_of<L>(shifts, d.aq + t * d.aq_stride, d.groups);
+          L::sum(sums[r][t]) - d.zero * shift_of<L>(shifts, d.aq + t * d.aq_stride, d.groups);
     }
 }
 

@@ -374,6 +374,19 @@ test('scaling tokens by powers of two scales the result, and rows are independen
   ); // prettier-ignore
 });
 
+describeEachIsa('by dots a token has the bits that it has alone', (isa) => {
+  test.each(['int4', 'int3', 'int8', 'fp4-e2m1', 'nvfp4'] as const)('%s', (format) => {
+    const [x, w] = [f32(9, 992, 1), quantize(f32(7, 992, 2), { format })];
+    withIsa(isa, () => {
+      const all = linear(x, w, { kernel: 'dot' }).data;
+      for (let t = 0; t < 9; t++) {
+        const alone = linear(dense(1, 992, x.data.subarray(t * 992, (t + 1) * 992)), w, { kernel: 'dot' }).data;
+        expect([...alone], `token ${t}`).toEqual([...all.subarray(t * 7, (t + 1) * 7)]);
+      }
+    });
+  });
+});
+
 describe('bad arguments', () => {
   const x = f32(2, 64, 1);
   const w = quantize(f32(4, 64, 2), { format: 'int4' });
