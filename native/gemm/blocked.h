@@ -34,6 +34,7 @@
 #include "core/thread_pool.h"
 #include "gemm/activation.h"
 #include "gemm/microkernel.h"
+#include "gemm/operand.h"
 #include "gemm/pack.h"
 
 namespace lapidary {
@@ -54,12 +55,6 @@ namespace detail {
 
 // Below this many multiplications a second thread costs more to wake than it saves.
 inline constexpr double kParallelWork = 8e6;
-
-// Multiplications; a double, because three sizes may overflow.
-template <class G>
-double work(const G& g) {
-  return static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(g.k);
-}
 
 // A part of C.
 struct Piece {

@@ -11,8 +11,10 @@
 namespace lapidary {
 namespace {
 
-// Values of the large operand from which a second thread saves more than it costs to wake.
+// A second thread saves more than it costs to wake from so many values of the large operand on, or so many
+// multiplications.
 constexpr size_t kParallelValues = size_t{1} << 19;
+constexpr double kParallelFlat = 2e6;
 // Depth of a panel that is copied: long enough pieces of the rows of the large operand for the hardware to read ahead,
 // and 64 KiB with 32 values of f32 a step.
 constexpr size_t kPanelDepth = 512;
@@ -50,7 +52,7 @@ Status flat_product(const Product<T>& g, const MicroKernel<T>& kernel, const Con
       std::clamp(ceil_div(g.n, 4 * kernel.nr) * kernel.nr, kLeastBytes / sizeof(T), kMostBytes / sizeof(T));
   const size_t pitch = pitch_of<T>(depth), sums_pitch = pitch_of<T>(cols);
   const auto pack_b = pack::choose_panels<T>(kernel.nr, turned);
-  const bool parallel = g.k >= ceil_div(kParallelValues, g.n);
+  const bool parallel = g.k >= ceil_div(kParallelValues, g.n) || detail::work(g) >= kParallelFlat;
 
   return each_part(ceil_div(g.n, cols), parallel, context, [&](size_t part) {
     ArenaFrame scratch;
@@ -111,7 +113,7 @@ Status narrow_product(const Product<T>& g, const MicroKernel<T>& kernel, const C
   T* panels = shared.take<T>(copied ? ceil_div(g.n, kernel.nr) * kernel.nr * g.k : 0);
   if (panels == nullptr) return Status::out_of_memory;
   if (copied) pack::choose_panels<T>(kernel.nr, true)(g.b.data, g.b.stride, g.k, g.n, panels);
-  const bool parallel = g.m >= ceil_div(kParallelValues, g.k);
+  const bool parallel = g.m >= ceil_div(kParallelValues, g.k) || detail::work(g) >= kParallelFlat;
 
   return each_part(ceil_div(g.m, kernel.mr), parallel, context, [&](size_t part) {
     ArenaFrame scratch;

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "core/checked.h"
 #include "core/cpu.h"
+#include "core/each_part.h"
+#include "core/thread_pool.h"
 #include "gemm/activation.h"
 #include "gemm/blocked.h"
 #include "gemm/flat.h"
@@ -21,9 +24,14 @@ using detail::kParallelWork, detail::work;
 
 // The panel of a transposed B that a direct product copies.
 constexpr size_t kPanelBytes = 16384;
+// Multiplications from which a direct product is worth a second thread, and the most parts that it is then cut into.
+constexpr double kParallelDirect = 1e6;
+constexpr size_t kDirectParts = 8;
 
+// Rows [row, row_end) of columns [col, col_end) of the product, from where A and B lie.
 template <class T>
-void direct(const Product<T>& g, const MicroKernel<T>& kernel) {
+void direct_piece(const Product<T>& g, const MicroKernel<T>& kernel, size_t row, size_t row_end, size_t col,
+                  size_t col_end) {
   alignas(kAlignment) T panel[kPanelBytes / sizeof(T)];
   GemmTile<T> t;
   t.a_row = g.a.transposed ? 1 : g.a.stride;
@@ -34,8 +42,8 @@ void direct(const Product<T>& g, const MicroKernel<T>& kernel) {
   t.k = g.k;
   t.alpha = g.alpha;
   t.beta = g.beta;
-  for (size_t j = 0; j < g.n; j += kernel.nr) {
-    t.n = std::min(kernel.nr, g.n - j);
+  for (size_t j = col; j < col_end; j += kernel.nr) {
+    t.n = std::min(kernel.nr, col_end - j);
     t.b = g.b.data + j;
     if (g.b.transposed) {
       size_t width = 4;
@@ -44,21 +52,38 @@ void direct(const Product<T>& g, const MicroKernel<T>& kernel) {
       t.b = panel;
       t.b_step = width;
     }
-    for (size_t i = 0; i < g.m; i += kernel.mr) {
+    for (size_t i = row; i < row_end; i += kernel.mr) {
       t.a = g.a.data + i * t.a_row;
       t.c = g.c + i * g.ldc + j;
-      t.m = std::min(kernel.mr, g.m - i);
+      t.m = std::min(kernel.mr, row_end - i);
       kernel.run(t);
     }
   }
-  if (g.epilogue != nullptr) g.epilogue->apply(g.c, g.ldc, g.m, g.n, 0);
+}
+
+template <class T>
+Status direct(const Product<T>& g, const MicroKernel<T>& kernel, const Context& context) {
+  const bool parallel = work(g) >= kParallelDirect && thread_count() > 1;
+  // Whole tiles a part. Columns where there are enough of them: a panel of a transposed B is then copied once.
+  const size_t tall_tiles = ceil_div(g.m, kernel.mr), wide_tiles = ceil_div(g.n, kernel.nr);
+  const bool by_columns = wide_tiles >= std::min(tall_tiles, kDirectParts / 2);
+  const size_t tall = parallel && !by_columns ? ceil_div(tall_tiles, kDirectParts) * kernel.mr : g.m;
+  const size_t wide = parallel && by_columns ? ceil_div(wide_tiles, kDirectParts) * kernel.nr : g.n;
+  const size_t across = ceil_div(g.n, wide);
+  const Status status = each_part(ceil_div(g.m, tall) * across, parallel, context, [&](size_t part) {
+    const size_t row = part / across * tall, col = part % across * wide;
+    direct_piece(g, kernel, row, std::min(row + tall, g.m), col, std::min(col + wide, g.n));
+    return Status::ok;
+  });
+  if (status == Status::ok && g.epilogue != nullptr) g.epilogue->apply(g.c, g.ldc, g.m, g.n, 0);
+  return status;
 }
 
 // The ways to a product, from the smallest to the largest.
 enum class Way {
   row_vector,     // m = 1: gemv with Bᵀ
   column_vector,  // n = 1: gemv with A
-  direct,         // without packing: A and B lie in the caches, and it takes less than 0.2 ms in one thread
+  direct,         // without packing: A and B lie in the caches, and the product is small
   dots,           // f32, m small and B transposed, or n small: dots of rows, the large side is read once (half.h)
   flat,           // m small: B is read once (flat.h)
   narrow,         // n small: A is read once
@@ -138,8 +163,7 @@ Status gemm(size_t m, size_t n, size_t k, T alpha, Operand<T> a, Operand<T> b, T
     case Way::column_vector:
       return finish(gemv(m, k, alpha, a, b.data, beta, c, context));
     case Way::direct:
-      direct(g, kernel);
-      return Status::ok;
+      return direct(g, kernel, context);
     case Way::dots:
       if constexpr (std::is_same_v<T, float>)
         return half_gemm(m, n, k, alpha, {a.data, Storage::f32, a.stride, a.transposed},

@@ -37,4 +37,14 @@ struct Product {
   const Epilogue<T>* epilogue = nullptr;
 };
 
+namespace detail {
+
+// Multiplications of a product; a double, because three sizes may overflow.
+template <class G>
+double work(const G& g) {
+  return static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(g.k);
+}
+
+}  // namespace detail
+
 }  // namespace lapidary

@@ -207,6 +207,11 @@ describeEachIsa('matmul', (isa) => {
     for (const [m, n, k, transposeA, transposeB] of [
       [257, 263, 300, false, false],
       [257, 263, 300, true, true],
+      [127, 129, 131, false, false], // from where they lie, columns for threads
+      [131, 127, 129, true, true],
+      [999, 20, 61, false, false], // the same, rows
+      [999, 20, 61, false, true],
+      [37, 513, 1000, false, false], // flat
       [8, 1000, 1100, false, false],
       [1, 1100, 1100, false, false],
       [1100, 1, 1100, false, false],
