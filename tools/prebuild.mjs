@@ -18,13 +18,16 @@ for (const name of ['package.json', 'binding.gyp', 'native'])
 // Node's own headers, where this Node brings them, save a download.
 const prefix = dirname(dirname(process.execPath));
 const headers = existsSync(join(prefix, 'include/node/node_api.h')) ? { npm_config_nodedir: prefix } : {};
+// The variable that CMake takes its compiler cache from; node-gyp knows only a compiler.
+const launcher = process.env.CMAKE_CXX_COMPILER_LAUNCHER;
+const compiler = launcher ? { CXX: `${launcher} c++` } : {};
 const run = spawnSync(
   process.execPath,
   [join(root, 'node_modules/prebuildify/bin.js'), '--napi', '--strip', '--tag-libc'],
   {
     cwd: stage,
     stdio: 'inherit',
-    env: { ...process.env, ...headers, npm_config_jobs: String(availableParallelism()) },
+    env: { ...process.env, ...headers, ...compiler, npm_config_jobs: String(availableParallelism()) },
   },
 );
 if (run.status !== 0) {
