@@ -53,9 +53,11 @@ struct Widened {
     all = _mm512_add_epi16(all, bytes);
     odd = _mm512_add_epi16(odd, _mm512_srli_epi16(bytes, 8));
   }
-  void twice() {
-    all = _mm512_add_epi16(all, all);
-    odd = _mm512_add_epi16(odd, odd);
+  // 2^plane times as much
+  void add(const Widened& more, int plane) {
+    const __m128i count = _mm_cvtsi32_si128(plane);
+    all = _mm512_add_epi16(all, _mm512_sll_epi16(more.all, count));
+    odd = _mm512_add_epi16(odd, _mm512_sll_epi16(more.odd, count));
   }
   V even() const { return _mm512_sub_epi16(all, _mm512_slli_epi16(odd, 8)); }
 };

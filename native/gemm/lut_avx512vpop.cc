@@ -1,5 +1,4 @@
 // 64 rows a register, four tiles at a time. Two pairs of quads, eight lookups, add up in bytes before they are widened.
-// Planes go from the highest to the lowest, the sums doubled in between.
 #include "gemm/lut.h"
 
 #if LAPIDARY_X86
@@ -22,11 +21,13 @@ struct Digits {
   Widened low[kRegisters], high[kRegisters];
 };
 
-// Adds one plane of `pairs` pairs of quads, at most 32, of which the first lie at `at`. A function of its own, so that
-// all of its sums and pointers stay in registers.
+// Sums of one plane over `pairs` pairs of quads, at most 32, of which the first lie at `at`. A function of its own, so
+// that all of its sums and pointers stay in registers.
 __attribute__((noinline)) void exact_plane(const Rows& rows, size_t at, size_t ahead, const uint8_t* tables,
                                            size_t pairs, Digits& to) {
-  Digits sum = to;
+  Digits sum;
+#pragma GCC unroll 2
+  for (int r = 0; r < kRegisters; r++) sum.low[r] = sum.high[r] = Widened::zero();
   const size_t end = at + pairs / 2 * 2 * kPackedRows;
   for (; at < end; at += 2 * kPackedRows, tables += 128) {
     rows.ask(at + ahead);
@@ -58,16 +59,16 @@ __attribute__((noinline)) void exact_plane(const Rows& rows, size_t at, size_t a
 
 inline V joined(V low, V high) { return _mm512_add_epi16(low, _mm512_slli_epi16(high, 4)); }
 
-// All planes of a run of at most 32 pairs of quads.
+// All planes of a run of at most 32 pairs of quads, as they lie in memory: prefetching does not follow a step back.
 inline void exact_run(int bits, const Rows& rows, size_t at, size_t ahead, const uint8_t* tables, size_t pairs,
                       Sums (&out)[kRegisters]) {
   Digits sum;
+  exact_plane(rows, at, ahead, tables, pairs, sum);
+  for (int p = 1; p < bits; p++) {
+    Digits next;
+    exact_plane(rows, at + static_cast<size_t>(p) * pairs * kPackedRows, ahead, tables, pairs, next);
 #pragma GCC unroll 2
-  for (int r = 0; r < kRegisters; r++) sum.low[r] = sum.high[r] = Widened::zero();
-  for (int p = bits - 1; p >= 0; p--) {
-#pragma GCC unroll 2
-    for (int r = 0; r < kRegisters; r++) sum.low[r].twice(), sum.high[r].twice();
-    exact_plane(rows, at + static_cast<size_t>(p) * pairs * kPackedRows, ahead, tables, pairs, sum);
+    for (int r = 0; r < kRegisters; r++) sum.low[r].add(next.low[r], p), sum.high[r].add(next.high[r], p);
   }
   if (pairs * ((size_t{1} << bits) - 1) <= 32) {  // l + 16·h is at most 2·1020·pairs·(2^b − 1), which fits a word
 #pragma GCC unroll 2

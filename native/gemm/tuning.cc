@@ -39,6 +39,13 @@ constexpr Row deep_dots(std::uint16_t few) {
   return row;
 }
 
+// Packed weights: up to `few` tokens look up, and up to `many` where both sides are in the largest class.
+constexpr Row lookups(std::uint16_t few, std::uint16_t many) {
+  Row row = all(few, few);
+  row.cells[kTunedCells - 1] = {many, many};
+  return row;
+}
+
 constexpr Table kDefaults = {{
     all(0, 16),
     all(16, 16),
@@ -74,16 +81,18 @@ constexpr Table changed(Table table, const Change (&changes)[kCount]) {
 // On the 512-bit tiles of 14 rows a B of floats that lies straight is better read in place than packed up to 48 rows
 // of A (measured on a Zen 5: 64 about even).
 constexpr Table kAvx512 = changed(kDefaults, {{TunedOperation::f32, all(0, 48)}, {TunedOperation::f64, all(0, 48)}});
-// Where packed weights have bytes with the instructions of VNNI; and where both they and lookups have 512 bits
-// (measured on a Zen 5).
+// Where packed weights have bytes with the instructions of VNNI (measured on a Zen 5); and where both they and lookups
+// have 512 bits (a Zen 4 and a Zen 5, whose ways cross within a token or two of each other).
 constexpr Table kVnni = changed(kAvx512, {{TunedOperation::packed1, all(7, 7)},
                                           {TunedOperation::packed2, all(4, 4)},
                                           {TunedOperation::packed3, all(3, 3)},
                                           {TunedOperation::packed4, all(2, 2)},
                                           {TunedOperation::packed_ternary, all(4, 4)}});
-constexpr Table kVbmi = changed(kVnni, {{TunedOperation::packed1, all(13, 13)},
+constexpr Table kVbmi = changed(kVnni, {{TunedOperation::packed1, lookups(8, 13)},
                                         {TunedOperation::packed2, all(3, 3)},
-                                        {TunedOperation::packed_ternary, all(5, 5)}});
+                                        {TunedOperation::packed3, all(2, 2)},
+                                        {TunedOperation::packed4, lookups(1, 2)},
+                                        {TunedOperation::packed_ternary, lookups(4, 5)}});
 #endif
 
 constexpr KernelTable<const Table*, 1 + 3 * LAPIDARY_X86> kTuning = {{
