@@ -1,6 +1,6 @@
 // A product in one phase. The bitmap and the rank directory of a row, and its columns where they are put together, are
-// made once and serve both to count the row and to fill it: rows go in groups that leave what is kept of them in the
-// second-level cache. Where a group begins in C it learns from the group before, which says where it ends once it has
+// made once and serve both to count the row and to fill it; or its products are sorted, where there is a kernel for that
+// and few enough of them. Rows go in groups that leave what is kept of them in the second-level cache. Where a group begins in C it learns from the group before, which says where it ends once it has
 // counted, before it fills (the chained scan of Merrill & Garland 2016, a step back at a time). Groups are taken in
 // order, so whoever waits waits for a thread that is at work; they depend on the matrices alone, and so does C.
 #include <algorithm>
@@ -22,6 +22,7 @@ constexpr uint64_t kSamples = 64;                // rows
 constexpr size_t kSampleParts = 8;               // shared by threads: together they may be all of the product
 constexpr size_t kKept = size_t{192} << 10;      // bytes of a group: a part of a second-level cache
 constexpr size_t kBodies = 256;                  // at least as many as there can be threads
+constexpr size_t kFewestSorted = 16;             // products and words of a row: fewer go by bitmap
 constexpr int kSpins = 1000;                     // before a thread that waits lets others run
 
 size_t most_words(const SpgemmPlan& plan) {
@@ -29,6 +30,34 @@ size_t most_words(const SpgemmPlan& plan) {
   for (size_t part = 0; part < plan.part_count; part++) words = std::max(words, plan.parts[part].words);
   return words;
 }
+
+// What is kept of a row.
+struct Kept {
+  size_t words;    // of its bitmap
+  size_t columns;  // or keys
+  bool sorted;
+
+  size_t bytes() const { return sizeof(MarkedRow) + 12 * words + 4 * columns; }
+};
+
+// Which rows are sorted. A bitmap costs a cycle for each of its words and eight for each product; sorting costs what the
+// next power of two would.
+class Keeping {
+ public:
+  explicit Keeping(const SpgemmOptions& options)
+      : can_sort_(pattern_kernels().sort != nullptr && options.semiring.is_plus_times()) {}
+
+  Kept of(const RowWork& work) const {
+    if (work.products == 0) return {0, 0, false};
+    const size_t words = work.words();
+    if (can_sort_ && work.products <= kMostSorted && words < kMostSortedWords && kFewestSorted <= work.products + words)
+      return {0, work.products, true};
+    return {words, std::min<uint64_t>(work.products, kMostPlaces), false};
+  }
+
+ private:
+  bool can_sort_;
+};
 
 // Rows first[g] … first[g + 1] − 1 are a group.
 struct Groups {
@@ -38,25 +67,22 @@ struct Groups {
   size_t words = 0;
   size_t columns = 0;
 
-  bool build(const SpgemmPlan& plan, size_t rows_of_c, ArenaFrame& scratch) {
+  bool build(const SpgemmPlan& plan, const Keeping& keeping, size_t rows_of_c, ArenaFrame& scratch) {
     uint32_t* to = nullptr;
     for (int pass = 0; pass < 2; pass++) {
       size_t g = 0, begin = 0, bytes = 0, words_now = 0, columns_now = 0;
       for (size_t i = 0; i < rows_of_c; i++) {
-        const RowWork& work = plan.work[i];
-        const size_t row_words = work.products == 0 ? 0 : work.words();
-        const size_t row_columns = std::min<uint64_t>(work.products, kMostPlaces);
-        const size_t more = sizeof(MarkedRow) + 12 * row_words + 4 * row_columns;
-        if (i == 0 || bytes + more > kKept) {
+        const Kept row = keeping.of(plan.work[i]);
+        if (i == 0 || bytes + row.bytes() > kKept) {
           if (to != nullptr) to[g] = static_cast<uint32_t>(i);
           g++;
           begin = i;
           bytes = words_now = columns_now = 0;
         }
-        bytes += more;
+        bytes += row.bytes();
         rows = std::max(rows, i + 1 - begin);
-        words = std::max(words, words_now += row_words);
-        columns = std::max(columns, columns_now += row_columns);
+        words = std::max(words, words_now += row.words);
+        columns = std::max(columns, columns_now += row.columns);
       }
       if (to != nullptr) break;
       count = g;
@@ -72,11 +98,13 @@ struct Groups {
 // Marks the rows of a group and keeps what it finds.
 class KeptRows {
  public:
+  explicit KeptRows(const Keeping& keeping) : keeping_(keeping) {}
+
   bool init(ArenaFrame& scratch, const Groups& groups) {
     rows_ = scratch.take<MarkedRow>(groups.rows);
     bits_ = scratch.take<uint64_t>(groups.words);
     before_ = scratch.take<uint32_t>(groups.words);
-    flat_ = scratch.take<uint32_t>(groups.columns + kRunSlack);
+    flat_ = scratch.take<uint32_t>(groups.columns + kMostSorted + kRunSlack);
     if (rows_ == nullptr || bits_ == nullptr || before_ == nullptr || flat_ == nullptr) return false;
     std::fill_n(bits_, groups.words, 0);
     return true;
@@ -93,10 +121,18 @@ class KeptRows {
       MarkedRow& row = rows_[i - first];
       row = {};
       if (work.products == 0) continue;
-      const size_t words = work.words();
+      const Kept kept = keeping_.of(work);
+      if (kept.sorted) {
+        const size_t count = kernels_.sort(product.row(i), work.base(), flat);
+        row = {work.base(), 0, work.products, nullptr, nullptr, nullptr, flat, count};
+        entries += count;
+        flat += work.products;
+        continue;
+      }
+      const size_t words = kept.words;
       const bool put_down = mark_row(kernels_, product.row(i), work.products, work.base(), flat, bits);
       const size_t count = kernels_.rank(bits, words, before);
-      row = {work.base(), words, work.products, bits, before, put_down ? flat : nullptr, count};
+      row = {work.base(), words, work.products, bits, before, put_down ? flat : nullptr, nullptr, count};
       entries += count;
       bits += words;
       before += words;
@@ -108,10 +144,11 @@ class KeptRows {
 
  private:
   const PatternKernels& kernels_ = pattern_kernels();
+  const Keeping& keeping_;
   MarkedRow* rows_ = nullptr;
   uint64_t* bits_ = nullptr;  // all zero between groups
   uint32_t* before_ = nullptr;
-  uint32_t* flat_ = nullptr;
+  uint32_t* flat_ = nullptr;  // or keys
 };
 
 }  // namespace
@@ -164,8 +201,9 @@ Status spgemm_at_once(const SpgemmPlan& plan, const CsrView<T>& a, const CsrView
                       uint32_t* indptr, uint32_t* indices, T* values, SpgemmStats& stats, Context context) {
   const Product product{a, b, options, plan};
   ArenaFrame shared;
+  const Keeping keeping(options);
   Groups groups;
-  if (!groups.build(plan, a.rows, shared)) return Status::out_of_memory;
+  if (!groups.build(plan, keeping, a.rows, shared)) return Status::out_of_memory;
   uint64_t* const ends = shared.take<uint64_t>(groups.count);  // of each group in C, plus one; 0: not known yet
   if (ends == nullptr) return Status::out_of_memory;
   std::fill_n(ends, groups.count, 0);
@@ -187,7 +225,7 @@ Status spgemm_at_once(const SpgemmPlan& plan, const CsrView<T>& a, const CsrView
   };
   const auto run = [&] {
     ArenaFrame scratch;
-    KeptRows kept;
+    KeptRows kept(keeping);
     Writer<T> writer;
     if (!kept.init(scratch, groups) || !writer.init(scratch, widest, options)) return Status::out_of_memory;
     for (size_t g; (g = taken.fetch_add(1, std::memory_order_relaxed)) < groups.count;) {
@@ -200,7 +238,7 @@ Status spgemm_at_once(const SpgemmPlan& plan, const CsrView<T>& a, const CsrView
       std::atomic_ref(ends[g]).store(p + entries + 1, std::memory_order_release);
       for (size_t i = first; i < last; i++) {
         const MarkedRow& row = kept[i - first];
-        if (i + 1 < last) {
+        if (i + 1 < last && kept[i + 1 - first].keys == nullptr) {
           prefetch_for_write(indices + p + row.count, kept[i + 1 - first].count);
           prefetch_for_write(values + p + row.count, kept[i + 1 - first].count);
         }

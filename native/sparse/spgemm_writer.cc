@@ -56,7 +56,7 @@ bool Writer<T>::fill(const Product& product, const CsrView<T>& a, const CsrView<
                     product.plan.work[i + 1].repeat != static_cast<uint64_t>(Repeat::no);
   if (!head) {
     const uint32_t* const columns = flat && !mask.given ? dense_.flat() : nullptr;
-    write(row, semiring, {base, words, products, dense_.bits(), before_, columns, count}, mask.given, indices, values);
+    write(row, semiring, {base, words, products, dense_.bits(), before_, columns, nullptr, count}, mask.given, indices, values);
     return true;
   }
   kernels_.places(row, base, dense_.bits(), before_, places_);
@@ -75,7 +75,8 @@ bool Writer<T>::fill(const Product& product, const CsrView<T>& a, const CsrView<
 template <class T>
 void Writer<T>::write(const RowInput<T>& row, Semiring semiring, const MarkedRow& marked, bool masked,
                       uint32_t* indices, T* values) {
-  const auto& [base, words, products, bits, before, flat, count] = marked;
+  const auto& [base, words, products, bits, before, flat, keys, count] = marked;
+  if (keys != nullptr) return rows_.add_sorted(row, base, keys, products, placed_, indices, values);
   if (!masked && (count >= 8 * words || products >= 4 * count)) {
     ready_sums();
     rows_.add_dense(row, semiring, base, sums_);

@@ -11,7 +11,7 @@
 
 namespace lapidary {
 
-// A row whose bits are set, with its rank directory.
+// A row whose bits are set, with its rank directory, or whose products are sorted.
 struct MarkedRow {
   uint32_t base;
   size_t words;
@@ -19,7 +19,8 @@ struct MarkedRow {
   uint64_t* bits;
   const uint32_t* before;
   const uint32_t* flat;  // the columns of all products, if mark_row has put them down, else nullptr
-  size_t count;          // bits
+  const uint32_t* keys;  // of all products, ascending, or nullptr
+  size_t count;          // entries
 };
 
 // Fills the rows of the windows of one part.
