@@ -22,11 +22,12 @@ constexpr uint64_t kSamples = 64;                // rows
 constexpr size_t kSampleParts = 8;               // shared by threads: together they may be all of the product
 constexpr size_t kKept = size_t{192} << 10;      // bytes of a group: a part of a second-level cache
 constexpr size_t kBodies = 256;                  // at least as many as there can be threads
-constexpr size_t kFewestSorted = 16;             // products and words of a row: fewer go by bitmap
+constexpr size_t kShortRow = 64;                 // products and words of a row that goes by bitmap, not sorted
 constexpr int kSpins = 1000;                     // before a thread that waits lets others run
 
+// Of the bitmaps of dense windows, and of short rows in others.
 size_t most_words(const SpgemmPlan& plan) {
-  size_t words = 0;
+  size_t words = kShortRow;
   for (size_t part = 0; part < plan.part_count; part++) words = std::max(words, plan.parts[part].words);
   return words;
 }
@@ -45,12 +46,17 @@ struct Kept {
 class Keeping {
  public:
   explicit Keeping(const SpgemmOptions& options)
-      : can_sort_(pattern_kernels().sort != nullptr && options.semiring.is_plus_times()) {}
+      : can_sort_(pattern_kernels().sort != nullptr && options.semiring.is_plus_times() &&
+                  options.accumulator == Accumulator::automatic) {}
+
+  static bool is_short(const RowWork& work) { return work.products + work.words() <= kShortRow; }
+  // Whether a row can be kept that is not in a dense window.
+  bool suits(const RowWork& work) const { return work.products == 0 || is_short(work) || of(work).sorted; }
 
   Kept of(const RowWork& work) const {
     if (work.products == 0) return {0, 0, false};
     const size_t words = work.words();
-    if (can_sort_ && work.products <= kMostSorted && words < kMostSortedWords && kFewestSorted <= work.products + words)
+    if (can_sort_ && work.products <= kMostSorted && words < kMostSortedWords && !is_short(work))
       return {0, work.products, true};
     return {words, std::min<uint64_t>(work.products, kMostPlaces), false};
   }
@@ -160,11 +166,18 @@ Status spgemm_hardly_compresses(const SpgemmPlan& plan, const CsrPattern& a, con
   const uint64_t total = plan.stats.products;
   if (options.mask != nullptr || plan.has_slices || plan.blocks.indptr != nullptr) return Status::ok;
   if (total < kFewest || total > 0xffffffffu) return Status::ok;
+  const Keeping keeping(options);
+  const bool free = options.accumulator == Accumulator::automatic;
   size_t repeats = 0;
-  for (size_t i = 0; i < a.rows; i++) repeats += plan.work[i].repeat != static_cast<uint64_t>(Repeat::no);
-  const auto& rows = plan.stats.rows;
-  const uint64_t dense = rows[static_cast<size_t>(Accumulator::dense)];
-  if (rows[static_cast<size_t>(Accumulator::automatic)] + dense != a.rows || 8 * repeats > a.rows) return Status::ok;
+  for (size_t w = 0; w < plan.window_count; w++) {
+    const Window& window = plan.windows[w];
+    for (size_t i = window.first; i < window.last; i++) {
+      const RowWork& work = plan.work[i];
+      repeats += work.repeat != static_cast<uint64_t>(Repeat::no);
+      if (window.kind != Accumulator::dense && !(free && keeping.suits(work))) return Status::ok;
+    }
+  }
+  if (8 * repeats > a.rows) return Status::ok;
 
   size_t sample[kSamples + 2];
   size_t drawn = 0;
@@ -181,15 +194,22 @@ Status spgemm_hardly_compresses(const SpgemmPlan& plan, const CsrPattern& a, con
   const Product product{a, b, options, plan};
   const Window window{0, 0, 0, 0, Accumulator::dense, false, 0};
   const size_t words = most_words(plan);
+  const auto sort = pattern_kernels().sort;
   std::atomic<uint64_t> entries{0};
   std::atomic<Status> result{Status::ok};
   parallel_for(kSampleParts, [&](size_t part) {
     ArenaFrame scratch;
     Counter counter;
-    if (!counter.init(scratch, {0, 0, words, 0, 0, 0}, false)) return result.store(Status::out_of_memory);
+    uint32_t* const keys = scratch.take<uint32_t>(kMostSorted + kRunSlack);
+    if (keys == nullptr || !counter.init(scratch, {0, 0, words, 0, 0, 0}, false))
+      return result.store(Status::out_of_memory);
     for (size_t s = part; s < drawn; s += kSampleParts) {
       if (context.cancelled()) return result.store(Status::aborted);
-      entries.fetch_add(counter.count(product, window, sample[s]), std::memory_order_relaxed);
+      const size_t i = sample[s];
+      const RowWork& work = plan.work[i];
+      const size_t count = keeping.of(work).sorted ? sort(product.row(i), work.base(), keys)
+                                                   : counter.count(product, window, i);
+      entries.fetch_add(count, std::memory_order_relaxed);
     }
   });
   yes = 9 * entries.load() >= 8 * products;

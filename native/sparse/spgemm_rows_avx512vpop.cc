@@ -355,26 +355,19 @@ size_t sort_products(const RowPattern& row, uint32_t base, uint32_t* keys) {
     const __m512i key = keys_of(_mm512_loadu_si512(keys + p), base, p);
     _mm512_storeu_si512(keys + p, _mm512_mask_mov_epi32(last, front, key));
   }
-  const size_t room = n <= 64 ? 64 : n <= 128 ? 128 : n <= 256 ? 256 : 512;
-  for (size_t p = (n + 15) / 16 * 16; p < room; p += 16) _mm512_storeu_si512(keys + p, last);
-  const auto sort = n <= 64 ? sort_keys<4> : n <= 128 ? sort_keys<8> : n <= 256 ? sort_keys<16> : sort_keys<32>;
-  sort(keys);
+  struct Size {
+    size_t room;
+    void (*sort)(uint32_t*);
+  };
+  constexpr Size kSizes[] = {{64, sort_keys<4>},   {128, sort_keys<8>},  {192, sort_keys<12>},
+                             {256, sort_keys<16>}, {384, sort_keys<24>}, {kMostSorted, sort_keys<32>}};
+  const Size* size = kSizes;
+  while (size->room < n) size++;
+  for (size_t p = (n + 15) / 16 * 16; p < size->room; p += 16) _mm512_storeu_si512(keys + p, last);
+  size->sort(keys);
   size_t heads = 1;
   for (size_t p = 1; p < n; p += 16) heads += popcount64(heads_of(keys, p, n));
   return heads;
-}
-
-inline void gather(const double* products, __m512i at, double* to, __mmask16 lanes) {
-  const __m512d low = _mm512_i32gather_pd(_mm512_castsi512_si256(at), products, 8);
-  const __m512d high = _mm512_i32gather_pd(_mm512_extracti64x4_epi64(at, 1), products, 8);
-  _mm512_mask_storeu_pd(to, static_cast<__mmask8>(lanes), low);
-  _mm512_mask_storeu_pd(to + 8, static_cast<__mmask8>(lanes >> 8), high);
-}
-inline void gather(const float* products, __m512i at, float* to, __mmask16 lanes) {
-  _mm512_mask_storeu_ps(to, lanes, _mm512_i32gather_ps(at, products, 4));
-}
-inline void gather(const int32_t* products, __m512i at, int32_t* to, __mmask16 lanes) {
-  _mm512_mask_storeu_epi32(to, lanes, _mm512_i32gather_epi32(at, products, 4));
 }
 
 // Sixteen entries at a time where all columns differ, else one product at a time.
@@ -392,9 +385,8 @@ void add_sorted_keys(const RowInput<T>& row, uint32_t base, const uint32_t* keys
       const __mmask16 lanes = static_cast<__mmask16>(front);
       const __m512i columns = _mm512_add_epi32(_mm512_srli_epi32(key, kNumberBits), low);
       _mm512_mask_storeu_epi32(indices, lanes, columns);
-      const __m512i at = _mm512_maskz_and_epi32(lanes, key, _mm512_set1_epi32(kNumber));
-      gather(products, at, values, lanes);
       const size_t count = popcount64(front);
+      for (size_t q = 0; q < count; q++) values[q] = products[keys[p + q] & kNumber];
       indices += count;
       values += count;
       continue;

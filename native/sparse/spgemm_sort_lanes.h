@@ -38,9 +38,27 @@ struct Batcher {
 }
 
 template <int kRows, size_t... kIndex>
-[[gnu::always_inline]] inline void sort_lists(__m512i* x, std::index_sequence<kIndex...>) {
+[[gnu::always_inline]] inline void run(__m512i* x, std::index_sequence<kIndex...>) {
   constexpr Batcher<kRows> network;
   (exchange(x[network.exchanges[kIndex].low], x[network.exchanges[kIndex].high]), ...);
+}
+
+template <int kRows>
+[[gnu::always_inline]] inline void sort_lists(__m512i* x) {
+  run<kRows>(x, std::make_index_sequence<Batcher<kRows>::kCount>{});
+}
+
+// Sorts lists that rise and then fall or the other way round: halves as long as there are two.
+template <int kRows>
+[[gnu::always_inline]] inline void sort_bitonic(__m512i* x) {
+  if constexpr (kRows % 2 == 0) {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows / 2; r++) exchange(x[r], x[r + kRows / 2]);
+    sort_bitonic<kRows / 2>(x);
+    sort_bitonic<kRows / 2>(x + kRows / 2);
+  } else if constexpr (kRows > 1) {
+    sort_lists<kRows>(x);
+  }
 }
 
 // Lane l of the result is lane l ^ kOther.
@@ -83,20 +101,16 @@ template <int kRows, int kLanes>
   if constexpr (kLanes >= 16) merge_across<kRows, 4>(x);
   if constexpr (kLanes >= 8) merge_across<kRows, 2>(x);
   if constexpr (kLanes >= 4) merge_across<kRows, 1>(x);
-#pragma GCC unroll 8
-  for (int step = kRows / 2; step >= 1; step /= 2)
-#pragma GCC unroll 32
-    for (int r = 0; r < kRows; r++)
-      if ((r & step) == 0) exchange(x[r], x[r + step]);
+  sort_bitonic<kRows>(x);
 }
 
-// Sorts 16·kRows keys.
+// Sorts 16·kRows keys; kRows is a multiple of 4.
 template <int kRows>
 void sort_keys(uint32_t* keys) {
   __m512i x[kRows];
 #pragma GCC unroll 32
   for (int r = 0; r < kRows; r++) x[r] = _mm512_loadu_si512(keys + 16 * r);
-  sort_lists<kRows>(x, std::make_index_sequence<Batcher<kRows>::kCount>{});
+  sort_lists<kRows>(x);
   merge_lists<kRows, 2>(x);
   merge_lists<kRows, 4>(x);
   merge_lists<kRows, 8>(x);
