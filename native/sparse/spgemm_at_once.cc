@@ -46,8 +46,7 @@ struct Kept {
 class Keeping {
  public:
   explicit Keeping(const SpgemmOptions& options)
-      : can_sort_(pattern_kernels().sort != nullptr && options.semiring.is_plus_times() &&
-                  options.accumulator == Accumulator::automatic) {}
+      : can_sort_(may_sort(pattern_kernels(), options) && options.semiring.is_plus_times()) {}
 
   static bool is_short(const RowWork& work) { return work.products + work.words() <= kShortRow; }
   // Whether a row can be kept that is not in a dense window.
@@ -56,8 +55,7 @@ class Keeping {
   Kept of(const RowWork& work) const {
     if (work.products == 0) return {0, 0, false};
     const size_t words = work.words();
-    if (can_sort_ && work.products <= kMostSorted && words < kMostSortedWords && !is_short(work))
-      return {0, work.products, true};
+    if (can_sort_ && fit_keys(work.products, words) && !is_short(work)) return {0, work.products, true};
     return {words, std::min<uint64_t>(work.products, kMostPlaces), false};
   }
 

@@ -338,10 +338,10 @@ inline __m512i keys_of(__m512i columns, uint32_t base, size_t number) {
   return _mm512_or_si512(shifted, _mm512_add_epi32(iota, _mm512_set1_epi32(static_cast<int32_t>(number))));
 }
 
-// Which of the keys p … p + 15 of n have another column than the one before.
-inline uint32_t heads_of(const uint32_t* keys, size_t p, size_t n) {
+// Which of the keys p … p + 15 of n are the first of their column.
+inline uint32_t first_of_column(const uint32_t* keys, size_t p, size_t n) {
   const __m512i key = _mm512_loadu_si512(keys + p);
-  const __m512i before = _mm512_loadu_si512(keys + p - 1);
+  const __m512i before = p == 0 ? _mm512_alignr_epi32(key, _mm512_set1_epi32(-1), 15) : _mm512_loadu_si512(keys + p - 1);
   const uint32_t heads =
       _mm512_cmpge_epu32_mask(_mm512_xor_si512(key, before), _mm512_set1_epi32(int32_t{1} << kNumberBits));
   return heads & front_of(n - p);
@@ -365,9 +365,30 @@ size_t sort_products(const RowPattern& row, uint32_t base, uint32_t* keys) {
   while (size->room < n) size++;
   for (size_t p = (n + 15) / 16 * 16; p < size->room; p += 16) _mm512_storeu_si512(keys + p, last);
   size->sort(keys);
-  size_t heads = 1;
-  for (size_t p = 1; p < n; p += 16) heads += popcount64(heads_of(keys, p, n));
-  return heads;
+  size_t count = 0;
+  for (size_t p = 0; p < n; p += 16) count += popcount64(first_of_column(keys, p, n));
+  return count;
+}
+
+void find_places_of_sorted(const uint32_t* keys, size_t n, uint32_t base, uint32_t* places, uint32_t* columns) {
+  const __m512i iota = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const __m512i up_to = _mm512_sub_epi32(_mm512_sllv_epi32(_mm512_set1_epi32(2), iota), _mm512_set1_epi32(1));
+  const __m512i low = _mm512_set1_epi32(static_cast<int32_t>(base));
+  uint32_t found = 0;
+  for (size_t p = 0; p < n; p += 16) {
+    const __mmask16 front = static_cast<__mmask16>(front_of(n - p));
+    const __m512i key = _mm512_loadu_si512(keys + p);
+    const uint32_t heads = first_of_column(keys, p, n);
+    const __m512i rank = _mm512_popcnt_epi32(_mm512_and_si512(up_to, _mm512_set1_epi32(static_cast<int32_t>(heads))));
+    const __m512i place = _mm512_add_epi32(rank, _mm512_set1_epi32(static_cast<int32_t>(found) - 1));
+    const __m512i number = _mm512_and_si512(key, _mm512_set1_epi32(kMostSorted - 1));
+    _mm512_mask_i32scatter_epi32(places, front, number, place, 4);
+    const __m512i column = _mm512_add_epi32(_mm512_srli_epi32(key, kNumberBits), low);
+    const uint32_t count = static_cast<uint32_t>(popcount64(heads));
+    const __m512i packed = _mm512_maskz_compress_epi32(static_cast<__mmask16>(heads), column);
+    _mm512_mask_storeu_epi32(columns + found, static_cast<__mmask16>(front_of(count)), packed);
+    found += count;
+  }
 }
 
 // Sixteen entries at a time where all columns differ, else one product at a time.
@@ -380,7 +401,7 @@ void add_sorted_keys(const RowInput<T>& row, uint32_t base, const uint32_t* keys
   for (size_t p = 0; p < n; p += 16) {
     const uint32_t front = front_of(n - p) & 0xffff;
     const __m512i key = _mm512_loadu_si512(keys + p);
-    const uint32_t heads = p == 0 ? (heads_of(keys, 1, n) << 1 | 1) & front : heads_of(keys, p, n) & front;
+    const uint32_t heads = first_of_column(keys, p, n);
     if (heads == front) {
       const __mmask16 lanes = static_cast<__mmask16>(front);
       const __m512i columns = _mm512_add_epi32(_mm512_srli_epi32(key, kNumberBits), low);
@@ -408,7 +429,7 @@ void add_sorted_keys(const RowInput<T>& row, uint32_t base, const uint32_t* keys
 const PatternKernels spgemm_pattern__avx512vpop = {mark_bits,         mark_bits_of_blocks,  mark_flat_rows,
                                                    count_few_columns, count_bits_and_clear, rank_words,
                                                    find_places,       repeat_columns_x16,   nullptr,
-                                                   nullptr,           sort_products};
+                                                   nullptr,           sort_products,        find_places_of_sorted};
 const RowKernels<double> spgemm_rows_f64__avx512vpop = {
     add_by_rank_x1<double>,  add_flat_rows<double>, add_allowed_x1<double>, add_dense_x1<double>,
     add_by_place_x8<double>, add_blocks<F64x8>,     take_words<double>, {3, true}, add_sorted_keys<double>};
