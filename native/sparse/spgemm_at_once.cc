@@ -1,6 +1,6 @@
 // A product in one phase. The bitmap and the rank directory of a row, and its columns where they are put together, are
-// made once and serve both to count the row and to fill it: rows go in groups that leave what is kept of them in the
-// second-level cache. Where a group begins in C it learns from the group before, which says where it ends once it has
+// made once and serve both to count the row and to fill it; or its products are sorted, where there is a kernel for that
+// and few enough of them. Rows go in groups that leave what is kept of them in the second-level cache. Where a group begins in C it learns from the group before, which says where it ends once it has
 // counted, before it fills (the chained scan of Merrill & Garland 2016, a step back at a time). Groups are taken in
 // order, so whoever waits waits for a thread that is at work; they depend on the matrices alone, and so does C.
 #include <algorithm>
@@ -22,13 +22,46 @@ constexpr uint64_t kSamples = 64;                // rows
 constexpr size_t kSampleParts = 8;               // shared by threads: together they may be all of the product
 constexpr size_t kKept = size_t{192} << 10;      // bytes of a group: a part of a second-level cache
 constexpr size_t kBodies = 256;                  // at least as many as there can be threads
+constexpr size_t kShortRow = 64;                 // products and words of a row that goes by bitmap, not sorted
 constexpr int kSpins = 1000;                     // before a thread that waits lets others run
 
+// Of the bitmaps of dense windows, and of short rows in others.
 size_t most_words(const SpgemmPlan& plan) {
-  size_t words = 0;
+  size_t words = kShortRow;
   for (size_t part = 0; part < plan.part_count; part++) words = std::max(words, plan.parts[part].words);
   return words;
 }
+
+// What is kept of a row.
+struct Kept {
+  size_t words;    // of its bitmap
+  size_t columns;  // or keys
+  bool sorted;
+
+  size_t bytes() const { return sizeof(MarkedRow) + 12 * words + 4 * columns; }
+};
+
+// Which rows are sorted. A bitmap costs a cycle for each of its words and eight for each product; sorting costs what the
+// next power of two would.
+class Keeping {
+ public:
+  explicit Keeping(const SpgemmOptions& options)
+      : can_sort_(may_sort(pattern_kernels(), options) && options.semiring.is_plus_times()) {}
+
+  static bool is_short(const RowWork& work) { return work.products + work.words() <= kShortRow; }
+  // Whether a row can be kept that is not in a dense window.
+  bool suits(const RowWork& work) const { return work.products == 0 || is_short(work) || of(work).sorted; }
+
+  Kept of(const RowWork& work) const {
+    if (work.products == 0) return {0, 0, false};
+    const size_t words = work.words();
+    if (can_sort_ && fit_keys(work.products, words) && !is_short(work)) return {0, work.products, true};
+    return {words, std::min<uint64_t>(work.products, kMostPlaces), false};
+  }
+
+ private:
+  bool can_sort_;
+};
 
 // Rows first[g] … first[g + 1] − 1 are a group.
 struct Groups {
@@ -38,25 +71,22 @@ struct Groups {
   size_t words = 0;
   size_t columns = 0;
 
-  bool build(const SpgemmPlan& plan, size_t rows_of_c, ArenaFrame& scratch) {
+  bool build(const SpgemmPlan& plan, const Keeping& keeping, size_t rows_of_c, ArenaFrame& scratch) {
     uint32_t* to = nullptr;
     for (int pass = 0; pass < 2; pass++) {
       size_t g = 0, begin = 0, bytes = 0, words_now = 0, columns_now = 0;
       for (size_t i = 0; i < rows_of_c; i++) {
-        const RowWork& work = plan.work[i];
-        const size_t row_words = work.products == 0 ? 0 : work.words();
-        const size_t row_columns = std::min<uint64_t>(work.products, kMostPlaces);
-        const size_t more = sizeof(MarkedRow) + 12 * row_words + 4 * row_columns;
-        if (i == 0 || bytes + more > kKept) {
+        const Kept row = keeping.of(plan.work[i]);
+        if (i == 0 || bytes + row.bytes() > kKept) {
           if (to != nullptr) to[g] = static_cast<uint32_t>(i);
           g++;
           begin = i;
           bytes = words_now = columns_now = 0;
         }
-        bytes += more;
+        bytes += row.bytes();
         rows = std::max(rows, i + 1 - begin);
-        words = std::max(words, words_now += row_words);
-        columns = std::max(columns, columns_now += row_columns);
+        words = std::max(words, words_now += row.words);
+        columns = std::max(columns, columns_now += row.columns);
       }
       if (to != nullptr) break;
       count = g;
@@ -72,11 +102,13 @@ struct Groups {
 // Marks the rows of a group and keeps what it finds.
 class KeptRows {
  public:
+  explicit KeptRows(const Keeping& keeping) : keeping_(keeping) {}
+
   bool init(ArenaFrame& scratch, const Groups& groups) {
     rows_ = scratch.take<MarkedRow>(groups.rows);
     bits_ = scratch.take<uint64_t>(groups.words);
     before_ = scratch.take<uint32_t>(groups.words);
-    flat_ = scratch.take<uint32_t>(groups.columns + kRunSlack);
+    flat_ = scratch.take<uint32_t>(groups.columns + kMostSorted + kRunSlack);
     if (rows_ == nullptr || bits_ == nullptr || before_ == nullptr || flat_ == nullptr) return false;
     std::fill_n(bits_, groups.words, 0);
     return true;
@@ -93,10 +125,18 @@ class KeptRows {
       MarkedRow& row = rows_[i - first];
       row = {};
       if (work.products == 0) continue;
-      const size_t words = work.words();
+      const Kept kept = keeping_.of(work);
+      if (kept.sorted) {
+        const size_t count = kernels_.sort(product.row(i), work.base(), flat);
+        row = {work.base(), 0, work.products, nullptr, nullptr, nullptr, flat, count};
+        entries += count;
+        flat += work.products;
+        continue;
+      }
+      const size_t words = kept.words;
       const bool put_down = mark_row(kernels_, product.row(i), work.products, work.base(), flat, bits);
       const size_t count = kernels_.rank(bits, words, before);
-      row = {work.base(), words, work.products, bits, before, put_down ? flat : nullptr, count};
+      row = {work.base(), words, work.products, bits, before, put_down ? flat : nullptr, nullptr, count};
       entries += count;
       bits += words;
       before += words;
@@ -108,10 +148,11 @@ class KeptRows {
 
  private:
   const PatternKernels& kernels_ = pattern_kernels();
+  const Keeping& keeping_;
   MarkedRow* rows_ = nullptr;
   uint64_t* bits_ = nullptr;  // all zero between groups
   uint32_t* before_ = nullptr;
-  uint32_t* flat_ = nullptr;
+  uint32_t* flat_ = nullptr;  // or keys
 };
 
 }  // namespace
@@ -123,11 +164,18 @@ Status spgemm_hardly_compresses(const SpgemmPlan& plan, const CsrPattern& a, con
   const uint64_t total = plan.stats.products;
   if (options.mask != nullptr || plan.has_slices || plan.blocks.indptr != nullptr) return Status::ok;
   if (total < kFewest || total > 0xffffffffu) return Status::ok;
+  const Keeping keeping(options);
+  const bool free = options.accumulator == Accumulator::automatic;
   size_t repeats = 0;
-  for (size_t i = 0; i < a.rows; i++) repeats += plan.work[i].repeat != static_cast<uint64_t>(Repeat::no);
-  const auto& rows = plan.stats.rows;
-  const uint64_t dense = rows[static_cast<size_t>(Accumulator::dense)];
-  if (rows[static_cast<size_t>(Accumulator::automatic)] + dense != a.rows || 8 * repeats > a.rows) return Status::ok;
+  for (size_t w = 0; w < plan.window_count; w++) {
+    const Window& window = plan.windows[w];
+    for (size_t i = window.first; i < window.last; i++) {
+      const RowWork& work = plan.work[i];
+      repeats += work.repeat != static_cast<uint64_t>(Repeat::no);
+      if (window.kind != Accumulator::dense && !(free && keeping.suits(work))) return Status::ok;
+    }
+  }
+  if (8 * repeats > a.rows) return Status::ok;
 
   size_t sample[kSamples + 2];
   size_t drawn = 0;
@@ -144,15 +192,22 @@ Status spgemm_hardly_compresses(const SpgemmPlan& plan, const CsrPattern& a, con
   const Product product{a, b, options, plan};
   const Window window{0, 0, 0, 0, Accumulator::dense, false, 0};
   const size_t words = most_words(plan);
+  const auto sort = pattern_kernels().sort;
   std::atomic<uint64_t> entries{0};
   std::atomic<Status> result{Status::ok};
   parallel_for(kSampleParts, [&](size_t part) {
     ArenaFrame scratch;
     Counter counter;
-    if (!counter.init(scratch, {0, 0, words, 0, 0, 0}, false)) return result.store(Status::out_of_memory);
+    uint32_t* const keys = scratch.take<uint32_t>(kMostSorted + kRunSlack);
+    if (keys == nullptr || !counter.init(scratch, {0, 0, words, 0, 0, 0}, false))
+      return result.store(Status::out_of_memory);
     for (size_t s = part; s < drawn; s += kSampleParts) {
       if (context.cancelled()) return result.store(Status::aborted);
-      entries.fetch_add(counter.count(product, window, sample[s]), std::memory_order_relaxed);
+      const size_t i = sample[s];
+      const RowWork& work = plan.work[i];
+      const size_t count = keeping.of(work).sorted ? sort(product.row(i), work.base(), keys)
+                                                   : counter.count(product, window, i);
+      entries.fetch_add(count, std::memory_order_relaxed);
     }
   });
   yes = 9 * entries.load() >= 8 * products;
@@ -164,8 +219,9 @@ Status spgemm_at_once(const SpgemmPlan& plan, const CsrView<T>& a, const CsrView
                       uint32_t* indptr, uint32_t* indices, T* values, SpgemmStats& stats, Context context) {
   const Product product{a, b, options, plan};
   ArenaFrame shared;
+  const Keeping keeping(options);
   Groups groups;
-  if (!groups.build(plan, a.rows, shared)) return Status::out_of_memory;
+  if (!groups.build(plan, keeping, a.rows, shared)) return Status::out_of_memory;
   uint64_t* const ends = shared.take<uint64_t>(groups.count);  // of each group in C, plus one; 0: not known yet
   if (ends == nullptr) return Status::out_of_memory;
   std::fill_n(ends, groups.count, 0);
@@ -187,7 +243,7 @@ Status spgemm_at_once(const SpgemmPlan& plan, const CsrView<T>& a, const CsrView
   };
   const auto run = [&] {
     ArenaFrame scratch;
-    KeptRows kept;
+    KeptRows kept(keeping);
     Writer<T> writer;
     if (!kept.init(scratch, groups) || !writer.init(scratch, widest, options)) return Status::out_of_memory;
     for (size_t g; (g = taken.fetch_add(1, std::memory_order_relaxed)) < groups.count;) {
@@ -200,7 +256,7 @@ Status spgemm_at_once(const SpgemmPlan& plan, const CsrView<T>& a, const CsrView
       std::atomic_ref(ends[g]).store(p + entries + 1, std::memory_order_release);
       for (size_t i = first; i < last; i++) {
         const MarkedRow& row = kept[i - first];
-        if (i + 1 < last) {
+        if (i + 1 < last && kept[i + 1 - first].keys == nullptr) {
           prefetch_for_write(indices + p + row.count, kept[i + 1 - first].count);
           prefetch_for_write(values + p + row.count, kept[i + 1 - first].count);
         }

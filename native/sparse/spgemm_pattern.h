@@ -81,6 +81,13 @@ inline bool mark_row(const PatternKernels& kernels, const RowPattern& row, uint6
   return false;
 }
 
+// Whether rows with few products may be sorted in registers: not where the caller asks for an accumulator.
+inline bool may_sort(const PatternKernels& kernels, const SpgemmOptions& options) {
+  return kernels.sort != nullptr && options.accumulator == Accumulator::automatic;
+}
+// Whether the products of a row fit keys.
+inline bool fit_keys(uint64_t products, size_t words) { return products <= kMostSorted && words <= kMostSortedWords; }
+
 // The bitmap of a row in a dense window.
 class DensePattern {
  public:

@@ -1,6 +1,7 @@
 #include "sparse/spgemm_plan.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <numeric>
 #include <utility>
@@ -37,6 +38,36 @@ bool is_shifted(const CsrPattern& b, size_t k) {
   return before[0] + 1 == now[0] && before[n - 1] + 1 == now[n - 1] && same_plus(before, now, n, 1);
 }
 
+// Rows are looked at kTogether at a time where one has been found to be like the row before: their entries are then one
+// long run against another.
+constexpr size_t kTogether = 16;
+
+// Whether all of rows k … k + kTogether − 1 are shifted; row k − 1 is there.
+bool are_shifted(const CsrPattern& b, size_t k) {
+  const size_t p = b.indptr[k], n = p - b.indptr[k - 1];
+  uint32_t different = n == 0;
+  for (size_t r = k; r < k + kTogether; r++) different |= (b.indptr[r + 1] - b.indptr[r]) ^ static_cast<uint32_t>(n);
+  return different == 0 && same_plus(b.indices + p - n, b.indices + p, kTogether * n, 1);
+}
+
+// shifted[k] for rows first … last − 1.
+void find_shifted(const CsrPattern& b, size_t first, size_t last, uint8_t* shifted) {
+  for (size_t k = first; k < last;) {
+    shifted[k] = is_shifted(b, k);
+    if (!shifted[k++] || k + kTogether > last) continue;
+    if (are_shifted(b, k))
+      std::fill_n(shifted + k, kTogether, uint8_t{1});
+    else
+      for (size_t r = k; r < k + kTogether; r++) shifted[r] = is_shifted(b, r);
+    k += kTogether;
+  }
+}
+
+bool all_set(const uint8_t* flags) {
+  static constexpr uint8_t kOnes[kTogether] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+  return std::memcmp(flags, kOnes, kTogether) == 0;
+}
+
 // shifted: whether a row of B is the one before with one added, `square`: A is B, so that the rows of A are known too.
 Repeat repeat_of(const CsrPattern& a, size_t i, const uint8_t* shifted, bool square) {
   const size_t p = a.indptr[i], n = a.indptr[i + 1] - p;
@@ -49,6 +80,27 @@ Repeat repeat_of(const CsrPattern& a, size_t i, const uint8_t* shifted, bool squ
   for (size_t e = 0; e < n; e++)
     if (!shifted[now[e]]) return Repeat::no;
   return Repeat::shifted;
+}
+
+RowWork work_of(const CsrPattern& a, const CsrPattern& b, size_t i, Repeat repeat) {
+  uint64_t products = 0;
+  uint32_t low = kNoColumn, high = 0;
+  for (size_t p = a.indptr[i]; p < a.indptr[i + 1]; p++) {
+    const uint32_t begin = b.indptr[a.indices[p]], end = b.indptr[a.indices[p] + size_t{1}];
+    if (begin == end) continue;
+    products += end - begin;
+    low = std::min(low, b.indices[begin]);
+    high = std::max(high, b.indices[end - 1]);
+  }
+  return {products, static_cast<uint64_t>(repeat), low, high};
+}
+
+// Whether all of rows i … i + kTogether − 1 repeat the row before, shifted; row i − 1 is there.
+bool all_repeat(const CsrPattern& a, size_t i, const uint8_t* shifted, bool square) {
+  if (square ? !all_set(shifted + i) : !are_shifted(a, i)) return false;
+  for (size_t p = a.indptr[i - 1]; p < a.indptr[i]; p++)
+    if (!all_set(shifted + a.indices[p] + 1)) return false;
+  return true;
 }
 
 // Windows of one row that is too long for one thread.
@@ -97,6 +149,23 @@ Window next_window(const RowWork* work, size_t first, size_t rows, uint64_t& pro
   }
   if (products == 0) window.low = window.high = 0;
   return window;
+}
+
+// What a window needs of the scratch of its part.
+void add_scratch(const CsrPattern& a, const RowWork* work, const Window& window, WindowPart& part) {
+  const bool slice = window.slice;
+  for (size_t i = window.first; i < window.last; i++) {
+    const RowWork& one = work[i];
+    if (slice || window.kind == Accumulator::heap)
+      part.entries = std::max<size_t>(part.entries, a.indptr[i + 1] - a.indptr[i]);
+    if (one.products == 0) continue;
+    if (window.kind == Accumulator::dense) {
+      part.words = std::max(part.words, slice ? window.high / 64 - window.low / 64 + size_t{1} : one.words());
+    } else {
+      part.bound = std::max<size_t>(part.bound, std::min<uint64_t>(one.products, window.width()));
+      if (window.kind == Accumulator::sort) part.products = std::max<size_t>(part.products, one.products);
+    }
+  }
 }
 
 // A bitmap costs half a cycle for each of its words and each row; sorting a row costs some twenty for each product.
@@ -163,40 +232,47 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
   if (row_work == nullptr || shifted == nullptr) return Status::out_of_memory;
 
   parallel_for(ceil_div(b.rows, kGrain), [&](size_t part) {
-    for (size_t k = part * kGrain; k < std::min(b.rows, (part + 1) * kGrain); k++) shifted[k] = is_shifted(b, k);
+    find_shifted(b, part * kGrain, std::min(b.rows, (part + 1) * kGrain), shifted);
   });
   const bool square = a.indices == b.indices && a.indptr == b.indptr;
   const RowParts row_parts(a, kGrain);
+  struct Sums {
+    uint64_t products, counted, windows;
+  };
+  Sums sums[RowParts::kMost];
   parallel_for(row_parts.count(), [&](size_t part) {
     const size_t first = row_parts.begin(part), last = row_parts.begin(part + 1);
+    Sums sum{};
+    const auto put = [&](size_t i, const RowWork& row) {
+      row_work[i] = row;
+      sum.products += row.products;
+      if (masked || row.repeat == static_cast<uint64_t>(Repeat::no)) sum.counted += row.products;
+      if (row.products > kSlice) sum.windows += 1 + slices_of(row);
+    };
+    const auto put_repeated = [&](size_t i, Repeat repeat) {
+      const RowWork& before = row_work[i - 1];
+      const bool moves = repeat == Repeat::shifted;
+      put(i, {before.products, static_cast<uint64_t>(repeat), before.low + moves, before.high + moves});
+    };
     for (size_t i = first; i < last; i++) {
       const Repeat repeat = repeat_of(a, i, shifted, square);
-      if (repeat != Repeat::no && i > first) {
-        const RowWork& before = row_work[i - 1];
-        const bool moves = repeat == Repeat::shifted;
-        row_work[i] = {before.products, static_cast<uint64_t>(repeat), before.low + moves, before.high + moves};
+      if (repeat == Repeat::no || i == first) {
+        put(i, work_of(a, b, i, repeat));
         continue;
       }
-      uint64_t products = 0;
-      uint32_t low = kNoColumn, high = 0;
-      for (size_t p = a.indptr[i]; p < a.indptr[i + 1]; p++) {
-        const uint32_t begin = b.indptr[a.indices[p]], end = b.indptr[a.indices[p] + size_t{1}];
-        if (begin == end) continue;
-        products += end - begin;
-        low = std::min(low, b.indices[begin]);
-        high = std::max(high, b.indices[end - 1]);
-      }
-      row_work[i] = {products, static_cast<uint64_t>(repeat), low, high};
+      put_repeated(i, repeat);
+      if (repeat == Repeat::shifted && i + kTogether < last && all_repeat(a, i + 1, shifted, square))
+        for (size_t r = 0; r < kTogether; r++) put_repeated(++i, repeat);
     }
+    sums[part] = sum;
   });
   uint64_t total = 0;
   uint64_t counted = 0;     // rows that repeat the one before are not, unless a mask makes them differ
   size_t most_windows = 2;  // a window ends where it has its rows or its products, or before and after a row of slices
-  for (size_t i = 0; i < a.rows; i++) {
-    const RowWork& row = row_work[i];
-    total += row.products;
-    if (masked || row.repeat == static_cast<uint64_t>(Repeat::no)) counted += row.products;
-    if (row.products > kSlice) most_windows += 1 + slices_of(row);
+  for (size_t part = 0; part < row_parts.count(); part++) {
+    total += sums[part].products;
+    counted += sums[part].counted;
+    most_windows += sums[part].windows;
   }
   most_windows += a.rows / kMostRows + total / kWindow;
   blocks = {};
@@ -237,19 +313,7 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
       part_sum += products / slices;
       WindowPart& current = part[parts_made - 1];
       current.last = ++w;
-      for (size_t i = next.first; i < next.last; i++) {
-        const RowWork& one = row_work[i];
-        const size_t row_entries = a.indptr[i + 1] - a.indptr[i];
-        if (next.slice || next.kind == Accumulator::heap) current.entries = std::max(current.entries, row_entries);
-        if (one.products == 0) continue;
-        if (next.kind == Accumulator::dense) {
-          const size_t words = next.slice ? next.high / 64 - next.low / 64 + 1 : one.words();
-          current.words = std::max(current.words, words);
-        } else {
-          current.bound = std::max<size_t>(current.bound, std::min<uint64_t>(one.products, next.width()));
-          if (next.kind == Accumulator::sort) current.products = std::max<size_t>(current.products, one.products);
-        }
-      }
+      add_scratch(a, row_work, next, current);
     }
     for (size_t i = next.first; i < next.last; i++)
       stats.rows[static_cast<size_t>(row_work[i].products == 0 ? Accumulator::automatic : next.kind)]++;

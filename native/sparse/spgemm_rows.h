@@ -50,6 +50,11 @@ struct BlockRows {
 
 inline constexpr size_t kRunSlack = 32;  // values written beyond those of a row
 
+// A product as a key of 32 bits: its column, counted from a base, above its number in the row.
+inline constexpr uint32_t kNumberBits = 9;
+inline constexpr size_t kMostSorted = size_t{1} << kNumberBits;                   // products of a row
+inline constexpr size_t kMostSortedWords = (size_t{1} << (32 - kNumberBits - 6)) - 1;  // of its bitmap: ~0 is no key
+
 // How rows of C are cut into blocks of 2^log_lanes neighbouring places, and what one step of a row of B is: its
 // products that fall on one block, with gaps between their places, or only a run of neighbours among them.
 struct BlockShape {
@@ -106,6 +111,12 @@ struct PatternKernels {
   void (*mark_few)(const RowPattern& row, uint32_t base, uint64_t* bits, uint64_t* words) = nullptr;
   // rank for the n words of a list, ascending, the others being zero: nothing else is written in `before`.
   size_t (*rank_listed)(const uint64_t* bits, const uint32_t* list, size_t n, uint32_t* before) = nullptr;
+  // The keys of all products, ascending, and how many columns there are. For rows with at most kMostSorted products;
+  // keys has room for as many. nullptr: there is none. Bound: two cycles a product to put the keys down, some three to
+  // sort them.
+  size_t (*sort)(const RowPattern& row, uint32_t base, uint32_t* keys) = nullptr;
+  // places of n products whose keys are sorted, as above, and the columns of the row.
+  void (*places_of_sorted)(const uint32_t* keys, size_t n, uint32_t base, uint32_t* places, uint32_t* columns) = nullptr;
 };
 
 template <class T>
@@ -135,6 +146,10 @@ struct RowKernels {
   // Writes the sums at the bits of n words, ascending, with their columns; sums and bits are as new afterwards.
   size_t (*take_dense)(uint64_t* bits, size_t n, uint32_t base, T* sums, T nothing, uint32_t* indices, T* values);
   BlockShape blocks = {};
+  // For plus-times and a row of n products whose keys are sorted: writes its entries. products: scratch, with room for
+  // kRunSlack more.
+  void (*add_sorted)(const RowInput<T>& row, uint32_t base, const uint32_t* keys, size_t n, T* products,
+                     uint32_t* indices, T* values) = nullptr;
 };
 
 // For the instruction set in use.

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <utility>
 
 #include "core/dispatch.h"
 #include "sparse/semiring.h"
@@ -256,8 +257,8 @@ LAPIDARY_PREFETCH void prefetch_short(const T* first, uint32_t n) {
   __builtin_prefetch(first + last);
 }
 
-void mark_flat_rows(const RowPattern& row, uint32_t base, uint32_t* columns, uint64_t* bits) {
-  uint32_t* to = columns;
+// The columns of all products of a row, one after another; returns where they end.
+uint32_t* put_down_columns(const RowPattern& row, uint32_t* to) {
   for (size_t e = 0; e < row.n; e++) {
     if (e + kFar < row.ahead) __builtin_prefetch(&row.begins[row.columns[e + kFar]]);
     if (e + kNear < row.ahead) {
@@ -274,7 +275,12 @@ void mark_flat_rows(const RowPattern& row, uint32_t base, uint32_t* columns, uin
     }
     to += n;
   }
-  for (const uint32_t* column = columns; column < to; column++) {
+  return to;
+}
+
+void mark_flat_rows(const RowPattern& row, uint32_t base, uint32_t* columns, uint64_t* bits) {
+  const uint32_t* const end = put_down_columns(row, columns);
+  for (const uint32_t* column = columns; column < end; column++) {
     const uint32_t j = *column - base;
     bits[j / 64] |= uint64_t{1} << j % 64;
   }
@@ -297,10 +303,9 @@ inline void multiply_front(uint32_t front, int32_t a, const int32_t* from, int32
                         _mm512_mullo_epi32(x, _mm512_maskz_loadu_epi32(static_cast<__mmask16>(front), from + q)));
 }
 
+// All products of a row, one after another; returns where they end.
 template <class T>
-void add_flat_rows(const RowInput<T>& row, uint32_t base, const uint64_t* bits, const uint32_t* before,
-                   const uint32_t* columns, T* products, uint32_t* indices, T* values) {
-  T* to = products;
+T* multiply_rows(const RowInput<T>& row, T* to) {
   for (size_t e = 0; e < row.n; e++) {
     if (e + kNear < row.ahead) {
       const RowExtent near = row.extent(e + kNear);
@@ -312,24 +317,128 @@ void add_flat_rows(const RowInput<T>& row, uint32_t base, const uint64_t* bits, 
       multiply_front(front_of(n - q), row.values[e], row.b_values + k.begin + q, to + q);
     to += n;
   }
+  return to;
+}
+
+template <class T>
+void add_flat_rows(const RowInput<T>& row, uint32_t base, const uint64_t* bits, const uint32_t* before,
+                   const uint32_t* columns, T* products, uint32_t* indices, T* values) {
+  const T* const end = multiply_rows(row, products);
   RankSink<T, AddOp::plus, false> sink{base, bits, before, indices, values};
-  for (const T* product = products; product < to; product++) sink(*columns++, *product);
+  for (const T* product = products; product < end; product++) sink(*columns++, *product);
+}
+
+#include "sparse/spgemm_sort_lanes.h"
+
+// 16 columns as keys, the first of them of product `number`.
+inline __m512i keys_of(__m512i columns, uint32_t base, size_t number) {
+  const __m512i iota = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const __m512i shifted =
+      _mm512_slli_epi32(_mm512_sub_epi32(columns, _mm512_set1_epi32(static_cast<int32_t>(base))), kNumberBits);
+  return _mm512_or_si512(shifted, _mm512_add_epi32(iota, _mm512_set1_epi32(static_cast<int32_t>(number))));
+}
+
+// Which of the keys p … p + 15 of n are the first of their column.
+inline uint32_t first_of_column(const uint32_t* keys, size_t p, size_t n) {
+  const __m512i key = _mm512_loadu_si512(keys + p);
+  const __m512i before = p == 0 ? _mm512_alignr_epi32(key, _mm512_set1_epi32(-1), 15) : _mm512_loadu_si512(keys + p - 1);
+  const uint32_t heads =
+      _mm512_cmpge_epu32_mask(_mm512_xor_si512(key, before), _mm512_set1_epi32(int32_t{1} << kNumberBits));
+  return heads & front_of(n - p);
+}
+
+size_t sort_products(const RowPattern& row, uint32_t base, uint32_t* keys) {
+  const size_t n = static_cast<size_t>(put_down_columns(row, keys) - keys);
+  const __m512i last = _mm512_set1_epi32(-1);
+  for (size_t p = 0; p < n; p += 16) {
+    const __mmask16 front = static_cast<__mmask16>(front_of(n - p));
+    const __m512i key = keys_of(_mm512_loadu_si512(keys + p), base, p);
+    _mm512_storeu_si512(keys + p, _mm512_mask_mov_epi32(last, front, key));
+  }
+  struct Size {
+    size_t room;
+    void (*sort)(uint32_t*);
+  };
+  constexpr Size kSizes[] = {{64, sort_keys<4>},   {128, sort_keys<8>},  {192, sort_keys<12>},
+                             {256, sort_keys<16>}, {384, sort_keys<24>}, {kMostSorted, sort_keys<32>}};
+  const Size* size = kSizes;
+  while (size->room < n) size++;
+  for (size_t p = (n + 15) / 16 * 16; p < size->room; p += 16) _mm512_storeu_si512(keys + p, last);
+  size->sort(keys);
+  size_t count = 0;
+  for (size_t p = 0; p < n; p += 16) count += popcount64(first_of_column(keys, p, n));
+  return count;
+}
+
+void find_places_of_sorted(const uint32_t* keys, size_t n, uint32_t base, uint32_t* places, uint32_t* columns) {
+  const __m512i iota = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const __m512i up_to = _mm512_sub_epi32(_mm512_sllv_epi32(_mm512_set1_epi32(2), iota), _mm512_set1_epi32(1));
+  const __m512i low = _mm512_set1_epi32(static_cast<int32_t>(base));
+  uint32_t found = 0;
+  for (size_t p = 0; p < n; p += 16) {
+    const __mmask16 front = static_cast<__mmask16>(front_of(n - p));
+    const __m512i key = _mm512_loadu_si512(keys + p);
+    const uint32_t heads = first_of_column(keys, p, n);
+    const __m512i rank = _mm512_popcnt_epi32(_mm512_and_si512(up_to, _mm512_set1_epi32(static_cast<int32_t>(heads))));
+    const __m512i place = _mm512_add_epi32(rank, _mm512_set1_epi32(static_cast<int32_t>(found) - 1));
+    const __m512i number = _mm512_and_si512(key, _mm512_set1_epi32(kMostSorted - 1));
+    _mm512_mask_i32scatter_epi32(places, front, number, place, 4);
+    const __m512i column = _mm512_add_epi32(_mm512_srli_epi32(key, kNumberBits), low);
+    const uint32_t count = static_cast<uint32_t>(popcount64(heads));
+    const __m512i packed = _mm512_maskz_compress_epi32(static_cast<__mmask16>(heads), column);
+    _mm512_mask_storeu_epi32(columns + found, static_cast<__mmask16>(front_of(count)), packed);
+    found += count;
+  }
+}
+
+// Sixteen entries at a time where all columns differ, else one product at a time.
+template <class T>
+void add_sorted_keys(const RowInput<T>& row, uint32_t base, const uint32_t* keys, size_t n, T* products,
+                     uint32_t* indices, T* values) {
+  multiply_rows(row, products);
+  constexpr uint32_t kNumber = kMostSorted - 1;
+  const __m512i low = _mm512_set1_epi32(static_cast<int32_t>(base));
+  for (size_t p = 0; p < n; p += 16) {
+    const uint32_t front = front_of(n - p) & 0xffff;
+    const __m512i key = _mm512_loadu_si512(keys + p);
+    const uint32_t heads = first_of_column(keys, p, n);
+    if (heads == front) {
+      const __mmask16 lanes = static_cast<__mmask16>(front);
+      const __m512i columns = _mm512_add_epi32(_mm512_srli_epi32(key, kNumberBits), low);
+      _mm512_mask_storeu_epi32(indices, lanes, columns);
+      const size_t count = popcount64(front);
+      for (size_t q = 0; q < count; q++) values[q] = products[keys[p + q] & kNumber];
+      indices += count;
+      values += count;
+      continue;
+    }
+    for (size_t q = p; q < n && q < p + 16; q++) {
+      const T x = products[keys[q] & kNumber];
+      if (heads >> (q - p) & 1) {
+        *indices++ = base + (keys[q] >> kNumberBits);
+        *values++ = x;
+      } else {
+        values[-1] = plus_of(values[-1], x);
+      }
+    }
+  }
 }
 
 }  // namespace
 
 const PatternKernels spgemm_pattern__avx512vpop = {mark_bits,         mark_bits_of_blocks,  mark_flat_rows,
                                                    count_few_columns, count_bits_and_clear, rank_words,
-                                                   find_places,       repeat_columns_x16};
+                                                   find_places,       repeat_columns_x16,   nullptr,
+                                                   nullptr,           sort_products,        find_places_of_sorted};
 const RowKernels<double> spgemm_rows_f64__avx512vpop = {
     add_by_rank_x1<double>,  add_flat_rows<double>, add_allowed_x1<double>, add_dense_x1<double>,
-    add_by_place_x8<double>, add_blocks<F64x8>,     take_words<double>,     {3, true}};
+    add_by_place_x8<double>, add_blocks<F64x8>,     take_words<double>, {3, true}, add_sorted_keys<double>};
 const RowKernels<float> spgemm_rows_f32__avx512vpop = {
     add_by_rank_x1<float>,  add_flat_rows<float>, add_allowed_x1<float>, add_dense_x1<float>,
-    add_by_place_x8<float>, add_blocks<F32x16>,   take_words<float>,     {4, true}};
+    add_by_place_x8<float>, add_blocks<F32x16>,   take_words<float>, {4, true}, add_sorted_keys<float>};
 const RowKernels<int32_t> spgemm_rows_i32__avx512vpop = {
     add_by_rank_x1<int32_t>,  add_flat_rows<int32_t>, add_allowed_x1<int32_t>, add_dense_x1<int32_t>,
-    add_by_place_x8<int32_t>, add_blocks<I32x16>,     take_words<int32_t>,     {4, true}};
+    add_by_place_x8<int32_t>, add_blocks<I32x16>,     take_words<int32_t>, {4, true}, add_sorted_keys<int32_t>};
 
 LAPIDARY_END_ISA
 

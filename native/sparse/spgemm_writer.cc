@@ -7,6 +7,7 @@ namespace lapidary {
 template <class T>
 bool Writer<T>::init(ArenaFrame& scratch, const WindowPart& part, const SpgemmOptions& options) {
   nothing_ = nothing_of<T>(options.semiring.add);
+  may_sort_ = may_sort(kernels_, options);
   width_ = 64 * part.words;
   if (part.words > 0) {
     before_ = scratch.take<uint32_t>(part.words);
@@ -43,6 +44,19 @@ bool Writer<T>::fill(const Product& product, const CsrView<T>& a, const CsrView<
     return wide_.fill(window.kind, row, semiring, std::min<uint64_t>(products, window.width()), mask,
                       product.options.sorted, indices, values, count);
   if (mask.given && !mask.complement) return fill_allowed(row, semiring, base, words, mask, indices, values, count);
+  const bool head = !mask.given && !window.slice && i + 1 < product.a.rows && products <= kMostPlaces &&
+                    product.plan.work[i + 1].repeat != static_cast<uint64_t>(Repeat::no);
+  if (!mask.given && !window.slice && suits_sort(products, words) && (head || semiring.is_plus_times())) {
+    // columns_ holds the keys. A row that is not as counted must not be written: its end would be another's begin.
+    if (kernels_.sort(row, base, columns_) != count) return false;
+    if (!head) {
+      rows_.add_sorted(row, base, columns_, products, placed_, indices, values);
+      return true;
+    }
+    kernels_.places_of_sorted(columns_, products, base, places_, indices);
+    fill_head(row, semiring, i, products, count, values);
+    return true;
+  }
   prefetch_for_write(indices, count);
   prefetch_for_write(values, count);
   const bool few = !mask.given && dense_.are_few(products, words);
@@ -52,16 +66,22 @@ bool Writer<T>::fill(const Product& product, const CsrView<T>& a, const CsrView<
   const size_t bits =
       few ? kernels_.rank_listed(dense_.bits(), dense_.list(), listed, before_) : rank_(dense_.bits(), words, before_);
   if (bits != count) return false;
-  const bool head = !mask.given && !window.slice && i + 1 < product.a.rows && products <= kMostPlaces &&
-                    product.plan.work[i + 1].repeat != static_cast<uint64_t>(Repeat::no);
   if (!head) {
     const uint32_t* const columns = flat && !mask.given ? dense_.flat() : nullptr;
-    write(row, semiring, {base, words, products, dense_.bits(), before_, columns, count}, mask.given, indices, values);
+    write(row, semiring, {base, words, products, dense_.bits(), before_, columns, nullptr, count}, mask.given, indices, values);
     return true;
   }
   kernels_.places(row, base, dense_.bits(), before_, places_);
   const size_t found = drain_(dense_.bits(), few ? dense_.list() : nullptr, few ? listed : words, columns_);
   for (size_t e = 0; e < found; e++) indices[e] = base + columns_[e];
+  fill_head(row, semiring, i, products, count, values);
+  return true;
+}
+
+// The first of rows with one pattern, whose places are known.
+template <class T>
+void Writer<T>::fill_head(const RowInput<T>& row, Semiring semiring, size_t i, uint64_t products, size_t count,
+                          T* values) {
   placed_row_ = i;
   placed_count_ = count;
   by_block_ = semiring.is_plus_times() && blocks_.build(row, rows_.blocks, places_, products, count);
@@ -69,13 +89,18 @@ bool Writer<T>::fill(const Product& product, const CsrView<T>& a, const CsrView<
     rows_.add_by_block(blocks_.run(row, 1, false), count, values);
   else
     rows_.add_by_place(row, semiring, places_, count, nothing_, placed_, values);
-  return true;
+}
+
+template <class T>
+bool Writer<T>::suits_sort(uint64_t products, size_t words) const {
+  return may_sort_ && fit_keys(products, words) && products <= 4 * words;
 }
 
 template <class T>
 void Writer<T>::write(const RowInput<T>& row, Semiring semiring, const MarkedRow& marked, bool masked,
                       uint32_t* indices, T* values) {
-  const auto& [base, words, products, bits, before, flat, count] = marked;
+  const auto& [base, words, products, bits, before, flat, keys, count] = marked;
+  if (keys != nullptr) return rows_.add_sorted(row, base, keys, products, placed_, indices, values);
   if (!masked && (count >= 8 * words || products >= 4 * count)) {
     ready_sums();
     rows_.add_dense(row, semiring, base, sums_);

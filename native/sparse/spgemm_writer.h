@@ -11,7 +11,7 @@
 
 namespace lapidary {
 
-// A row whose bits are set, with its rank directory.
+// A row whose bits are set, with its rank directory, or whose products are sorted.
 struct MarkedRow {
   uint32_t base;
   size_t words;
@@ -19,7 +19,8 @@ struct MarkedRow {
   uint64_t* bits;
   const uint32_t* before;
   const uint32_t* flat;  // the columns of all products, if mark_row has put them down, else nullptr
-  size_t count;          // bits
+  const uint32_t* keys;  // of all products, ascending, or nullptr
+  size_t count;          // entries
 };
 
 // Fills the rows of the windows of one part.
@@ -46,6 +47,9 @@ class Writer {
  private:
   bool fill_allowed(const RowInput<T>& row, Semiring semiring, uint32_t base, size_t words, const MaskRow& mask,
                     uint32_t* indices, T* values, size_t count);
+  void fill_head(const RowInput<T>& row, Semiring semiring, size_t i, uint64_t products, size_t count, T* values);
+  // Whether a row is sorted in registers: not where its products crowd few words.
+  bool suits_sort(uint64_t products, size_t words) const;
   void add_repeats(const Product& product, const CsrView<T>& a, const CsrView<T>& b, size_t first, size_t last,
                    bool shifted, T* values);
   void ready_sums();
@@ -58,9 +62,10 @@ class Writer {
   WideRow<T> wide_;
   SliceRow slice_;
   T nothing_{};
+  bool may_sort_ = false;
   size_t width_ = 0;
   uint32_t* before_ = nullptr;   // ranks of words
-  uint32_t* columns_ = nullptr;  // of a row whose places are kept
+  uint32_t* columns_ = nullptr;  // of a row whose places are kept, or keys
   T* sums_ = nullptr;            // over columns, all nothing_ between rows once ready
   bool sums_ready_ = false;
   // The last row whose places are known.

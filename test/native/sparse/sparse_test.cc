@@ -262,6 +262,27 @@ Matrix far_away(size_t n, size_t away) {
   return far;
 }
 
+// Row i has i products, up to more than are sorted in registers; `apart`: hardly any two of them meet, else many do.
+Matrix growing(bool apart) {
+  Matrix a{{0}, {}, {}, 0};
+  std::mt19937 random(4);
+  const uint32_t most = 600, singles = 40000;  // rows of B: `most` with one entry, in columns beyond those
+  a.cols = most + singles;
+  for (uint32_t i = 0; i < most; i++) {
+    for (uint32_t j = 0; j < i; j++) {
+      a.indices.push_back(most + j);
+      a.values.push_back(static_cast<double>(random() % 7));
+    }
+    a.indptr.push_back(static_cast<uint32_t>(a.indices.size()));
+  }
+  for (uint32_t k = 0; k < most; k++) {
+    a.indices.push_back(apart ? random() % a.cols : random() % 90 * 400);
+    a.values.push_back(static_cast<double>(random() % 7) - 3);
+    a.indptr.push_back(static_cast<uint32_t>(a.indices.size()));
+  }
+  return a;
+}
+
 // A·A on memory that ends where a page does, both phases, and at once where that may be.
 template <class T>
 void square_in_guards(const Matrix& a, Semiring semiring, std::vector<uint32_t>& c_indices, std::vector<T>& c_values) {
@@ -305,7 +326,8 @@ void same_on_every_isa() {
   for (const Matrix& a :
        {stencil(130, 1, 1), stencil(90, 1, 11), stencil(16, 2, 1), stencil(11, 2, 2), random_matrix(700, 2500, 9),
         random_matrix(2500, 2500, 9), random_matrix(200, 200, 30), random_matrix(150, 3000, 100),
-        random_matrix(120, 120, 70), far_away(9000, 3000), stencil3(30)}) {
+        random_matrix(120, 120, 70), far_away(9000, 3000), stencil3(30),
+        growing(true), growing(false)}) {
     Matrix square = a;  // as many rows as columns, the last ones empty
     while (square.indptr.size() <= square.cols) square.indptr.push_back(square.indptr.back());
     for (const Semiring semiring : {Semiring{}, Semiring{AddOp::min, MultiplyOp::plus}}) {
