@@ -80,14 +80,12 @@ class Blocks {
     for (size_t t = first; t < last; t += block_, empty = false) {
       if (context.cancelled()) return Status::aborted;
       const size_t n = std::min(block_, last - t);
-      fetch_ahead(scan, t + n, std::min(block_, last - t - n), output);
-      gather(scan, scan.k, scan.d, t, n, k_);
-      gather(scan, scan.v, scan.e, t, n, v_);
       Status status = Status::ok;
       if (output) {
-        gather(scan, scan.q, scan.d, t, n, q_);
-        status = attend(scan, n, state, empty, context);
-        for (size_t i = 0; i < n; i++) std::copy_n(o_ + i * scan.e, scan.e, scan.out[row(scan, t + i)]);
+        status = attend(scan, t, n, state, empty, context);
+      } else {
+        gather(scan, scan.k, scan.d, t, n, k_);
+        gather(scan, scan.v, scan.e, t, n, v_);
       }
       if (status == Status::ok) status = advance(scan, n, state, empty, context);
       if (status != Status::ok) return status;
@@ -99,30 +97,30 @@ class Blocks {
  private:
   static size_t row(const Scan<T>& scan, size_t t) { return scan.reversed ? scan.tokens - 1 - t : t; }
 
-  // Asks for the block that comes next. A head's rows lie far apart, so the processor does not foresee them.
-  static void fetch_ahead(const Scan<T>& scan, size_t t, size_t n, bool output) {
-    constexpr size_t kLine = 64 / sizeof(T);
-    for (size_t i = t; i < t + n; i++) {
-      const size_t r = row(scan, i);
-      for (size_t c = 0; c < scan.d; c += kLine) {
-        __builtin_prefetch(scan.k[r] + c, 0, 2);
-        if (output) __builtin_prefetch(scan.q[r] + c, 0, 2);
-      }
-      for (size_t c = 0; c < scan.e; c += kLine) {
-        __builtin_prefetch(scan.v[r] + c, 0, 2);
-        if (output) __builtin_prefetch(scan.out[r] + c, 1, 2);
-      }
-    }
+  // While a row is worked on, the one a block later is asked for. A head's rows lie far apart, so the processor does
+  // not foresee them; asked for all at once they would be waited for, so each operand is fetched between other
+  // products.
+  template <int kWrite, class Row>
+  void ask_ahead(const Scan<T>& scan, Rows<Row> x, size_t cols, size_t t) const {
+    if (scan.tokens - t <= block_) return;
+    const T* const next = x[row(scan, t + block_)];
+    const auto from = reinterpret_cast<uintptr_t>(next), to = reinterpret_cast<uintptr_t>(next + cols);
+    for (uintptr_t line = from / kAlignment * kAlignment; line < to; line += kAlignment)
+      __builtin_prefetch(reinterpret_cast<const void*>(line), kWrite, 2);
   }
 
   // Rows of one head into a block of their own: at the stride of many heads they would fall into few sets of the cache.
-  static void gather(const Scan<T>& scan, Rows<const T> x, size_t cols, size_t t, size_t n, T* to) {
-    for (size_t i = 0; i < n; i++) std::copy_n(x[row(scan, t + i)], cols, to + i * cols);
+  void gather(const Scan<T>& scan, Rows<const T> x, size_t cols, size_t t, size_t n, T* to) const {
+    for (size_t i = t; i < t + n; i++, to += cols) {
+      ask_ahead<0>(scan, x, cols, i);
+      std::copy_n(x[row(scan, i)], cols, to);
+    }
   }
 
-  // o ← Λ·q·state + [(q·kᵀ) ⊙ D]·v
-  Status attend(const Scan<T>& scan, size_t n, const T* state, bool empty, const Context& context) {
+  // out ← Λ·q·state + [(q·kᵀ) ⊙ D]·v for n tokens from t on; k_ and v_ are theirs then.
+  Status attend(const Scan<T>& scan, size_t t, size_t n, const T* state, bool empty, const Context& context) {
     const size_t d = scan.d, e = scan.e;
+    gather(scan, scan.q, d, t, n, q_);
     if (!empty) {
       const Status status = gemm<T>(n, e, d, 1, {q_, d, false}, {state, e, false}, 0, o_, e, context);
       if (status != Status::ok) return status;
@@ -131,6 +129,7 @@ class Blocks {
         for (size_t c = 0; c < e; c++) o_[i * e + c] *= decay;
       }
     }
+    gather(scan, scan.k, d, t, n, k_);
     pack::panels_transposed<T, kPanel>(k_, d, d, n, packed_);
     for (size_t j = 0; j < n; j += kPanel) {
       const size_t width = std::min(kPanel, n - j);
@@ -144,16 +143,21 @@ class Blocks {
         std::fill(s + seen, s + width, T{0});
       }
     }
+    gather(scan, scan.v, e, t, n, v_);
     for (size_t i = 0; i < n; i += kPanel) {
       const size_t rows = std::min(kPanel, n - i);
       const Status status = gemm<T>(rows, e, i + rows, 1, {scores_ + i * block_, block_, false}, {v_, e, false},
                                     empty ? 0 : 1, o_ + i * e, e, context);
       if (status != Status::ok) return status;
     }
+    for (size_t i = 0; i < n; i++) {
+      ask_ahead<1>(scan, scan.out, e, t + i);
+      std::copy_n(o_ + i * e, e, scan.out[row(scan, t + i)]);
+    }
     return Status::ok;
   }
 
-  // state ← λⁿ·state + (Λ·k)ᵀ·v
+  // state ← λⁿ·state + (Λ·k)ᵀ·v, of what k_ and v_ hold.
   Status advance(const Scan<T>& scan, size_t n, T* state, bool empty, const Context& context) {
     const size_t d = scan.d, e = scan.e;
     for (size_t j = 0; j < n; j++) {
