@@ -92,6 +92,7 @@
       "native/gemm/quantized.cc",
       "native/gemm/quantized_avx2.cc",
       "native/gemm/quantized_avx512vnni.cc",
+      "native/gemm/quantized_avx512vpop.cc",
       "native/gemm/quantized_portable.cc",
       "native/gemm/quantized_rows.cc",
       "native/gemm/quantized_tokens.cc",

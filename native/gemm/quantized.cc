@@ -71,21 +71,21 @@ Status dot_product(const QuantizedProduct& g, const CodeRows& rows, const Quanti
                     : rows.pitch() % (chunk / 4) == 0 ? Span::lane
                                                       : Span::half_lane;
   const size_t unit = chunk / units_of(span);
-  const TokenForm token_form = nibbles ? TokenForm::nibbles : TokenForm::bytes;
-  const size_t most = std::min(g.tokens, kTokens), a_count = scale_count(token_form, rows, unit);
+  const size_t slot = std::min(unit, chunk / 4);
+  const TokenForm token_form = nibbles ? TokenForm::nibbles : TokenForm::plain;
+  const size_t most = std::min(g.tokens, kTokens), slots = ceil_div(depth / slot, kSlotBlock) * kSlotBlock;
   // An odd number of cache lines: tokens fall into different sets of the cache.
   const size_t pitch = (ceil_div(depth, kAlignment) | 1) * kAlignment;
   ArenaFrame shared;
-  const auto x_length = checked_mul(most, pitch), a_length = checked_mul(most, a_count);
+  const auto x_length = checked_mul(most, pitch), a_length = checked_mul(most, slots);
   RoundedTokens x{};
   x.x_stride = pitch;
-  x.a_stride = a_count;
-  x.sums_stride = rows.groups();
+  x.a_stride = slots;
   x.x = x_length ? shared.take<int8_t>(*x_length) : nullptr;
   x.a = a_length ? shared.take<float>(*a_length) : nullptr;
-  x.sums = a_length ? shared.take<float>(most * rows.groups()) : nullptr;
+  x.q = a_length ? shared.take<float>(*a_length) : nullptr;
   x.rest = shared.take<float>(most);
-  if (x.x == nullptr || x.a == nullptr || x.sums == nullptr || x.rest == nullptr) return Status::out_of_memory;
+  if (x.x == nullptr || x.a == nullptr || x.q == nullptr || x.rest == nullptr) return Status::out_of_memory;
 
   const auto dots = kernels.dots[static_cast<size_t>(form)][static_cast<size_t>(span)];
   const int raised = form == CodeForm::wide_bytes ? kernels.raised : 0;
@@ -97,7 +97,7 @@ Status dot_product(const QuantizedProduct& g, const CodeRows& rows, const Quanti
   const bool parallel = n >= ceil_div(kParallelBytes, rows.row_bytes() * std::min<size_t>(g.tokens, 16));
   for (size_t base = 0; base < g.tokens; base += kTokens) {
     const size_t tokens = std::min(kTokens, g.tokens - base);
-    Status status = round_tokens(g.x + base * cols, tokens, cols, rows, token_form, unit, x, g.context);
+    Status status = round_tokens(g.x + base * cols, tokens, cols, rows, token_form, slot, x, g.context);
     if (status != Status::ok) return status;
     float* y = g.y + base * n;
     status = each_part(ceil_div(n, each), parallel, g.context, [&](size_t part) {
@@ -111,10 +111,8 @@ Status dot_product(const QuantizedProduct& g, const CodeRows& rows, const Quanti
       d.chunks = chunks;
       d.bits = rows.bits();
       d.table = rows.table();
-      d.groups = rows.groups();
       d.x_stride = x.x_stride;
       d.a_stride = x.a_stride;
-      d.aq_stride = x.sums_stride;
       d.sums_stride = n;
       for (size_t i = first; i < end; i += kDotRows) {
         if (g.context.cancelled()) return Status::aborted;
@@ -137,23 +135,16 @@ Status dot_product(const QuantizedProduct& g, const CodeRows& rows, const Quanti
           d.codes = copies;
           d.codes_stride = row_pitch;
         }
-        for (size_t r = 0; r < d.rows; r++) {
-          // Where they lie for all rows, or for none.
-          const CodeRows::Scales s = rows.scales(kernels, i + r, unit, raised, true, room + r * room_pitch);
-          if (r == 0) {
-            d.scales = s.scales;
-            d.shifts = s.zeros;
-            d.zero = s.zero;
-          } else if (r == 1) {
-            d.scales_stride = static_cast<size_t>(s.scales - d.scales);
-            d.shifts_stride = static_cast<size_t>(s.zeros - d.shifts);
-          }
-        }
+        const CodeRows::Scales scales = rows.scales(kernels, i, d.rows, unit, raised, room);
+        d.scales = scales.scales;
+        d.scales_stride = scales.stride;
+        d.zeros = scales.zeros;
+        d.zero = scales.zero;
         for (size_t t = 0; t < tokens; t += kernels.tokens) {
           d.tokens = std::min(kernels.tokens, tokens - t);
           d.x = x.x + t * x.x_stride;
           d.a = x.a + t * x.a_stride;
-          d.aq = x.sums + t * x.sums_stride;
+          d.q = x.q + t * x.a_stride;
           d.sums = y + t * n + i;
           dots(d);
         }
@@ -222,17 +213,17 @@ Status blocked_product(const QuantizedProduct& g, const CodeRows& rows, const Qu
   const auto x_length = checked_mul(most, pitch), a_length = checked_mul(most, units);
   RoundedTokens x{};
   x.x_stride = pitch;
-  x.a_stride = x.sums_stride = units;
+  x.a_stride = units;
   x.x = x_length ? shared.take<int8_t>(*x_length) : nullptr;
   x.a = a_length ? shared.take<float>(*a_length) : nullptr;
-  x.sums = a_length ? shared.take<float>(*a_length) : nullptr;
+  x.q = a_length ? shared.take<float>(*a_length) : nullptr;
   x.rest = shared.take<float>(most);
-  if (x.x == nullptr || x.a == nullptr || x.sums == nullptr || x.rest == nullptr) return Status::out_of_memory;
+  if (x.x == nullptr || x.a == nullptr || x.q == nullptr || x.rest == nullptr) return Status::out_of_memory;
 
   const size_t wide = std::min(kPanelDepth, depth);
   for (size_t base = 0; base < g.tokens; base += kTokens) {
     const size_t tokens = std::min(kTokens, g.tokens - base);
-    Status status = round_tokens(g.x + base * cols, tokens, cols, rows, TokenForm::panels, unit, x, g.context);
+    Status status = round_tokens(g.x + base * cols, tokens, cols, rows, TokenForm::plain, unit, x, g.context);
     if (status != Status::ok) return status;
     float* y = g.y + base * n;
     const size_t tall = ceil_div(tokens, ceil_div(tokens, kernels.mr));  // of a tile: all nearly equal
@@ -250,11 +241,10 @@ Status blocked_product(const QuantizedProduct& g, const CodeRows& rows, const Qu
       const size_t first = part * nr, width = std::min(nr, n - first);
       std::fill_n(scales, 2 * nr * units, 0.0f);
       for (size_t r = 0; r < width; r++) {
-        const CodeRows::Scales s = rows.scales(kernels, first + r, unit, 0, false, room);
+        const CodeRows::Scales s = rows.scales(kernels, first + r, 1, unit, 0, room);
         for (size_t u = 0; u < units; u++) {
           scales[2 * u * nr + r] = s.scales[u];
-          const size_t group = std::min(u * unit / rows.pitch(), rows.groups() - 1);
-          scales[(2 * u + 1) * nr + r] = s.zeros != nullptr ? s.zeros[group] : s.zero;
+          scales[(2 * u + 1) * nr + r] = s.zeros != nullptr ? s.zeros[u] : s.zero;
         }
       }
       std::fill_n(bytes, nr * wide, uint8_t{0});
@@ -278,7 +268,7 @@ Status blocked_product(const QuantizedProduct& g, const CodeRows& rows, const Qu
           tile.tokens = std::min(tall, tokens - t);
           tile.x = x.x + t * x.x_stride + k;
           tile.a = x.a + t * x.a_stride + k / unit;
-          tile.q = x.sums + t * x.sums_stride + k / unit;
+          tile.q = x.q + t * x.a_stride + k / unit;
           tile.y = y + t * n + first;
           kernels.tile(tile);
         }

@@ -5,7 +5,7 @@
 // float: 12 and twice its value, through a table of 16 bytes), so over the columns of a unit, 16 or 32 that share both
 // scales, Σ c·q is exact in 32 bits, and
 //
-//   y = factor · Σ_units s·a·(Σ c·q) − (s·z)·(a·Σ q)    in f32.
+//   y = factor · Σ_units s·a·(Σ c·q − z·Σ q)    in f32.
 //
 // Error against the exact product of x with the dequantised weights ŵ, first order in 2^−24, K columns:
 //
@@ -59,12 +59,14 @@ Status quantized_linear(std::size_t tokens, StoredOperand x, const QuantizedWeig
 
 inline constexpr std::size_t kTokenBlock = 32;  // columns of a token that share a scale
 inline constexpr std::size_t kCodeChunk = 64;   // bytes that the dots take at a time: 4 lanes of 16
+inline constexpr std::size_t kSlotBlock = 16;   // slots that the dots take at a time
 inline constexpr std::size_t kDotRows = 4;      // rows in one call of the dots: enough that they share loads of tokens
 inline constexpr std::size_t kRepeatSlack = 16;
 inline constexpr std::size_t kDepthStep = 128;  // the columns that kernels see are a multiple of this
 
 // Dots of a few rows of codes with a few rounded tokens. A lane is 16 bytes of codes, so 32 columns in nibbles and 16
-// in bytes. sums[t·sums_stride + r] = Σ_units scales·(a·Σ c·q) − zero·Σ_groups shifts·(a·Σ q).
+// in bytes. A slot is what has one scale of a row and one of a token: a lane or, where units are that small, half of
+// one. sums[t·sums_stride + r] = Σ_slots scale·a·(Σ c·q) − scale·a·(zero·Σ q), the brackets exact.
 struct CodeDots {
   const std::uint8_t* codes;  // of each row `chunks` chunks; kCodeChunk bytes are read where the last one begins
   std::size_t codes_stride, chunks;
@@ -72,16 +74,14 @@ struct CodeDots {
   const std::int8_t* table;  // what the codes stand for, for the kernels that look them up: 16 bytes from 0 to 127
   const float* scales;       // of the units: a chunk, pairs of its lanes, its lanes or their halves
   std::size_t scales_stride;
-  const float* shifts;  // of the groups
-  std::size_t shifts_stride;
+  const float* zeros;  // of the units, or nullptr: they are all `zero`
   float zero;
-  std::size_t groups, rows;
+  std::size_t rows;
   const std::int8_t* x;  // tokens, x_stride apart. Nibbles: of each 128 columns first the even ones, then the odd ones
   std::size_t x_stride;
-  const float* a;  // their scales, 4 in a lane, for 4 bytes of codes each
+  const float* a;  // their scales, of the slots of whole blocks of kSlotBlock
+  const float* q;  // Σ q of the slots
   std::size_t a_stride;
-  const float* aq;  // a·Σ q of the groups
-  std::size_t aq_stride;
   std::size_t tokens;  // 1 … QuantizedKernels::tokens
   float* sums;
   std::size_t sums_stride;
@@ -163,17 +163,19 @@ struct QuantizedKernels {
   void (*repeat)(const float* from, std::size_t count, std::size_t each, float* to);
 };
 
-const QuantizedKernels& quantized_kernels__portable();
+const QuantizedKernels& quantized_kernels__portable() noexcept;
 #if LAPIDARY_X86
-const QuantizedKernels& quantized_kernels__avx2();
-const QuantizedKernels& quantized_kernels__avx512vnni();
+const QuantizedKernels& quantized_kernels__avx2() noexcept;
+const QuantizedKernels& quantized_kernels__avx512vnni() noexcept;
+const QuantizedKernels& quantized_kernels__avx512vpop() noexcept;
 #endif
 
-inline constexpr KernelTable<const QuantizedKernels& (*)(), 1 + 2 * LAPIDARY_X86> kQuantized = {{
+inline constexpr KernelTable<const QuantizedKernels& (*)(), 1 + 3 * LAPIDARY_X86> kQuantized = {{
     {Isa::portable, quantized_kernels__portable},
 #if LAPIDARY_X86
     {Isa::avx2, quantized_kernels__avx2},
     {Isa::avx512vnni, quantized_kernels__avx512vnni},
+    {Isa::avx512vpop, quantized_kernels__avx512vpop},
 #endif
 }};
 

@@ -36,15 +36,10 @@ struct Lanes {
   static I low(I v) { return _mm256_and_si256(v, _mm256_set1_epi8(15)); }
   static I high(I v) { return low(_mm256_srli_epi16(v, 4)); }
   static I look_up(I table, I v) { return _mm256_shuffle_epi8(table, v); }
-  static F32::V four(const float* p) { return _mm256_broadcast_ps(reinterpret_cast<const __m128*>(p)); }
-  static F32::V scales(const float* p, int v) {
-    const __m256i first = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1), second = _mm256_setr_epi32(2, 2, 2, 2, 3, 3, 3, 3);
-    return _mm256_permutevar_ps(four(p), v == 0 ? first : second);
-  }
-  static F32::V pairs(const float* p, int v) { return F32::broadcast(p + v); }
-  static F32::V halves(const float* p, int v) {
-    return _mm256_permutevar_ps(four(p + 4 * v), _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3));
-  }
+  static I look_up_low(I table, I v) { return look_up(table, low(v)); }
+  static I look_up_high(I table, I v) { return look_up(table, high(v)); }
+  static F32::V permute(F32::V v, I index) { return _mm256_permutevar8x32_ps(v, index); }
+  static void ask(const std::uint8_t* p) { __builtin_prefetch(p); }
   static I whole(Sum pairs) { return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)); }
   static F32::V floats(I v) { return _mm256_cvtepi32_ps(v); }
   static void keep(I& v) { __asm__("" : "+x"(v)); }
@@ -66,7 +61,16 @@ struct Lanes {
   static F32::V small_floats(const std::uint8_t* p) {
     const __m256i c = _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
     const __m256i bits = _mm256_and_si256(_mm256_slli_epi32(c, 20), _mm256_set1_epi32(static_cast<int>(0x87f00000)));
-    return _mm256_mul_ps(_mm256_castsi256_ps(bits), _mm256_set1_ps(0x1p120f));
+    const __m256i all = _mm256_set1_epi32(0x7f);
+    const __m256i nan = _mm256_cmpeq_epi32(_mm256_and_si256(c, all), all);
+    return _mm256_or_ps(_mm256_mul_ps(_mm256_castsi256_ps(bits), _mm256_set1_ps(0x1p120f)), _mm256_castsi256_ps(nan));
+  }
+  static bool positive(const std::uint8_t* p) {
+    return _mm256_movemask_epi8(_mm256_adds_epu8(load(p), _mm256_set1_epi8(1))) == 0;
+  }
+  static F32::V positive_floats(const std::uint8_t* p) {
+    const __m256i c = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+    return _mm256_mul_ps(_mm256_castsi256_ps(_mm256_slli_epi32(c, 20)), _mm256_set1_ps(0x1p120f));
   }
   static Sum zero() { return _mm256_setzero_si256(); }
   static Sum step(Sum sum, I w, I x) {
@@ -118,7 +122,7 @@ constexpr QuantizedKernels kKernels = kernels_of<Lanes>(128, panel_6x16__avx2, 4
 
 }  // namespace
 
-const QuantizedKernels& quantized_kernels__avx2() { return kKernels; }
+const QuantizedKernels& quantized_kernels__avx2() noexcept { return kKernels; }
 
 }  // namespace lapidary
 LAPIDARY_END_ISA

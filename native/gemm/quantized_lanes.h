@@ -6,12 +6,12 @@
 //     static constexpr int kVectors;             // of a chunk of 64 bytes
 //     kTokens, rows_of(tokens)                   // of the dots that share registers
 //     static constexpr int kRows, kRowVectors;   // of a panel's tile
-//     load(p), table(p), low(v), high(v), look_up(table, v)
-//     keep(v)   // a value that stays in its register
-//     F32::V scales(p, v)   // the scales of the lanes of vector v of a chunk at p, each over its lane
-//     F32::V pairs(p, v), halves(p, v)   // the same of pairs of lanes and of half lanes
+//     load(p), table(p), low(v), high(v), look_up(table, v), look_up_low, look_up_high(table, v)   // of codes; of the
+//     nibbles of v keep(v)   // a value that stays in its register F32::V permute(v, index)   // v[index[i]] in lane i
 //     unpack(StreamLanes, p)   // a vector of codes out of a stream; reads 64 bytes less those of the vectors before
-//     F32::V powers(p), small_floats(p)   // 2^(s − 127) of bytes, NaN of 255; E4M3 but for NaN
+//     F32::V powers(p), small_floats(p)   // 2^(s − 127) of bytes, NaN of 255; E4M3
+//     positive(p)   // 4·kLanes bytes are neither negative in E4M3 nor NaN
+//     F32::V positive_floats(p)   // E4M3 that is so
 //     nibbles(lo, x0, hi, x1), bytes(w, x), wide_bytes(w, x)  // sums of products of 4 (8) neighbours, as F32::V
 //     Sum: zero(), step(sum, w, x), whole(sum) → i32, planes(low, high) → low + 16·high, floats(i32)
 //     kSumSteps      // steps over which a Sum of codes below 16 can grow; 0: any number
@@ -23,62 +23,93 @@
 // Bytes of codes ahead of those in use that are asked for at most.
 inline constexpr std::size_t kAhead = 8192;
 
-// Σ over the groups of shifts·aq, in four sums that do not wait for each other.
-template <class L>
-inline float shift_of(const float* shifts, const float* aq, std::size_t groups) {
-  constexpr int kSums = 4;
-  F32::V sums[kSums];
-  for (auto& sum : sums) sum = F32::zero();
-  std::size_t u = 0;
-  for (; u + kSums * F32::kLanes <= groups; u += kSums * F32::kLanes)
-#pragma GCC unroll 4
-    for (int s = 0; s < kSums; s++) {
-      const std::size_t at = u + static_cast<std::size_t>(s) * F32::kLanes;
-      sums[s] = F32::fma(F32::load(shifts + at), F32::load(aq + at), sums[s]);
-    }
-  for (; u < groups; u += F32::kLanes) {
-    const std::size_t left = groups - u;
-    const F32::Mask rest = F32::mask(static_cast<int>(left < F32::kLanes ? left : F32::kLanes));
-    sums[0] = F32::fma(F32::load(rest, shifts + u), F32::load(rest, aq + u), sums[0]);
+// first + i / each in lane i, for the first that are so many lanes apart.
+template <int kEach>
+struct Spread {
+  alignas(64) std::int32_t index[kEach][F32::kLanes];
+  constexpr Spread() : index{} {
+    for (int first = 0; first < kEach; first++)
+      for (int i = 0; i < F32::kLanes; i++) index[first][i] = first * F32::kLanes / kEach + i / kEach;
   }
-  return L::sum(F32::add(F32::add(sums[0], sums[1]), F32::add(sums[2], sums[3])));
+};
+template <int kEach>
+inline constexpr Spread<kEach> kSpread;
+
+// Each of the first values kEach times.
+template <class L, int kEach>
+inline F32::V each(F32::V values) {
+  if constexpr (kEach == 1)
+    return values;
+  else
+    return L::permute(values, L::load(kSpread<kEach>.index[0]));
 }
 
 template <class L, CodeForm kForm, Span kSpan, int kRows, int kTokens>
 inline void code_dots_of(const CodeDots& d, std::size_t row) {
   constexpr bool kNibbles = kForm == CodeForm::nibbles || kForm == CodeForm::looked_up;
   constexpr bool kPacked = kForm == CodeForm::packed;
-  constexpr std::size_t kUnits = units_of(kSpan);
+  // A register of scales serves a block of as many vectors of codes as there are sums that share a scale.
+  constexpr int kShare = kSpan == Span::half_lane ? 2 : 4, kBlock = kShare;
+  constexpr std::size_t kBlockUnits = kBlock * units_of(kSpan) / L::kVectors;
+  constexpr int kUnitSlots = F32::kLanes / kBlockUnits;
   // One sum for each row and token, in the order of k: a token's bits do not depend on how many share the call.
   F32::V sums[kRows][kTokens];
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; r++)
 #pragma GCC unroll 8
     for (int t = 0; t < kTokens; t++) sums[r][t] = F32::zero();
-  typename L::I table;
+  [[maybe_unused]] typename L::I table;
   if constexpr (kForm == CodeForm::looked_up) table = L::table(d.table);
   const StreamLanes stream(kPacked ? d.bits : 1);
   // Bytes of a chunk, and of the codes in one of its vectors.
   const std::size_t step = kPacked ? 8 * static_cast<std::size_t>(d.bits) : kCodeChunk, part = step / L::kVectors;
   const std::uint8_t* const codes = d.codes + row * d.codes_stride;
   const float* const scales = d.scales + row * d.scales_stride;
+  const F32::V zero = F32::all(d.zero);
   // The next rows are asked for where these are read, in long rows what follows: the hardware does not read ahead over
   // the end of a page, and too late where much is computed between two loads. What lies past the matrix is not read.
   const std::size_t next = kRows * d.codes_stride, ahead = next < kAhead ? next : kAhead;
   const std::size_t scales_ahead = kRows * d.scales_stride;
 
-  for (std::size_t c = 0; c < d.chunks; c++) {
-    const std::int8_t* x = d.x + c * kCodeChunk * (kNibbles ? 2 : 1);
-    const float* a = d.a + c * (kCodeChunk / 4);
-#pragma GCC unroll 2
-    for (int v = 0; v < L::kVectors; v++) {
-      constexpr std::size_t kBytes = kCodeChunk / L::kVectors;
-      typename L::I low[kRows], high[kRows];
-      F32::V scale[kRows];
+  const std::size_t vectors = d.chunks * L::kVectors;
+  for (std::size_t first = 0; first < vectors; first += kBlock) {
+    const int count = static_cast<int>(vectors - first < kBlock ? vectors - first : kBlock);
+    const std::size_t first_unit = first / kBlock * kBlockUnits;
+    const F32::Mask held = F32::mask(count * static_cast<int>(kBlockUnits) / kBlock);
+    const float* zeros = d.zeros == nullptr ? nullptr : d.zeros + row * d.scales_stride + first_unit;
+    F32::V of_row[kRows], scale[kRows][kTokens];
+#pragma GCC unroll 8
+    for (std::size_t r = 0; r < kRows; r++) {
+      const float* s = scales + r * d.scales_stride + first_unit;
+      __builtin_prefetch(s + scales_ahead);
+      of_row[r] = each<L, kUnitSlots>(F32::load(held, s));
+    }
+    // What comes off each code, for all codes of a scale at once.
+#pragma GCC unroll 8
+    for (std::size_t t = 0; t < kTokens; t++) {
+      const float* a = d.a + t * d.a_stride + first / kBlock * F32::kLanes;
+      const float* q = d.q + t * d.a_stride + first / kBlock * F32::kLanes;
+      const F32::V at = F32::load(a), qt = F32::load(q);
+      F32::V off = F32::mul(zero, qt);
 #pragma GCC unroll 8
       for (std::size_t r = 0; r < kRows; r++) {
-        const std::uint8_t* from = codes + r * d.codes_stride + c * step + static_cast<std::size_t>(v) * part;
-        __builtin_prefetch(from + ahead);
+        if (zeros != nullptr) off = F32::mul(each<L, kUnitSlots>(F32::load(held, zeros + r * d.scales_stride)), qt);
+        scale[r][t] = F32::mul(of_row[r], at);
+        sums[r][t] = F32::fnma(scale[r][t], off, sums[r][t]);
+      }
+    }
+#pragma GCC unroll 4
+    for (int b = 0; b < kBlock; b++) {
+      if (b >= count) break;
+      constexpr std::size_t kBytes = kCodeChunk / L::kVectors;
+      const std::size_t chunk = (first + static_cast<std::size_t>(b)) / L::kVectors;
+      const std::size_t v = static_cast<std::size_t>(b) % L::kVectors;
+      const typename L::I spread = L::load(kSpread<kShare>.index[b]);
+      typename L::I low[kRows], high[kRows];
+#pragma GCC unroll 8
+      for (std::size_t r = 0; r < kRows; r++) {
+        const std::uint8_t* from = codes + r * d.codes_stride + chunk * step + v * part;
+        L::ask(from + ahead);
         typename L::I w;
         if constexpr (kPacked)
           w = L::unpack(stream, from);
@@ -88,28 +119,13 @@ inline void code_dots_of(const CodeDots& d, std::size_t row) {
         if constexpr (kNibbles) {
           // One load for both: arrays of JavaScript begin 16 bytes into a line, so that each touches two.
           L::keep(w);
-          low[r] = L::low(w);
-          high[r] = L::high(w);
+          low[r] = kForm == CodeForm::nibbles ? L::low(w) : L::look_up_low(table, w);
+          high[r] = kForm == CodeForm::nibbles ? L::high(w) : L::look_up_high(table, w);
         }
-        if constexpr (kForm == CodeForm::looked_up) {
-          low[r] = L::look_up(table, low[r]);
-          high[r] = L::look_up(table, high[r]);
-        }
-        const float* s = scales + r * d.scales_stride + c * kUnits;
-        if (v == 0 && c % (16 / kUnits) == 0) __builtin_prefetch(s + scales_ahead);
-        if constexpr (kSpan == Span::chunk)
-          scale[r] = F32::broadcast(s);
-        else if constexpr (kSpan == Span::two_lanes)
-          scale[r] = L::pairs(s, v);
-        else if constexpr (kSpan == Span::half_lane)
-          scale[r] = L::halves(s, v);
-        else
-          scale[r] = L::scales(s, v);
       }
 #pragma GCC unroll 8
       for (std::size_t t = 0; t < kTokens; t++) {
-        const std::int8_t* xt = x + t * d.x_stride + static_cast<std::size_t>(v) * kBytes;
-        const F32::V at = F32::load(a + t * d.a_stride + static_cast<std::size_t>(v) * (kBytes / 4));
+        const std::int8_t* xt = d.x + t * d.x_stride + chunk * kCodeChunk * (kNibbles ? 2 : 1) + v * kBytes;
 #pragma GCC unroll 8
         for (int r = 0; r < kRows; r++) {
           F32::V whole;
@@ -119,7 +135,7 @@ inline void code_dots_of(const CodeDots& d, std::size_t row) {
             whole = L::wide_bytes(low[r], L::load(xt));
           else
             whole = L::bytes(low[r], L::load(xt));
-          sums[r][t] = F32::fma(whole, F32::mul(scale[r], at), sums[r][t]);
+          sums[r][t] = F32::fma(whole, L::permute(scale[r][t], spread), sums[r][t]);
         }
       }
     }
@@ -128,11 +144,7 @@ inline void code_dots_of(const CodeDots& d, std::size_t row) {
 #pragma GCC unroll 8
   for (std::size_t t = 0; t < kTokens; t++)
 #pragma GCC unroll 8
-    for (std::size_t r = 0; r < kRows; r++) {
-      const float* shifts = d.shifts + (row + r) * d.shifts_stride;
-      d.sums[t * d.sums_stride + row + r] =
-          L::sum(sums[r][t]) - d.zero * shift_of<L>(shifts, d.aq + t * d.aq_stride, d.groups);
-    }
+    for (std::size_t r = 0; r < kRows; r++) d.sums[t * d.sums_stride + row + r] = L::sum(sums[r][t]);
 }
 
 template <class L, CodeForm kForm, Span kSpan, int kTokens>
@@ -169,17 +181,19 @@ void powers_of_two(const std::uint8_t* from, std::size_t count, float* to) {
   decode_bytes<L::powers>(from, count, to);
 }
 
+// Scales are positive numbers, but for those of strangers: then there is less to do.
 template <class L>
 void small_floats(const std::uint8_t* from, std::size_t count, float* to) {
-  decode_bytes<L::small_floats>(from, count, to);
-  std::uint8_t most = 0;
-  for (std::size_t i = 0; i < count; i++) {
-    const std::uint8_t magnitude = from[i] & 0x7f;
-    most = magnitude > most ? magnitude : most;
+  constexpr std::size_t kBytes = 4 * F32::kLanes;
+  for (; count >= kBytes; count -= kBytes, from += kBytes, to += kBytes) {
+    if (!L::positive(from)) {
+      decode_bytes<L::small_floats>(from, kBytes, to);
+      continue;
+    }
+#pragma GCC unroll 4
+    for (std::size_t i = 0; i < kBytes; i += F32::kLanes) F32::store(to + i, L::positive_floats(from + i));
   }
-  if (most == 0x7f)  // rare: NaN
-    for (std::size_t i = 0; i < count; i++)
-      if ((from[i] & 0x7f) == 0x7f) to[i] = __builtin_nanf("");
+  decode_bytes<L::small_floats>(from, count, to);
 }
 
 // Whole vectors, each over what is too much of the one before.

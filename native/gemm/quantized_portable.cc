@@ -11,30 +11,29 @@ using std::int32_t, std::size_t, std::uint32_t, std::uint8_t;
 
 constexpr size_t kTokens = 4, kRows = 4, kColumns = 8;
 
-// Each four bytes have one entry of `a`. kUnits of a chunk.
+// kUnits of a chunk.
 template <bool kNibbles, bool kTable, size_t kUnits>
 void code_dots(const CodeDots& d) {
+  constexpr size_t kSlots = std::max<size_t>(kUnits, 4), kSlotBytes = kCodeChunk / kSlots;
   const auto look_up = [&](int c) { return kTable ? d.table[c] : c; };
   for (size_t r = 0; r < d.rows; r++)
     for (size_t t = 0; t < d.tokens; t++) {
       const float* scales = d.scales + r * d.scales_stride;
-      const float* shifts = d.shifts + r * d.shifts_stride;
-      float sum = 0, shift = 0;
-      for (size_t chunk = 0; chunk < d.chunks; chunk++) {
+      float sum = 0;
+      for (size_t slot = 0; slot < d.chunks * kSlots; slot++) {
+        const size_t chunk = slot / kSlots, from = slot % kSlots * kSlotBytes;
         const uint8_t* codes = d.codes + r * d.codes_stride + chunk * kCodeChunk;
         const int8_t* x = d.x + t * d.x_stride + chunk * kCodeChunk * (kNibbles ? 2 : 1);
-        for (size_t i = 0; i < kCodeChunk; i += 4) {
-          int32_t whole = 0;
-          for (size_t b = i; b < i + 4; b++)
-            whole +=
-                kNibbles ? look_up(codes[b] & 15) * x[b] + look_up(codes[b] >> 4) * x[kCodeChunk + b] : codes[b] * x[b];
-          const float scale = scales[chunk * kUnits + i * kUnits / kCodeChunk];
-          const float a = d.a[t * d.a_stride + (chunk * kCodeChunk + i) / 4];
-          sum += static_cast<float>(whole) * (scale * a);
-        }
+        int32_t whole = 0;
+        for (size_t b = from; b < from + kSlotBytes; b++)
+          whole +=
+              kNibbles ? look_up(codes[b] & 15) * x[b] + look_up(codes[b] >> 4) * x[kCodeChunk + b] : codes[b] * x[b];
+        const size_t unit = slot * kUnits / kSlots;
+        const float zero = d.zeros != nullptr ? d.zeros[r * d.scales_stride + unit] : d.zero;
+        const float scale = scales[unit] * d.a[t * d.a_stride + slot];
+        sum += (static_cast<float>(whole) - zero * d.q[t * d.a_stride + slot]) * scale;
       }
-      for (size_t g = 0; g < d.groups; g++) shift += shifts[g] * d.aq[t * d.aq_stride + g];
-      d.sums[t * d.sums_stride + r] = sum - d.zero * shift;
+      d.sums[t * d.sums_stride + r] = sum;
     }
 }
 
@@ -114,6 +113,6 @@ constexpr QuantizedKernels kKernels = {
 
 }  // namespace
 
-const QuantizedKernels& quantized_kernels__portable() { return kKernels; }
+const QuantizedKernels& quantized_kernels__portable() noexcept { return kKernels; }
 
 }  // namespace lapidary

@@ -89,38 +89,48 @@ void CodeRows::expand(const QuantizedKernels& kernels, size_t i, size_t first, s
   }
 }
 
-CodeRows::Scales CodeRows::scales(const QuantizedKernels& kernels, size_t i, size_t unit, int raised, bool products,
+CodeRows::Scales CodeRows::scales(const QuantizedKernels& kernels, size_t i, size_t count, size_t unit, int raised,
                                   float* room) const {
   const int shift = std::countr_zero(unit);  // a power of two: divisions would cost more than all else in a short row
-  const size_t units = depth_ >> shift, each = pitch_ >> shift;
+  const size_t units = depth_ >> shift, each = pitch_ >> shift, values = count * groups_;
+  const auto less = static_cast<float>(raised);
   // By groups first.
-  float* const by_group = room + units + kRepeatSlack;
-  const float* scales = parts_.scales != nullptr ? parts_.scales + i * groups_ : by_group;
+  float* const by_group = room + 2 * count * (units + kRepeatSlack);
+  Scales out{parts_.scales != nullptr ? parts_.scales + i * groups_ : by_group, nullptr, groups_, zero_ - less};
   const uint8_t* bytes = parts_.byte_scales != nullptr ? parts_.byte_scales + i * groups_ : nullptr;
   if (layout_.scheme == Scheme::nvfp4)
-    kernels.small_floats(bytes, groups_, by_group);
+    kernels.small_floats(bytes, values, by_group);
   else if (layout_.scheme == Scheme::dgq)
-    kCodec.pick()->decode_integer(bytes, groups_, 1, 0, parts_.row_scales[i], by_group);
+    for (size_t r = 0; r < count; r++)
+      kCodec.pick()->decode_integer(bytes + r * groups_, groups_, 1, 0, parts_.row_scales[i + r],
+                                    by_group + r * groups_);
   else if (bytes != nullptr)
-    kernels.powers_of_two(bytes, groups_, by_group);
-  float* zeros = parts_.zeros != nullptr ? by_group + groups_ + kRepeatSlack : nullptr;
-  const auto less = static_cast<float>(raised);
-  if (zeros != nullptr) {
-    kCodec.pick()->decode_integer(parts_.zeros + i * groups_, groups_, 1, less, 1, zeros);
-    for (size_t g = 0; products && g < groups_; g++) zeros[g] *= scales[g];
+    kernels.powers_of_two(bytes, values, by_group);
+  if (parts_.zeros != nullptr) {
+    float* const zeros = by_group + values;
+    kCodec.pick()->decode_integer(parts_.zeros + i * groups_, values, 1, less, 1, zeros);
+    out.zeros = zeros;
   }
+  if (each == 1 && groups_ == units) return out;
 
-  const float* of_groups = scales;
-  if (each != 1 || groups_ != units) {
-    // The last group is cut off at the last unit.
-    kernels.repeat(scales, groups_ - 1, each, room);
-    const size_t last = (groups_ - 1) * each, end = std::min(units, last + each);
-    std::fill(room + last, room + end, scales[groups_ - 1]);
-    std::fill(room + end, room + units, 0.0f);
-    scales = room;
+  // The last group is cut off at the last unit.
+  const size_t last = (groups_ - 1) * each, end = std::min(units, last + each);
+  const auto spread = [&](const float* from, float* to) {
+    for (size_t r = 0; r < count; r++, from += groups_, to += units) {
+      kernels.repeat(from, groups_ - 1, each, to);
+      std::fill(to + last, to + end, from[groups_ - 1]);
+      std::fill(to + end, to + units, 0.0f);
+    }
+  };
+  spread(out.scales, room);
+  out.scales = room;
+  out.stride = units;
+  if (out.zeros != nullptr) {
+    float* const zeros = room + count * (units + kRepeatSlack);
+    spread(out.zeros, zeros);
+    out.zeros = zeros;
   }
-  if (zeros != nullptr) return {scales, zeros, 1};
-  return {scales, products ? of_groups : nullptr, zero_ - less};
+  return out;
 }
 
 }  // namespace lapidary

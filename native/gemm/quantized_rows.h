@@ -37,17 +37,17 @@ class CodeRows {
   const std::uint8_t* codes(std::size_t i) const { return parts_.codes + i * row_bytes_; }
   std::size_t row_bytes() const { return row_bytes_; }
 
-  // Scales of row i by units, zeros after the last group, and zero points, less what comes off the codes, by groups.
-  // With `products` the zero points, or ones in their place, are multiplied by the scales. `room` holds room(unit)
-  // values; what already lies so in memory is not copied.
+  // Scales and zero points of rows [i, i + count) by units, zeros after the last group; `raised` comes off the zero
+  // points. `room` holds count·room(unit) values; what already lies so in memory is not copied.
   struct Scales {
     const float* scales;
-    const float* zeros;  // or nullptr: one(s) that count `zero`
+    const float* zeros;  // or nullptr: they are all `zero`
+    std::size_t stride;  // of both
     float zero;
   };
-  Scales scales(const QuantizedKernels& kernels, std::size_t i, std::size_t unit, int raised, bool products,
+  Scales scales(const QuantizedKernels& kernels, std::size_t i, std::size_t count, std::size_t unit, int raised,
                 float* room) const;
-  std::size_t room(std::size_t unit) const { return depth_ / unit + 2 * groups_ + 3 * kRepeatSlack; }
+  std::size_t room(std::size_t unit) const { return 2 * (depth_ / unit + groups_ + kRepeatSlack); }
   // What the sums of all rows are multiplied with.
   float factor() const { return factor_; }
 

@@ -52,18 +52,10 @@ void split(const int8_t* q, size_t depth, int8_t* out) {
 
 }  // namespace
 
-size_t scale_count(TokenForm form, const CodeRows& rows, size_t unit) {
-  return rows.depth() / (form == TokenForm::panels ? unit : form == TokenForm::nibbles ? 8 : 4);
-}
-
-size_t sum_count(TokenForm form, const CodeRows& rows, size_t unit) {
-  return form == TokenForm::panels ? rows.depth() / unit : rows.groups();
-}
-
 Status round_tokens(const float* x, size_t count, size_t cols, const CodeRows& rows, TokenForm form, size_t unit,
                     const RoundedTokens& out, const Context& context) {
   const CodecKernels& codec = *kCodec.pick();
-  const size_t depth = rows.depth(), blocks = depth / kTokenBlock, a_count = scale_count(form, rows, unit);
+  const size_t depth = rows.depth(), blocks = depth / kTokenBlock, units = depth / unit;
   const size_t each = std::max<size_t>(1, kPartValues / depth);
   return each_part(ceil_div(count, each), count >= ceil_div(kParallelValues, depth), context, [&](size_t part) {
     ArenaFrame scratch;
@@ -83,18 +75,13 @@ Status round_tokens(const float* x, size_t count, size_t cols, const CodeRows& r
         out.rest[t] = 1;
       }
       float* a = out.a + t * out.a_stride;
-      for (size_t i = 0, step = depth / a_count; i < a_count; i++) a[i] = scales[i * step / kTokenBlock];
-      float* sums = out.sums + t * out.sums_stride;
-      if (form == TokenForm::panels) {
-        for (size_t u = 0; u < depth / unit; u++) sums[u] = static_cast<float>(sum_of_16s(q + u * unit, unit));
-      } else {
-        for (size_t g = 0; g < rows.groups(); g++) {
-          double sum = 0;
-          for (size_t k = g * rows.pitch(); k < std::min(depth, (g + 1) * rows.pitch()); k += 16)
-            sum += static_cast<double>(scales[k / kTokenBlock]) * sum_of_16s(q + k, 16);
-          sums[g] = static_cast<float>(sum);
-        }
+      float* sums = out.q + t * out.a_stride;
+      for (size_t u = 0; u < units; u++) {
+        a[u] = scales[u * unit / kTokenBlock];
+        sums[u] = static_cast<float>(sum_of_16s(q + u * unit, unit));
       }
+      std::fill(a + units, a + out.a_stride, 0.0f);
+      std::fill(sums + units, sums + out.a_stride, 0.0f);
       if (form == TokenForm::nibbles) split(q, depth, to);
     }
     return Status::ok;
