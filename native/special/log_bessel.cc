@@ -30,7 +30,7 @@ struct Scratch {
   // Sorted by branch, each from a multiple of kBesselLanes on, with room behind it for copies of its last element.
   static constexpr size_t kSorted = kBlock + 2 * kBesselLanes * kBranches<Real>;
 
-  Real *given_v, *given_x, *codes;
+  Real *given_v, *given_x;
   Real *v, *x;        // sorted
   Real* out;          // of one branch
   uint16_t* places;   // in the block, of what is sorted
@@ -39,13 +39,12 @@ struct Scratch {
   explicit Scratch(ArenaFrame& frame)
       : given_v(frame.take<Real>(kBlock + kBesselLanes)),
         given_x(frame.take<Real>(kBlock + kBesselLanes)),
-        codes(frame.take<Real>(kBlock + kBesselLanes)),
         v(frame.take<Real>(kSorted)),
         x(frame.take<Real>(kSorted)),
         out(frame.take<Real>(kBlock + kBesselLanes)),
         places(frame.take<uint16_t>(kSorted)),
-        branches(frame.take<uint8_t>(kBlock)) {}
-  bool complete() const { return given_v && given_x && codes && v && x && out && places && branches; }
+        branches(frame.take<uint8_t>(kBlock + kBesselLanes)) {}
+  bool complete() const { return given_v && given_x && v && x && out && places && branches; }
 };
 
 // n ≤ kBlock elements of v and x, which may be scratch.given_v and given_x; their values go to `to`.
@@ -61,7 +60,7 @@ class Block {
     if (!classify(s, v, x, n, runs)) {
       // where the lanes do not reach beyond the end, the result needs no detour
       Real* out = n % kBesselLanes == 0 ? to : s.out;
-      const size_t branch = branch_of(bessel_dispatch<Real>(f_), s, 0);
+      const size_t branch = s.branches[0];
       if (!kernel(branch, s.given_v, s.given_x, out, n)) return false;
       if (out != to) std::copy_n(out, n, to);
       if constexpr (sizeof(Real) == 8)
@@ -92,8 +91,8 @@ class Block {
 
   // Sorts what is given by branch: counts, then places. The quarters of a block have counts and places of their own,
   // since these are in memory, where each increment waits for the one before it.
-  template <class Real, class Branch>
-  static void sort(const Scratch<Real>& s, size_t n, Runs<Real>& runs, Branch branch) {
+  template <class Real>
+  static void sort(const Scratch<Real>& s, size_t n, Runs<Real>& runs) {
     constexpr size_t kParts = 4;
     const size_t quarter = n / kParts;
     const auto each = [&](auto visit) {
@@ -102,11 +101,7 @@ class Block {
       for (size_t i = kParts * quarter; i < n; i++) visit(i - kParts * quarter, i);
     };
     std::array<uint32_t, kParts * kBranches<Real>> next{};
-    each([&](size_t part, size_t i) {
-      const size_t b = branch(i);
-      s.branches[i] = static_cast<uint8_t>(b);
-      next[kParts * b + part]++;
-    });
+    each([&](size_t part, size_t i) { next[kParts * s.branches[i] + part]++; });
     size_t at = 0;
     for (size_t b = 0; b < kBranches<Real>; b++) {
       runs[b].start = at;
@@ -131,34 +126,34 @@ class Block {
         for (size_t i = 0; i < n; i++) {
           s.given_v[i] = std::abs(v[i]);
           s.given_x[i] = std::abs(x[i]);
+          s.branches[i] = paper_branch(s.given_v[i], s.given_x[i]);
         }
-        sort(s, n, runs, [&](size_t i) -> size_t { return paper_branch(s.given_v[i], s.given_x[i]); });
+        sort(s, n, runs);
         return true;
       }
-    const Dispatch<Real>& d = bessel_dispatch<Real>(f_);
+    const BesselBorders<Real>& borders = bessel_borders<Real>(f_);
     // The last lanes are filled up with copies of the last element.
     const size_t whole = n / kBesselLanes * kBesselLanes, tail = n - whole;
     const auto run = Tables<Real>::classify.pick();
-    bool same = whole == 0 || run(d.borders, v, x, s.given_v, s.given_x, s.codes, whole);
+    uint8_t different = whole == 0 ? 0 : run(borders, v, x, s.given_v, s.given_x, s.branches, whole);
     if (tail != 0) {
       std::copy_n(v + whole, tail, s.given_v + whole);
       std::copy_n(x + whole, tail, s.given_x + whole);
       bessel_pad(s.given_v, n);
       bessel_pad(s.given_x, n);
       Real *last_v = s.given_v + whole, *last_x = s.given_x + whole;
-      same = run(d.borders, last_v, last_x, last_v, last_x, s.codes + whole, kBesselLanes) && same;
+      different |= run(borders, last_v, last_x, last_v, last_x, s.branches + whole, kBesselLanes);
+      different |= s.branches[0] ^ s.branches[whole];
     }
-    const auto code = [&](size_t i) { return std::bit_cast<Word<Real>>(s.codes[i]); };
-    if (same && code(0) == code(n - 1) && code(0) != kOddBessel) return false;
-    sort(s, n, runs, [&](size_t i) { return branch_of(d, s, i); });
+    if (((s.branches[0] | different) & kOddBessel) != 0) {
+      for (size_t i = 0; i < n; i++)
+        if (s.branches[i] == kOddBessel)
+          s.branches[i] = index_of<Real>(is_limit(s.given_v[i], s.given_x[i]) ? Kernel::limit : Kernel::extreme);
+    } else if (different == 0) {
+      return false;
+    }
+    sort(s, n, runs);
     return true;
-  }
-
-  template <class Real>
-  static size_t branch_of(const Dispatch<Real>& d, const Scratch<Real>& s, size_t i) {
-    const auto code = std::bit_cast<Word<Real>>(s.codes[i]);
-    if (code != kOddBessel) return d.branch[code];
-    return index_of<Real>(is_limit(s.given_v[i], s.given_x[i]) ? Kernel::limit : Kernel::extreme);
   }
 
   bool kernel(size_t branch, const double* v, const double* x, double* out, size_t n) const {
@@ -208,11 +203,9 @@ class Block {
   }
 
   uint8_t wide_branch(double* v, double* x) const {
-    const Dispatch<double>& d = bessel_dispatch<double>(f_);
-    double codes[kBesselLanes];
-    Tables<double>::classify.pick()(d.borders, v, x, v, x, codes, 1);
-    const auto code = std::bit_cast<Word<double>>(codes[0]);
-    return code == kOddBessel ? index_of<double>(Kernel::extreme) : d.branch[code];
+    uint8_t branches[kBesselLanes];
+    Tables<double>::classify.pick()(bessel_borders<double>(f_), v, x, v, x, branches, 1);
+    return branches[0] == kOddBessel ? index_of<double>(Kernel::extreme) : branches[0];
   }
 
   template <class Real>

@@ -10,23 +10,29 @@ namespace {
 // its border on that is below 2^-55 (f32: 2^-26), a quarter of the last place of a logarithm in [½, 1). Series: beyond
 // its border a number of terms leaves out more than 2^-57 (f32: 2^-27) of the sum.
 template <class Real>
+struct Dispatch {
+  BesselBorders<Real> borders;
+  bool ordered;  // the branches of Tables stand as the borders want them
+};
+template <class Real>
 constexpr Dispatch<Real> dispatch(bool first, bool values) {
   constexpr bool wide = sizeof(Real) == 8;
-  Dispatch<Real> d{};
+  Dispatch<Real> d{{}, true};
   BesselBorders<Real>& b = d.borders;
   b.low = Tables<Real>::low;
   b.high = Tables<Real>::high;
-  uint8_t near[BesselBorders<Real>::x_most + 1] = {}, far[BesselBorders<Real>::r2_most] = {};
   const auto x_border = [&](double from, Kernel kernel, int terms) {
     b.x[b.x_count++] = static_cast<Real>(from);
-    near[b.x_count] = index_of<Real>(kernel, terms);
+    d.ordered &= index_of<Real>(kernel, terms) == b.near + b.x_count;
   };
   const auto r2_border = [&](double from, Kernel kernel, int terms) {
-    far[b.r2_count] = index_of<Real>(kernel, terms);
+    const uint8_t branch = index_of<Real>(kernel, terms);
+    if (b.r2_count == 0) b.far = branch;
+    d.ordered &= branch == b.far + b.r2_count;
     b.r2[b.r2_count++] = static_cast<Real>(from);
   };
   if (first) {
-    near[0] = index_of<Real>(Kernel::series, wide ? 10 : 6);
+    b.near = index_of<Real>(Kernel::series, wide ? 10 : 6);
     x_border(wide ? 1 : 1.5, Kernel::series, wide ? 14 : 11);
     x_border(wide ? 3 : 4, Kernel::series, 19);
     if constexpr (wide) {
@@ -35,7 +41,7 @@ constexpr Dispatch<Real> dispatch(bool first, bool values) {
       x_border(16, Kernel::series, 40);
     }
   } else {
-    near[0] = index_of<Real>(Kernel::temme, wide ? 6 : 4);
+    b.near = index_of<Real>(Kernel::temme, wide ? 6 : 4);
     for (int cell = 0; cell < (wide ? kKCellCount : 7); cell++) x_border(kKBorders[cell], Kernel::recurred, cell);
   }
   if constexpr (!wide) {
@@ -54,28 +60,30 @@ constexpr Dispatch<Real> dispatch(bool first, bool values) {
     r2_border(9722, Kernel::debye, 8);
     r2_border(2318310, Kernel::debye, 4);
   }
-  b.debye = b.r2[0];
-  for (int i = 0; i < kOddBessel; i++) {
-    const int in_x = i / 8, in_r2 = i % 8;
-    if (in_r2 == 0 && in_x <= b.x_count) d.branch[i] = near[in_x];
-    if (in_r2 > 0 && in_r2 <= b.r2_count) d.branch[i] = far[in_r2 - 1];
-  }
   return d;
 }
 
 template <class Real>
 constexpr Dispatch<Real> kDispatch[2][2] = {{dispatch<Real>(false, false), dispatch<Real>(false, true)},
                                             {dispatch<Real>(true, false), dispatch<Real>(true, true)}};
+template <class Real>
+constexpr bool ordered() {
+  for (const auto& row : kDispatch<Real>)
+    for (const auto& d : row)
+      if (!d.ordered) return false;
+  return true;
+}
+static_assert(ordered<double>() && ordered<float>());
 
 }  // namespace
 
 template <>
-const Dispatch<double>& bessel_dispatch(BesselFunction f) {
-  return kDispatch<double>[first_kind(f)][is_value(f)];
+const BesselBorders<double>& bessel_borders(BesselFunction f) {
+  return kDispatch<double>[first_kind(f)][is_value(f)].borders;
 }
 template <>
-const Dispatch<float>& bessel_dispatch(BesselFunction f) {
-  return kDispatch<float>[first_kind(f)][is_value(f)];
+const BesselBorders<float>& bessel_borders(BesselFunction f) {
+  return kDispatch<float>[first_kind(f)][is_value(f)].borders;
 }
 
 // Zero, infinite and not-a-number arguments (docs/special.md has the table).

@@ -1,10 +1,10 @@
 // Logarithms in stages, over lanes; see log_bessel_lanes.h for S, of which this asks some things more.
 //
-//   larger(a, b), smaller(a, b)
-//   append(m, first, to)   the lanes where m holds, as numbers from `first` on, to `to`, where kLanes fit; how many
+//   smaller(a, b)
+//   mask(m)          whether it holds, a bit for each lane
 //   pick(table, u)   table[u mod 8] of a table of eight f64; pick_short where the lower 32 bits of all eight are 0
 //
-// The branches of 'auto' in f64 run in stages over kStage elements at a time, each a short chain of operations: a
+// The branches of small r of 'auto' in f64 run in stages over kStage elements at a time, each a short chain of operations: a
 // processor then works at several vectors at once, where one long chain would leave it waiting. The end of each loop is
 // a wrong guess; with 256 elements what the stages hand on still fits into the first cache.
 

@@ -139,19 +139,27 @@ static inline void zero_lanes(BesselFunction f, int terms, const double* v, cons
   zero_of_k<S>(kFineRule20, v, x, out, n);
 }
 
-// The places of the elements next to a zero, ascending; how many there are.
+// The places of the elements next to a zero, ascending; how many there are. Bits of 64 elements at a time are gathered
+// before any is looked at, as most have none or few.
 template <class S>
 static inline size_t near_lanes(const NearZero& rule, const double* v, const double* x, const double* values, size_t n,
                                 uint16_t* places) {
   using V = typename S::V;
+  constexpr size_t width = 64;
   size_t count = 0;
-  for (size_t i = 0; i < n; i += S::kLanes) {
-    const V at = S::load(x + i), y = S::load(values + i), size = S::larger(y, -y);
-    const V order = S::load(v + i);
-    const V small = S::larger(S::smaller(order - rule.v_less, S::all(rule.most)), S::all(rule.least));
-    const V limit = S::smaller((order + at) * rule.by_sum, S::smaller(at * at * rule.by_x2, small));
-    count += S::append(size < limit, i, places + count);
+  for (size_t first = 0; first < n; first += width) {
+    const size_t end = n - first < width ? n - first : width;
+    uint64_t found = 0;
+    for (size_t j = 0; j < end; j += S::kLanes) {
+      const V order = S::load(v + first + j), at = S::load(x + first + j), y = S::load(values + first + j);
+      const V size = S::larger(y, -y);
+      const V small = S::larger(S::smaller(order - rule.v_less, S::all(rule.most)), S::all(rule.least));
+      const V limit = S::smaller((order + at) * rule.by_sum, S::smaller(at * at * rule.by_x2, small));
+      found |= uint64_t{S::mask(size < limit)} << j;
+    }
+    if (end < width) found &= (uint64_t{1} << end) - 1;
+    for (; found != 0; found &= found - 1)
+      places[count++] = static_cast<uint16_t>(first + static_cast<size_t>(std::countr_zero(found)));
   }
-  while (count > 0 && places[count - 1] >= n) count--;
   return count;
 }
