@@ -6,6 +6,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -27,23 +28,19 @@ using Word = std::conditional_t<sizeof(Real) == 8, uint64_t, uint32_t>;
 
 template <class Real>
 struct Scratch {
-  // Sorted by branch, each from a multiple of kBesselLanes on, with room behind it for copies of its last element.
-  static constexpr size_t kSorted = kBlock + 2 * kBesselLanes * kBranches<Real>;
-
   Real *given_v, *given_x;
-  Real *v, *x;        // sorted
-  Real* out;          // of one branch
-  uint16_t* places;   // in the block, of what is sorted
-  uint8_t* branches;  // of what is given
+  uint8_t* branches;    // of what is given
+  uint16_t* places;     // in the block, sorted by branch
+  Real *v, *x, *out;    // of one branch, with room behind it for copies of its last element
 
   explicit Scratch(ArenaFrame& frame)
       : given_v(frame.take<Real>(kBlock + kBesselLanes)),
         given_x(frame.take<Real>(kBlock + kBesselLanes)),
-        v(frame.take<Real>(kSorted)),
-        x(frame.take<Real>(kSorted)),
-        out(frame.take<Real>(kBlock + kBesselLanes)),
-        places(frame.take<uint16_t>(kSorted)),
-        branches(frame.take<uint8_t>(kBlock + kBesselLanes)) {}
+        branches(frame.take<uint8_t>(kBlock + kBesselLanes)),
+        places(frame.take<uint16_t>(kBlock)),
+        v(frame.take<Real>(kBlock + kBesselLanes)),
+        x(frame.take<Real>(kBlock + kBesselLanes)),
+        out(frame.take<Real>(kBlock + kBesselLanes)) {}
   bool complete() const { return given_v && given_x && v && x && out && places && branches; }
 };
 
@@ -70,14 +67,17 @@ class Block {
     for (size_t b = 0; b < kBranches<Real>; b++) {
       const auto [start, count] = runs[b];
       if (count == 0) continue;
-      Real *const of_v = s.v + start, *const of_x = s.x + start;
       const uint16_t* const places = s.places + start;
-      bessel_pad(of_v, count);
-      bessel_pad(of_x, count);
-      if (!kernel(b, of_v, of_x, s.out, count)) return false;
-      for (size_t i = 0; i < count; i++) to[places[i]] = s.out[i];
+      for (size_t i = 0; i < count; i++) {
+        move(s.v + i, s.given_v + places[i]);
+        move(s.x + i, s.given_x + places[i]);
+      }
+      bessel_pad(s.v, count);
+      bessel_pad(s.x, count);
+      if (!kernel(b, s.v, s.x, s.out, count)) return false;
+      for (size_t i = 0; i < count; i++) move(to + places[i], s.out + i);
       if constexpr (sizeof(Real) == 8)
-        if (near != nullptr) near->keep(b, of_v, of_x, {s.out, count}, [&](size_t i) { return offset + places[i]; });
+        if (near != nullptr) near->keep(b, s.v, s.x, {s.out, count}, [&](size_t i) { return offset + places[i]; });
     }
     return true;
   }
@@ -88,6 +88,14 @@ class Block {
   };
   template <class Real>
   using Runs = std::array<Run, kBranches<Real>>;
+
+  // One number, as a whole one: of these a processor of today stores two at once, of the others one.
+  template <class Real>
+  static void move(Real* to, const Real* from) {
+    Word<Real> word;
+    std::memcpy(&word, from, sizeof(word));
+    std::memcpy(to, &word, sizeof(word));
+  }
 
   // Sorts what is given by branch: counts, then places. The quarters of a block have counts and places of their own,
   // since these are in memory, where each increment waits for the one before it.
@@ -108,12 +116,9 @@ class Block {
       for (size_t part = 0; part < kParts; part++)
         at += std::exchange(next[kParts * b + part], static_cast<uint32_t>(at));
       runs[b].count = at - runs[b].start;
-      if (runs[b].count != 0) at = (at / kBesselLanes + 2) * kBesselLanes;
     }
     each([&](size_t part, size_t i) {
       const size_t to = next[kParts * s.branches[i] + part]++;
-      s.v[to] = s.given_v[i];
-      s.x[to] = s.given_x[i];
       s.places[to] = static_cast<uint16_t>(i);
     });
   }

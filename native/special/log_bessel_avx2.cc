@@ -36,7 +36,9 @@ struct F64 {
   static inline V fma(V a, V b, V c) { return (V)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
   static inline V root(V a) { return (V)_mm256_sqrt_pd((__m256d)a); }
   static inline bool any(M m) { return _mm256_movemask_pd((__m256d)m) != 0; }
-  static inline uint32_t mask(M m) { return static_cast<uint32_t>(_mm256_movemask_pd((__m256d)m)); }
+  static inline uint32_t below(V a, V b) { return static_cast<uint32_t>(_mm256_movemask_pd((__m256d)(a < b))); }
+  static inline V exponent(V a) { return real((bits(a) >> 52) | 0x4330000000000000) - (0x1p52 + 1023); }
+  static inline V mantissa(V a) { return real((bits(a) & 0xfffffffffffff) | 0x3ff0000000000000); }
   static inline U count(U n, V a, V b) { return n - (U)(a >= b); }
   static inline void store_bytes(uint8_t* p, U a) {
     const __m256i bytes = _mm256_shuffle_epi8((__m256i)a, _mm256_set1_epi32(0x0800));  // two in each half
@@ -79,6 +81,7 @@ struct F32 {
   static inline V fma(V a, V b, V c) { return (V)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
   static inline V root(V a) { return (V)_mm256_sqrt_ps((__m256)a); }
   static inline bool any(M m) { return _mm256_movemask_ps((__m256)m) != 0; }
+  static inline uint32_t below(V a, V b) { return static_cast<uint32_t>(_mm256_movemask_ps((__m256)(a < b))); }
   static inline U count(U n, V a, V b) { return n - (U)(a >= b); }
   static inline void store_bytes(uint8_t* p, U a) {
     const __m256i bytes = _mm256_shuffle_epi8((__m256i)a, _mm256_set1_epi32(0x0c080400));  // four in each half

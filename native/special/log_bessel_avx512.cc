@@ -36,7 +36,9 @@ struct F64 {
   static inline V fma(V a, V b, V c) { return (V)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
   static inline V root(V a) { return (V)_mm512_mask_sqrt_pd((__m512d)a, 0xff, (__m512d)a); }
   static inline bool any(M m) { return _mm512_movepi64_mask((__m512i)m) != 0; }
-  static inline uint32_t mask(M m) { return _mm512_movepi64_mask((__m512i)m); }
+  static inline uint32_t below(V a, V b) { return _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_LT_OQ); }
+  static inline V exponent(V a) { return (V)_mm512_getexp_pd((__m512d)a); }
+  static inline V mantissa(V a) { return (V)_mm512_getmant_pd((__m512d)a, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_zero); }
   static inline U count(U n, V a, V b) {
     const __m512i one = _mm512_set1_epi64(1);
     return (U)_mm512_mask_add_epi64((__m512i)n, _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_GE_OQ), (__m512i)n, one);
@@ -68,6 +70,7 @@ struct F32 {
   static inline V fma(V a, V b, V c) { return (V)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
   static inline V root(V a) { return (V)_mm512_mask_sqrt_ps((__m512)a, 0xffff, (__m512)a); }
   static inline bool any(M m) { return _mm512_movepi32_mask((__m512i)m) != 0; }
+  static inline uint32_t below(V a, V b) { return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_LT_OQ); }
   static inline U count(U n, V a, V b) {
     const __m512i one = _mm512_set1_epi32(1);
     return (U)_mm512_mask_add_epi32((__m512i)n, _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_GE_OQ), (__m512i)n, one);

@@ -12,7 +12,7 @@ namespace lapidary {
 
 class NearZeros {
  public:
-  static constexpr std::size_t kMost = 2048;  // elements at once
+  static constexpr std::size_t kMost = 4096;  // elements at once
 
   // complete() says whether there was memory.
   NearZeros(BesselFunction f, ArenaFrame& frame);

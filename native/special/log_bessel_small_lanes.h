@@ -187,14 +187,13 @@ static inline uint8_t classify_lanes(const BesselBorders<typename S::Real>& bord
     S::store(x + i, at);
     const V r2 = order * order + at * at;
     U branch = farthest;
-    if (S::any(r2 < last_r2)) {
+    if (S::below(r2, last_r2) != 0) {
       branch = far;
       for (int k = 1; k < borders.r2_count; k++) branch = S::count(branch, r2, S::all(borders.r2[k]));
-      const auto near = r2 < first_r2;
-      if (S::any(near)) {
+      if (S::below(r2, first_r2) != 0) {
         U cell = zero + W{borders.near};
         for (int k = 0; k < borders.x_count; k++) cell = S::count(cell, at, S::all(borders.x[k]));
-        branch = near ? cell : branch;
+        branch = r2 < first_r2 ? cell : branch;
       }
     }
     const auto inside = (at >= borders.low) & (S::larger(at, order) <= borders.high);  // not for NaN

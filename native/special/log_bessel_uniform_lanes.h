@@ -27,8 +27,8 @@ static inline typename S::V debye_correction(typename S::V order, typename S::V 
   const V t = order * inverse, t2 = t * t, step = inverse * sign;
   V sum = S::all(0);
   if constexpr (K > 8) return debye_log_sum<S, K, 1>(t2, step, sum) * step;
-  if (S::any(inverse > farther)) {
-    if (S::any(inverse > far)) sum = inverse > far ? debye_log_sum<S, K, 6>(t2, step, sum) : sum;
+  if (S::below(S::all(farther), inverse) != 0) {
+    if (S::below(S::all(far), inverse) != 0) sum = inverse > far ? debye_log_sum<S, K, 6>(t2, step, sum) : sum;
     sum = inverse > farther ? debye_log_sum<S, 5, 5>(t2, step, sum) : sum;
   }
   return debye_log_sum<S, 4, 1>(t2, step, sum) * step;

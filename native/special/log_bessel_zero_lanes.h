@@ -155,7 +155,7 @@ static inline size_t near_lanes(const NearZero& rule, const double* v, const dou
       const V size = S::larger(y, -y);
       const V small = S::larger(S::smaller(order - rule.v_less, S::all(rule.most)), S::all(rule.least));
       const V limit = S::smaller((order + at) * rule.by_sum, S::smaller(at * at * rule.by_x2, small));
-      found |= uint64_t{S::mask(size < limit)} << j;
+      found |= uint64_t{S::below(size, limit)} << j;
     }
     if (end < width) found &= (uint64_t{1} << end) - 1;
     for (; found != 0; found &= found - 1)
