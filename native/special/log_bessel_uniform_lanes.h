@@ -65,18 +65,20 @@ static inline void uniform_terms(bool linear, const double* v, const double* x, 
     const V a = S::larger(order, at), b = S::smaller(order, at), a2 = a * a;
     return Squares{a, b, a2, S::fma(b, b, a2)};
   };
-  const auto root_at = [&](size_t i) { return S::root(squares(S::load(v + i), S::load(x + i)).r2); };
-  V next = root_at(0);
+  auto ahead = squares(S::load(v), S::load(x));
+  V root = S::root(ahead.r2);
   for (size_t i = 0; i < n; i += S::kLanes) {
-    const V order = S::load(v + i), at = S::load(x + i), r = next;
-    const auto [a, b, a2, r2] = squares(order, at);
+    const V order = S::load(v + i), at = S::load(x + i), r = root;
+    const auto [a, b, a2, r2] = ahead;
     const V shared = 1 / (r * at);
     // a² + b² − r² from differences that are exact: r² − a² as b² ≤ a², and the residual of a root
     const V lost = S::fma(-r, r, r2) + (S::fma(a, a, -a2) + S::fma(b, b, a2 - r2));
     // with r ≥ 98, 2^-55 of log r are enough
     auto log_r = short_cell<S>(r);
     if constexpr (K == 8) log_r.low = log_tail<S>(kShortTail, log_r.f, log_r.low);
-    next = root_at(i + S::kLanes < n ? i + S::kLanes : i);
+    const size_t next = i + S::kLanes < n ? i + S::kLanes : i;
+    ahead = squares(S::load(v + next), S::load(x + next));
+    root = S::root(ahead.r2);
     // r + r_low = √(v² + x²); w = (v + r)/x, but for its rounding errors
     const V inverse = shared * at, inverse_x = shared * r, r_low = lost * (inverse * 0.5);
     const V sum = order + r, sum_low = (order - (sum - r)) + r_low, w = sum * inverse_x;
