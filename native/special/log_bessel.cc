@@ -49,10 +49,8 @@ class Block {
  public:
   Block(BesselFunction f, BesselMethod method, Context context) : f_(f), method_(method), context_(context) {}
 
-  // `to` is element `offset` of a part: what `near` keeps for later is noted by its place there.
   template <class Real>
-  bool run(const Scratch<Real>& s, NearZeros* near, const Real* v, const Real* x, size_t n, Real* to,
-           size_t offset) const {
+  bool run(const Scratch<Real>& s, NearZeros* near, const Real* v, const Real* x, size_t n, Real* to) const {
     Runs<Real> runs;
     if (!classify(s, v, x, n, runs)) {
       // where the lanes do not reach beyond the end, the result needs no detour
@@ -61,7 +59,10 @@ class Block {
       if (!kernel(branch, s.given_v, s.given_x, out, n)) return false;
       if (out != to) std::copy_n(out, n, to);
       if constexpr (sizeof(Real) == 8)
-        if (near != nullptr) near->keep(branch, s.given_v, s.given_x, {out, n}, [&](size_t i) { return offset + i; });
+        if (near != nullptr) {
+          near->refine(branch, s.given_v, s.given_x, {out, n}, to, [](size_t i) { return i; });
+          near->finish(to);
+        }
       return true;
     }
     for (size_t b = 0; b < kBranches<Real>; b++) {
@@ -77,8 +78,10 @@ class Block {
       if (!kernel(b, s.v, s.x, s.out, count)) return false;
       for (size_t i = 0; i < count; i++) move(to + places[i], s.out + i);
       if constexpr (sizeof(Real) == 8)
-        if (near != nullptr) near->keep(b, s.v, s.x, {s.out, count}, [&](size_t i) { return offset + places[i]; });
+        if (near != nullptr) near->refine(b, s.v, s.x, {s.out, count}, to, [&](size_t i) { return places[i]; });
     }
+    if constexpr (sizeof(Real) == 8)
+      if (near != nullptr) near->finish(to);
     return true;
   }
 
@@ -234,8 +237,15 @@ Status evaluate(BesselFunction f, BesselMethod method, std::span<const Real> v, 
                 std::span<Real> out, Context context) {
   const Block block(f, method, context);
   std::atomic<Status> status{Status::ok};
-  constexpr size_t kPart = 2 * kBlock;
-  parallel_for(out.size() / kPart + (out.size() % kPart != 0), [&](size_t part) {
+  // Blocks of one size, an even number of them for the sake of two or four threads.
+  const size_t full = out.size() / kBlock + (out.size() % kBlock != 0), blocks = full + (full > 1 ? full % 2 : 0);
+  const size_t each = blocks == 0 ? 0 : (out.size() + blocks - 1) / blocks;
+  const size_t size = (each + kBesselLanes - 1) / kBesselLanes * kBesselLanes;  // ≤ kBlock, which is a multiple
+  parallel_for(blocks, [&](size_t i) {
+    const size_t first = i * size;
+    if (first >= out.size() || status.load(std::memory_order_relaxed) != Status::ok) return;
+    if (context.cancelled()) return status.store(Status::aborted, std::memory_order_relaxed);
+    const size_t n = std::min(size, out.size() - first);
     ArenaFrame frame;
     const Scratch<Real> scratch(frame);
     std::optional<NearZeros> near;
@@ -244,26 +254,16 @@ Status evaluate(BesselFunction f, BesselMethod method, std::span<const Real> v, 
       near.emplace(f, frame);
     if (!scratch.complete() || (near && !near->complete()))
       return status.store(Status::out_of_memory, std::memory_order_relaxed);
-    Real* const to = out.data() + part * kPart;
-    for (size_t first = part * kPart; first < std::min(out.size(), (part + 1) * kPart); first += kBlock) {
-      if (status.load(std::memory_order_relaxed) != Status::ok) return;
-      if (context.cancelled()) return status.store(Status::aborted, std::memory_order_relaxed);
-      const size_t n = std::min(kBlock, out.size() - first);
-      // Each element is read once, before anything is written: out may be x, and shared memory may change between two
-      // reads, when an element would run in a branch that does not end for it. K_{−v} = K_v, and elsewhere v ≥ 0
-      // already: the block takes absolute values, which makes −0 to 0.
-      const auto part_of = [&](std::span<const Real> from, Real* filled) {
-        if (from.size() == 1) return std::fill_n(filled, n, from[0]), static_cast<const Real*>(filled);
-        return from.data() + first;
-      };
-      const Real *part_v = part_of(v, scratch.given_v), *part_x = part_of(x, scratch.given_x);
-      if (!block.run(scratch, near ? &*near : nullptr, part_v, part_x, n, out.data() + first, first - part * kPart))
-        return status.store(Status::aborted, std::memory_order_relaxed);
-      if constexpr (sizeof(Real) == 8)
-        if (near) near->refine(to, false);
-    }
-    if constexpr (sizeof(Real) == 8)
-      if (near) near->refine(to, true);
+    // Each element is read once, before anything is written: out may be x, and shared memory may change between two
+    // reads, when an element would run in a branch that does not end for it. K_{−v} = K_v, and elsewhere v ≥ 0 already:
+    // the block takes absolute values, which makes −0 to 0.
+    const auto part_of = [&](std::span<const Real> from, Real* filled) {
+      if (from.size() == 1) return std::fill_n(filled, n, from[0]), static_cast<const Real*>(filled);
+      return from.data() + first;
+    };
+    const Real *part_v = part_of(v, scratch.given_v), *part_x = part_of(x, scratch.given_x);
+    if (!block.run(scratch, near ? &*near : nullptr, part_v, part_x, n, out.data() + first))
+      status.store(Status::aborted, std::memory_order_relaxed);
   });
   return status.load();
 }
