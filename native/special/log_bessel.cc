@@ -183,6 +183,9 @@ class Block {
       case Kernel::mu:
         Tables<double>::mu.pick()(f_, terms, v, x, out, n);
         return true;
+      case Kernel::careful:
+        Tables<double>::careful.pick()(f_, terms, v, x, out, n);
+        return true;
       default:
         common<double>(kind, terms, v, x, out, n);
         return true;

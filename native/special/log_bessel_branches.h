@@ -53,13 +53,18 @@ using BesselBranch = void (*)(BesselFunction f, int terms, const Real* v, const 
 
 // What tells the branches apart: borders in r² = v² + x², and in x for r² below all of them, ascending. The numbers of
 // the branches follow each other: near is that of x below all borders, far that of r² between the first two.
+// What is surely small goes to a careful method at once: c-th in x, v between low + low_slope · x and high + high_slope ·
+// x of entry c mod 8, belongs to the branch `careful` after its own; 0 if there is none.
 template <class Real>
 struct BesselBorders {
   static constexpr int x_most = 8, r2_most = 5;
   Real low, high;  // of x, and high of v
   int x_count, r2_count;
   Real x[x_most], r2[r2_most];
-  std::uint8_t near, far;
+  std::uint8_t near, far, careful;
+  struct Band {
+    double low[8], low_slope[8], high[8], high_slope[8];
+  } band;
 };
 inline constexpr std::uint8_t kOddBessel = 0x80;
 

@@ -14,9 +14,9 @@
 
 namespace lapidary {
 
-enum class Kernel : uint8_t { limit, extreme, paper_small, mu, debye, uniform, series, temme, recurred };
+enum class Kernel : uint8_t { limit, extreme, paper_small, mu, debye, uniform, series, temme, recurred, careful };
 
-// What runs: a kernel and its `terms`.
+// What runs: a kernel and its `terms`. Those of careful are the terms of the series or the cells of recurred.
 struct Branch {
   Kernel kernel;
   int terms;
@@ -59,7 +59,11 @@ struct Tables<double> {
       {Kernel::series, 10},  {Kernel::series, 14},  {Kernel::series, 19},     {Kernel::series, 25},
       {Kernel::series, 32},  {Kernel::series, 40},  {Kernel::temme, 6},       {Kernel::recurred, 0},
       {Kernel::recurred, 1}, {Kernel::recurred, 2}, {Kernel::recurred, 3},    {Kernel::recurred, 4},
-      {Kernel::recurred, 5}, {Kernel::recurred, 6}, {Kernel::recurred, 7},
+      {Kernel::recurred, 5}, {Kernel::recurred, 6}, {Kernel::recurred, 7},    {Kernel::careful, 10},
+      {Kernel::careful, 14}, {Kernel::careful, 19}, {Kernel::careful, 25},    {Kernel::careful, 32},
+      {Kernel::careful, 40}, {Kernel::careful, 0},  {Kernel::careful, 1},     {Kernel::careful, 2},
+      {Kernel::careful, 3},  {Kernel::careful, 4},  {Kernel::careful, 5},     {Kernel::careful, 6},
+      {Kernel::careful, 7},
   };
   static constexpr Rows<BesselClassify<double>> classify = LAPIDARY_BESSEL_ROWS(classify_f64, 4, 8);
   static constexpr Rows<BesselBranch<double>> mu = LAPIDARY_BESSEL_ROWS(mu_f64, 4, 8);

@@ -8,14 +8,13 @@
 namespace lapidary {
 namespace {
 
-// Below these, |log I| and |log K| of the branches for small r are computed once more: carrying along what the leading
-// operations round off (careful) for x ≥ ⅛, and with twice the digits below kTiny. For x < 3 the series has so few
-// terms that log I may do with less; and each step in v rounds off a little, so that the limit rises to kMostSmall with
-// v, by v − kFewSteps. For x < ¼ log K takes kMostSmall at once.
-constexpr double kSmall = 2, kSmallOfFew = 1, kFewSteps = 6, kMostSmall = 4, kTinyI = 1 / 16.0, kTinyK = 1 / 64.0;
-constexpr int kFewTerms = 14;
-// Where x² is less, log I is nearly v log(x/2) − log Γ(v + 1), which has no such errors.
-constexpr double kSmallByX2 = 24;
+// Below these, |log I| and |log K| of the branches for small r are computed carrying along what the leading operations
+// round off (careful) for x ≥ ⅛, and with twice the digits below kTiny. Each step in v rounds off a little, so that the
+// limit rises to kMostSmall with v, by v − kFewSteps. For x < ¼ log K takes kMostSmall at once.
+constexpr double kSmall = 2, kFewSteps = 6, kMostSmall = 4, kTinyI = 1 / 16.0, kTinyK = 1 / 64.0;
+// Where x² is less, log I is nearly v log(x/2) − log Γ(v + 1), which has no such errors. Log K below kSmall has x above
+// 6.9e-4; where x is less than that, the trapezoidal rule would have many nodes.
+constexpr double kSmallByX2 = 24, kTemmeByX2 = 0x1p23;
 // The same with twice the digits for large r, over v + x.
 constexpr double kSmallBySum = 1 / 256.0;
 
@@ -41,12 +40,14 @@ NearZeros::NearZeros(BesselFunction f, ArenaFrame& frame)
 size_t NearZeros::find(size_t branch, const double* v, const double* x, std::span<const double> values) {
   NearZero rule{INFINITY, 0, INFINITY, INFINITY, INFINITY};
   const auto [kernel, terms] = Tables<double>::branches[branch];
-  if (kernel == Kernel::series)
-    rule = {terms <= kFewTerms ? kSmallOfFew : kSmall, kFewSteps, kMostSmall, kSmallByX2, INFINITY};
+  if (kernel == Kernel::careful)
+    rule.least = rule.most = f_ == BesselFunction::log_i ? kTinyI : kTinyK;
+  else if (kernel == Kernel::series)
+    rule = {kSmall, kFewSteps, kMostSmall, kSmallByX2, INFINITY};
   else if (kernel == Kernel::recurred)
     rule = {terms == 0 ? kMostSmall : kSmall, kFewSteps, kMostSmall, INFINITY, INFINITY};
   else if (kernel == Kernel::temme)
-    rule = {kSmall, 0, kSmall, INFINITY, INFINITY};
+    rule = {kMostSmall, 0, kMostSmall, kTemmeByX2, INFINITY};
   else if (kernel == Kernel::uniform)
     rule.by_sum = kSmallBySum;
   else

@@ -193,6 +193,14 @@ static inline uint8_t classify_lanes(const BesselBorders<typename S::Real>& bord
       if (S::below(r2, first_r2) != 0) {
         U cell = zero + W{borders.near};
         for (int k = 0; k < borders.x_count; k++) cell = S::count(cell, at, S::all(borders.x[k]));
+        if constexpr (sizeof(typename S::Real) == 8)
+          if (borders.careful != 0) {
+            const U c = cell - W{borders.near};
+            const auto& band = borders.band;
+            const auto surely = (order > S::fma(at, S::pick(band.low_slope, c), S::pick(band.low, c))) &
+                                (order < S::fma(at, S::pick(band.high_slope, c), S::pick(band.high, c)));
+            cell = surely ? cell + W{borders.careful} : cell;
+          }
         branch = r2 < first_r2 ? cell : branch;
       }
     }
