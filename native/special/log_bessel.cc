@@ -29,9 +29,9 @@ using Word = std::conditional_t<sizeof(Real) == 8, uint64_t, uint32_t>;
 template <class Real>
 struct Scratch {
   Real *given_v, *given_x;
-  uint8_t* branches;    // of what is given
-  uint16_t* places;     // in the block, sorted by branch
-  Real *v, *x, *out;    // of one branch, with room behind it for copies of its last element
+  uint8_t* branches;  // of what is given
+  uint16_t* places;   // in the block, sorted by branch
+  Real *v, *x, *out;  // of one branch, with room behind it for copies of its last element
 
   explicit Scratch(ArenaFrame& frame)
       : given_v(frame.take<Real>(kBlock + kBesselLanes)),

@@ -41,11 +41,10 @@ struct F64 {
   static inline V mantissa(V a) { return (V)_mm512_getmant_pd((__m512d)a, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_zero); }
   static inline U count(U n, V a, V b) {
     const __m512i one = _mm512_set1_epi64(1);
-    return (U)_mm512_mask_add_epi64((__m512i)n, _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_GE_OQ), (__m512i)n, one);
+    return (U)_mm512_mask_add_epi64((__m512i)n, _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_GE_OQ), (__m512i)n,
+                                    one);
   }
-  static inline void store_bytes(uint8_t* p, U a) {
-    _mm_storeu_si64(p, _mm512_cvtepi64_epi8((__m512i)a));
-  }
+  static inline void store_bytes(uint8_t* p, U a) { _mm_storeu_si64(p, _mm512_cvtepi64_epi8((__m512i)a)); }
   static inline V larger(V a, V b) { return a > b ? a : b; }
   static inline V smaller(V a, V b) { return a < b ? a : b; }
   static inline V pick(const double (&table)[8], U u) {

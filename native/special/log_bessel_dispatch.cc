@@ -76,7 +76,8 @@ constexpr Dispatch<Real> dispatch(bool first, bool values, bool logarithm) {
   if constexpr (wide)
     if (logarithm) {
       // the cells of K begin after Temme's
-      b.careful = first ? index_of<Real>(Kernel::careful, 10) - b.near : index_of<Real>(Kernel::careful, 0) - b.near - 1;
+      b.careful =
+          first ? index_of<Real>(Kernel::careful, 10) - b.near : index_of<Real>(Kernel::careful, 0) - b.near - 1;
       b.band = first ? kBandI : kBandK;
     }
   return d;

@@ -19,7 +19,8 @@ class NearZeros {
   bool complete() const { return v_ && x_ && out_ && zero_v_ && zero_x_ && zero_places_ && found_; }
 
   // After a branch (an index of Tables) has computed `values` of the elements v and x: computes those that are small
-  // once more, or keeps them for finish(). The value of the i-th belongs to to[place(i)]; kMost elements of all branches.
+  // once more, or keeps them for finish(). The value of the i-th belongs to to[place(i)]; kMost elements of all
+  // branches.
   template <class Place>
   void refine(std::size_t branch, const double* v, const double* x, std::span<const double> values, double* to,
               Place place) {
@@ -53,8 +54,8 @@ class NearZeros {
   void add(double v, double x, std::size_t place);
 
   BesselFunction f_;
-  double *v_, *x_, *out_;      // of one branch or method
-  double *zero_v_, *zero_x_;   // kRoom elements for each method
+  double *v_, *x_, *out_;     // of one branch or method
+  double *zero_v_, *zero_x_;  // kRoom elements for each method
   std::uint16_t *zero_places_, *found_;
   std::size_t counts_[kMethods] = {};
 };

@@ -5,9 +5,9 @@
 //   exponent(a), mantissa(a)   a = 2^exponent mantissa, 1 ≤ mantissa < 2, for positive normal a
 //   pick(table, u)   table[u mod 8] of a table of eight f64; pick_short where the lower 32 bits of all eight are 0
 //
-// The branches of small r of 'auto' in f64 run in stages over kStage elements at a time, each a short chain of operations: a
-// processor then works at several vectors at once, where one long chain would leave it waiting. The end of each loop is
-// a wrong guess; with 256 elements what the stages hand on still fits into the first cache.
+// The branches of small r of 'auto' in f64 run in stages over kStage elements at a time, each a short chain of
+// operations: a processor then works at several vectors at once, where one long chain would leave it waiting. The end
+// of each loop is a wrong guess; with 256 elements what the stages hand on still fits into the first cache.
 
 static constexpr size_t kStage = F64::kLanes == 4 ? 256 : 128;
 
@@ -55,8 +55,7 @@ static inline LogCell<S> short_cell(typename S::V a) {
   const auto cell = S::bits(a) >> 49;
   const V e = S::exponent(a);
   return {S::fma(e, S::all(kLn2High<S>), S::pick_short(kLogOfCell, cell)),
-          S::fma(S::mantissa(a), S::pick(kInverseOfCell, cell), S::all(-1)),
-          e * kLn2Low<S>};
+          S::fma(S::mantissa(a), S::pick(kInverseOfCell, cell), S::all(-1)), e * kLn2Low<S>};
 }
 template <class S, int terms>
 static inline typename S::V log_tail(const double (&c)[terms], typename S::V f, typename S::V low) {

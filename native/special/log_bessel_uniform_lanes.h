@@ -18,8 +18,8 @@ static inline typename S::V debye_log_sum(typename S::V t2, typename S::V step, 
   return sum;
 }
 
-// log Σ. With 8 terms, which begin at r = 98, a lane takes 5 of them from r = 424 on and 4 from r = 995: what they leave
-// out is below 2^-62 r.
+// log Σ. With 8 terms, which begin at r = 98, a lane takes 5 of them from r = 424 on and 4 from r = 995: what they
+// leave out is below 2^-62 r.
 template <class S, int K>
 static inline typename S::V debye_correction(typename S::V order, typename S::V inverse, double sign) {
   using V = typename S::V;
@@ -111,11 +111,12 @@ static inline void uniform_lanes(BesselFunction f, int terms, const double* v, c
   const bool linear = f == BesselFunction::i_scaled || f == BesselFunction::k_scaled;
   const bool first = f == BesselFunction::log_i || f == BesselFunction::i_scaled;
   // by pointer: put together in one function, they spill their constants
-  constexpr decltype(&uniform_terms<S, true, 8>) kinds[][2] = {{uniform_terms<S, false, 8>, uniform_terms<S, true, 8>},
-                                                               {uniform_terms<S, false, 10>, uniform_terms<S, true, 10>},
-                                                               {uniform_terms<S, false, 13>, uniform_terms<S, true, 13>},
-                                                               {uniform_terms<S, false, 16>, uniform_terms<S, true, 16>},
-                                                               {uniform_terms<S, false, 20>, uniform_terms<S, true, 20>}};
+  constexpr decltype(&uniform_terms<S, true, 8>) kinds[][2] = {
+      {uniform_terms<S, false, 8>, uniform_terms<S, true, 8>},
+      {uniform_terms<S, false, 10>, uniform_terms<S, true, 10>},
+      {uniform_terms<S, false, 13>, uniform_terms<S, true, 13>},
+      {uniform_terms<S, false, 16>, uniform_terms<S, true, 16>},
+      {uniform_terms<S, false, 20>, uniform_terms<S, true, 20>}};
   const int kind = terms == 8 ? 0 : terms == 10 ? 1 : terms == 13 ? 2 : terms == 16 ? 3 : 4;
   kinds[kind][first](linear, v, x, out, n);
 }

@@ -3,8 +3,8 @@
 // result. See log_bessel_lanes.h for S and log_bessel_branches.h for the contracts.
 
 // log I by the power series, as series_values of log_bessel_small_lanes.h: K terms leave out less than 2^-106 of it
-// where |L| < 2, for K = 34 while r² < 477 and K = 60 while r < 80. The terms after the first 22 or 38 are less than 2^-54
-// of the sum next to the zeros.
+// where |L| < 2, for K = 34 while r² < 477 and K = 60 while r < 80. The terms after the first 22 or 38 are less than
+// 2^-54 of the sum next to the zeros.
 template <class S>
 static inline void zero_of_i(int terms, const double* v, const double* x, double* out, size_t n) {
   using V = typename S::V;
@@ -57,8 +57,8 @@ static inline void zero_of_i(int terms, const double* v, const double* x, double
 // error is about 2 |K_{v+2πi/h}| (Poisson summation), e^(−π²/h) for small v and exp(−2π²/h²r) for large: next to the
 // zeros below 2^-100 with m = 12 while r² < 477 and with 20 while r < 80.
 //
-// Of the weights w_j = exp(−x cosh jh) only the first m take an exponential: as cosh mh = 3/2, cosh (j+m)h = 3 cosh jh −
-// cosh (j−m)h, so the quotient w_{j+m} / w_j is w_j / w_{|j−m|} times w_j.
+// Of the weights w_j = exp(−x cosh jh) only the first m take an exponential: as cosh mh = 3/2, cosh (j+m)h = 3 cosh jh
+// − cosh (j−m)h, so the quotient w_{j+m} / w_j is w_j / w_{|j−m|} times w_j.
 template <class S, int m>
 static inline void zero_of_k(const FineRule<m>& rule, const double* v, const double* x, double* out, size_t n) {
   using V = typename S::V;
