@@ -54,13 +54,11 @@ export function pairsHeader(): string {
   const list = (values: string[]): string => values.map((c) => `    ${c},`).join('\n');
   const fine = rules.map((m) => {
     const step = times(acoshThreeHalves(), ratio(1n, BigInt(m)));
-    const falls = Array.from({ length: 2 * m }, (_, j) => coshMinusOne(times(step, [BigInt(j + 1), 1n])));
-    const gaps = falls.slice(m).map((fall, j) => minus(fall, falls[j]!));
+    const falls = Array.from({ length: m }, (_, j) => coshMinusOne(times(step, [BigInt(j + 1), 1n])));
     const braces = (values: Ratio[]): string => `{${values.map(pair).join(',\n     ')}}`;
     return `static constexpr FineRule<${m}> kFineRule${m} = {
     ${pair(step)},
-    ${braces(falls.slice(0, m))},
-    ${braces(gaps)},
+    ${braces(falls)},
 };`;
   });
   const debye = debyeLogPolynomials(debyeTerms).map(
@@ -109,12 +107,11 @@ static constexpr KCellRest kKCellRests[${leading.length}] = {
 ${leading.join('\n')}
 };
 
-// The trapezoidal rule with h = acosh(3/2) / m: fall[j−1] = cosh jh − 1, and gap[j−1] = cosh (j + m)h − cosh jh.
+// The trapezoidal rule with h = acosh(3/2) / m: fall[j−1] = cosh jh − 1.
 template <int m>
 struct FineRule {
   double step[2];
   double fall[m][2];
-  double gap[m][2];
 };
 ${fine.join('\n')}
 

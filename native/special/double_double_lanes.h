@@ -124,10 +124,9 @@ template <class S>
 static inline HighLow<S> log_pair(HighLow<S> a) {
   using V = typename S::V;
   using U = typename S::U;
-  constexpr uint64_t one = 0x3ff0000000000000, exponents = 0x7ff0000000000000;
+  constexpr uint64_t exponents = 0x7ff0000000000000;
   const U bits = S::bits(a.high), cell = bits >> 49;
-  const V e = S::real((bits >> 52) | 0x4330000000000000) - (0x1p52 + 1023);
-  const V scale = S::real(S::bits(S::pick(kInverseOfCell, cell)) - ((bits & exponents) - one));
+  const V e = S::exponent(a.high), scale = S::real(S::bits(S::pick(kScaleOfCell.c, cell)) - (bits & exponents));
   const auto p = exact_product<S>(a.high, scale);
   const auto f = plus<S>({p.high - 1, S::all(0)}, S::fma(a.low, scale, p.low));
   const V exact = S::fma(e, S::all(kLn2High<S>), S::pick_short(kLogOfCell, cell));

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -27,25 +28,20 @@ using Word = std::conditional_t<sizeof(Real) == 8, uint64_t, uint32_t>;
 
 template <class Real>
 struct Scratch {
-  // Sorted by branch, each from a multiple of kBesselLanes on, with room behind it for copies of its last element.
-  static constexpr size_t kSorted = kBlock + 2 * kBesselLanes * kBranches<Real>;
-
-  Real *given_v, *given_x, *codes;
-  Real *v, *x;        // sorted
-  Real* out;          // of one branch
-  uint16_t* places;   // in the block, of what is sorted
+  Real *given_v, *given_x;
   uint8_t* branches;  // of what is given
+  uint16_t* places;   // in the block, sorted by branch
+  Real *v, *x, *out;  // of one branch, with room behind it for copies of its last element
 
   explicit Scratch(ArenaFrame& frame)
       : given_v(frame.take<Real>(kBlock + kBesselLanes)),
         given_x(frame.take<Real>(kBlock + kBesselLanes)),
-        codes(frame.take<Real>(kBlock + kBesselLanes)),
-        v(frame.take<Real>(kSorted)),
-        x(frame.take<Real>(kSorted)),
-        out(frame.take<Real>(kBlock + kBesselLanes)),
-        places(frame.take<uint16_t>(kSorted)),
-        branches(frame.take<uint8_t>(kBlock)) {}
-  bool complete() const { return given_v && given_x && codes && v && x && out && places && branches; }
+        branches(frame.take<uint8_t>(kBlock + kBesselLanes)),
+        places(frame.take<uint16_t>(kBlock)),
+        v(frame.take<Real>(kBlock + kBesselLanes)),
+        x(frame.take<Real>(kBlock + kBesselLanes)),
+        out(frame.take<Real>(kBlock + kBesselLanes)) {}
+  bool complete() const { return given_v && given_x && v && x && out && places && branches; }
 };
 
 // n ≤ kBlock elements of v and x, which may be scratch.given_v and given_x; their values go to `to`.
@@ -53,33 +49,39 @@ class Block {
  public:
   Block(BesselFunction f, BesselMethod method, Context context) : f_(f), method_(method), context_(context) {}
 
-  // `to` is element `offset` of a part: what `near` keeps for later is noted by its place there.
   template <class Real>
-  bool run(const Scratch<Real>& s, NearZeros* near, const Real* v, const Real* x, size_t n, Real* to,
-           size_t offset) const {
+  bool run(const Scratch<Real>& s, NearZeros* near, const Real* v, const Real* x, size_t n, Real* to) const {
     Runs<Real> runs;
     if (!classify(s, v, x, n, runs)) {
       // where the lanes do not reach beyond the end, the result needs no detour
       Real* out = n % kBesselLanes == 0 ? to : s.out;
-      const size_t branch = branch_of(bessel_dispatch<Real>(f_), s, 0);
+      const size_t branch = s.branches[0];
       if (!kernel(branch, s.given_v, s.given_x, out, n)) return false;
       if (out != to) std::copy_n(out, n, to);
       if constexpr (sizeof(Real) == 8)
-        if (near != nullptr) near->keep(branch, s.given_v, s.given_x, {out, n}, [&](size_t i) { return offset + i; });
+        if (near != nullptr) {
+          near->refine(branch, s.given_v, s.given_x, {out, n}, to, [](size_t i) { return i; });
+          near->finish(to);
+        }
       return true;
     }
     for (size_t b = 0; b < kBranches<Real>; b++) {
       const auto [start, count] = runs[b];
       if (count == 0) continue;
-      Real *const of_v = s.v + start, *const of_x = s.x + start;
       const uint16_t* const places = s.places + start;
-      bessel_pad(of_v, count);
-      bessel_pad(of_x, count);
-      if (!kernel(b, of_v, of_x, s.out, count)) return false;
-      for (size_t i = 0; i < count; i++) to[places[i]] = s.out[i];
+      for (size_t i = 0; i < count; i++) {
+        move(s.v + i, s.given_v + places[i]);
+        move(s.x + i, s.given_x + places[i]);
+      }
+      bessel_pad(s.v, count);
+      bessel_pad(s.x, count);
+      if (!kernel(b, s.v, s.x, s.out, count)) return false;
+      for (size_t i = 0; i < count; i++) move(to + places[i], s.out + i);
       if constexpr (sizeof(Real) == 8)
-        if (near != nullptr) near->keep(b, of_v, of_x, {s.out, count}, [&](size_t i) { return offset + places[i]; });
+        if (near != nullptr) near->refine(b, s.v, s.x, {s.out, count}, to, [&](size_t i) { return places[i]; });
     }
+    if constexpr (sizeof(Real) == 8)
+      if (near != nullptr) near->finish(to);
     return true;
   }
 
@@ -90,10 +92,18 @@ class Block {
   template <class Real>
   using Runs = std::array<Run, kBranches<Real>>;
 
+  // One number, as a whole one: of these a processor of today stores two at once, of the others one.
+  template <class Real>
+  static void move(Real* to, const Real* from) {
+    Word<Real> word;
+    std::memcpy(&word, from, sizeof(word));
+    std::memcpy(to, &word, sizeof(word));
+  }
+
   // Sorts what is given by branch: counts, then places. The quarters of a block have counts and places of their own,
   // since these are in memory, where each increment waits for the one before it.
-  template <class Real, class Branch>
-  static void sort(const Scratch<Real>& s, size_t n, Runs<Real>& runs, Branch branch) {
+  template <class Real>
+  static void sort(const Scratch<Real>& s, size_t n, Runs<Real>& runs) {
     constexpr size_t kParts = 4;
     const size_t quarter = n / kParts;
     const auto each = [&](auto visit) {
@@ -102,23 +112,16 @@ class Block {
       for (size_t i = kParts * quarter; i < n; i++) visit(i - kParts * quarter, i);
     };
     std::array<uint32_t, kParts * kBranches<Real>> next{};
-    each([&](size_t part, size_t i) {
-      const size_t b = branch(i);
-      s.branches[i] = static_cast<uint8_t>(b);
-      next[kParts * b + part]++;
-    });
+    each([&](size_t part, size_t i) { next[kParts * s.branches[i] + part]++; });
     size_t at = 0;
     for (size_t b = 0; b < kBranches<Real>; b++) {
       runs[b].start = at;
       for (size_t part = 0; part < kParts; part++)
         at += std::exchange(next[kParts * b + part], static_cast<uint32_t>(at));
       runs[b].count = at - runs[b].start;
-      if (runs[b].count != 0) at = (at / kBesselLanes + 2) * kBesselLanes;
     }
     each([&](size_t part, size_t i) {
       const size_t to = next[kParts * s.branches[i] + part]++;
-      s.v[to] = s.given_v[i];
-      s.x[to] = s.given_x[i];
       s.places[to] = static_cast<uint16_t>(i);
     });
   }
@@ -131,34 +134,34 @@ class Block {
         for (size_t i = 0; i < n; i++) {
           s.given_v[i] = std::abs(v[i]);
           s.given_x[i] = std::abs(x[i]);
+          s.branches[i] = paper_branch(s.given_v[i], s.given_x[i]);
         }
-        sort(s, n, runs, [&](size_t i) -> size_t { return paper_branch(s.given_v[i], s.given_x[i]); });
+        sort(s, n, runs);
         return true;
       }
-    const Dispatch<Real>& d = bessel_dispatch<Real>(f_);
+    const BesselBorders<Real>& borders = bessel_borders<Real>(f_);
     // The last lanes are filled up with copies of the last element.
     const size_t whole = n / kBesselLanes * kBesselLanes, tail = n - whole;
     const auto run = Tables<Real>::classify.pick();
-    bool same = whole == 0 || run(d.borders, v, x, s.given_v, s.given_x, s.codes, whole);
+    uint8_t different = whole == 0 ? 0 : run(borders, v, x, s.given_v, s.given_x, s.branches, whole);
     if (tail != 0) {
       std::copy_n(v + whole, tail, s.given_v + whole);
       std::copy_n(x + whole, tail, s.given_x + whole);
       bessel_pad(s.given_v, n);
       bessel_pad(s.given_x, n);
       Real *last_v = s.given_v + whole, *last_x = s.given_x + whole;
-      same = run(d.borders, last_v, last_x, last_v, last_x, s.codes + whole, kBesselLanes) && same;
+      different |= run(borders, last_v, last_x, last_v, last_x, s.branches + whole, kBesselLanes);
+      different |= s.branches[0] ^ s.branches[whole];
     }
-    const auto code = [&](size_t i) { return std::bit_cast<Word<Real>>(s.codes[i]); };
-    if (same && code(0) == code(n - 1) && code(0) != kOddBessel) return false;
-    sort(s, n, runs, [&](size_t i) { return branch_of(d, s, i); });
+    if (((s.branches[0] | different) & kOddBessel) != 0) {
+      for (size_t i = 0; i < n; i++)
+        if (s.branches[i] == kOddBessel)
+          s.branches[i] = index_of<Real>(is_limit(s.given_v[i], s.given_x[i]) ? Kernel::limit : Kernel::extreme);
+    } else if (different == 0) {
+      return false;
+    }
+    sort(s, n, runs);
     return true;
-  }
-
-  template <class Real>
-  static size_t branch_of(const Dispatch<Real>& d, const Scratch<Real>& s, size_t i) {
-    const auto code = std::bit_cast<Word<Real>>(s.codes[i]);
-    if (code != kOddBessel) return d.branch[code];
-    return index_of<Real>(is_limit(s.given_v[i], s.given_x[i]) ? Kernel::limit : Kernel::extreme);
   }
 
   bool kernel(size_t branch, const double* v, const double* x, double* out, size_t n) const {
@@ -179,6 +182,9 @@ class Block {
         return true;
       case Kernel::mu:
         Tables<double>::mu.pick()(f_, terms, v, x, out, n);
+        return true;
+      case Kernel::careful:
+        Tables<double>::careful.pick()(f_, terms, v, x, out, n);
         return true;
       default:
         common<double>(kind, terms, v, x, out, n);
@@ -208,11 +214,9 @@ class Block {
   }
 
   uint8_t wide_branch(double* v, double* x) const {
-    const Dispatch<double>& d = bessel_dispatch<double>(f_);
-    double codes[kBesselLanes];
-    Tables<double>::classify.pick()(d.borders, v, x, v, x, codes, 1);
-    const auto code = std::bit_cast<Word<double>>(codes[0]);
-    return code == kOddBessel ? index_of<double>(Kernel::extreme) : d.branch[code];
+    uint8_t branches[kBesselLanes];
+    Tables<double>::classify.pick()(bessel_borders<double>(f_), v, x, v, x, branches, 1);
+    return branches[0] == kOddBessel ? index_of<double>(Kernel::extreme) : branches[0];
   }
 
   template <class Real>
@@ -236,8 +240,15 @@ Status evaluate(BesselFunction f, BesselMethod method, std::span<const Real> v, 
                 std::span<Real> out, Context context) {
   const Block block(f, method, context);
   std::atomic<Status> status{Status::ok};
-  constexpr size_t kPart = 2 * kBlock;
-  parallel_for(out.size() / kPart + (out.size() % kPart != 0), [&](size_t part) {
+  // Blocks of one size, an even number of them for the sake of two or four threads.
+  const size_t full = out.size() / kBlock + (out.size() % kBlock != 0), blocks = full + (full > 1 ? full % 2 : 0);
+  const size_t each = blocks == 0 ? 0 : (out.size() + blocks - 1) / blocks;
+  const size_t size = (each + kBesselLanes - 1) / kBesselLanes * kBesselLanes;  // ≤ kBlock, which is a multiple
+  parallel_for(blocks, [&](size_t i) {
+    const size_t first = i * size;
+    if (first >= out.size() || status.load(std::memory_order_relaxed) != Status::ok) return;
+    if (context.cancelled()) return status.store(Status::aborted, std::memory_order_relaxed);
+    const size_t n = std::min(size, out.size() - first);
     ArenaFrame frame;
     const Scratch<Real> scratch(frame);
     std::optional<NearZeros> near;
@@ -246,26 +257,16 @@ Status evaluate(BesselFunction f, BesselMethod method, std::span<const Real> v, 
       near.emplace(f, frame);
     if (!scratch.complete() || (near && !near->complete()))
       return status.store(Status::out_of_memory, std::memory_order_relaxed);
-    Real* const to = out.data() + part * kPart;
-    for (size_t first = part * kPart; first < std::min(out.size(), (part + 1) * kPart); first += kBlock) {
-      if (status.load(std::memory_order_relaxed) != Status::ok) return;
-      if (context.cancelled()) return status.store(Status::aborted, std::memory_order_relaxed);
-      const size_t n = std::min(kBlock, out.size() - first);
-      // Each element is read once, before anything is written: out may be x, and shared memory may change between two
-      // reads, when an element would run in a branch that does not end for it. K_{−v} = K_v, and elsewhere v ≥ 0
-      // already: the block takes absolute values, which makes −0 to 0.
-      const auto part_of = [&](std::span<const Real> from, Real* filled) {
-        if (from.size() == 1) return std::fill_n(filled, n, from[0]), static_cast<const Real*>(filled);
-        return from.data() + first;
-      };
-      const Real *part_v = part_of(v, scratch.given_v), *part_x = part_of(x, scratch.given_x);
-      if (!block.run(scratch, near ? &*near : nullptr, part_v, part_x, n, out.data() + first, first - part * kPart))
-        return status.store(Status::aborted, std::memory_order_relaxed);
-      if constexpr (sizeof(Real) == 8)
-        if (near) near->refine(to, false);
-    }
-    if constexpr (sizeof(Real) == 8)
-      if (near) near->refine(to, true);
+    // Each element is read once, before anything is written: out may be x, and shared memory may change between two
+    // reads, when an element would run in a branch that does not end for it. K_{−v} = K_v, and elsewhere v ≥ 0 already:
+    // the block takes absolute values, which makes −0 to 0.
+    const auto part_of = [&](std::span<const Real> from, Real* filled) {
+      if (from.size() == 1) return std::fill_n(filled, n, from[0]), static_cast<const Real*>(filled);
+      return from.data() + first;
+    };
+    const Real *part_v = part_of(v, scratch.given_v), *part_x = part_of(x, scratch.given_x);
+    if (!block.run(scratch, near ? &*near : nullptr, part_v, part_x, n, out.data() + first))
+      status.store(Status::aborted, std::memory_order_relaxed);
   });
   return status.load();
 }

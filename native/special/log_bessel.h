@@ -1,7 +1,7 @@
 // log I_v(x), log K_v(x) and I_{v+1}(x) / I_v(x) for real order v and x ≥ 0, in f64.
 //
 // Each element belongs to a branch of the (v, x) plane: an expansion for large x (log_bessel_branches.h: mu), Debye's
-// uniform expansion (debye), or a method for small arguments (log_bessel_small.h). Blocks of 2048 elements are sorted
+// uniform expansion (debye), or a method for small arguments (log_bessel_small.h). Blocks of up to 8192 are sorted
 // by branch and each branch runs over dense lanes. An element's bits depend on nothing but its v, x and the instruction
 // set: not on its neighbours, not on the number of threads.
 //

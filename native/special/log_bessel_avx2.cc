@@ -36,21 +36,17 @@ struct F64 {
   static inline V fma(V a, V b, V c) { return (V)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
   static inline V root(V a) { return (V)_mm256_sqrt_pd((__m256d)a); }
   static inline bool any(M m) { return _mm256_movemask_pd((__m256d)m) != 0; }
-  // The lanes that hold as places from `first` on; writes 4 and says how many count.
-  static inline size_t append(M m, size_t first, uint16_t* to) {
-    // for each mask its lanes as four words, and their number
-    static constexpr uint64_t lanes[16] = {0,       0,           1,           0x10000,        2,       0x20000,
-                                           0x20001, 0x200010000, 3,           0x30000,        0x30001, 0x300010000,
-                                           0x30002, 0x300020000, 0x300020001, 0x3000200010000};
-    static constexpr uint8_t counts[16] = {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4};
-    const auto mask = static_cast<size_t>(_mm256_movemask_pd((__m256d)m));
-    const uint64_t places = lanes[mask] + first * 0x1000100010001;
-    __builtin_memcpy(to, &places, sizeof(places));
-    return counts[mask];
+  static inline uint32_t below(V a, V b) { return static_cast<uint32_t>(_mm256_movemask_pd((__m256d)(a < b))); }
+  static inline V exponent(V a) { return real((bits(a) >> 52) | 0x4330000000000000) - (0x1p52 + 1023); }
+  static inline V mantissa(V a) { return real((bits(a) & 0xfffffffffffff) | 0x3ff0000000000000); }
+  static inline U count(U n, V a, V b) { return n - (U)(a >= b); }
+  static inline void store_bytes(uint8_t* p, U a) {
+    const __m256i bytes = _mm256_shuffle_epi8((__m256i)a, _mm256_set1_epi32(0x0800));  // two in each half
+    const __m128i all = _mm_unpacklo_epi16(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
+    _mm_storeu_si32(p, all);
   }
   static inline V larger(V a, V b) { return (V)_mm256_max_pd((__m256d)a, (__m256d)b); }
   static inline V smaller(V a, V b) { return (V)_mm256_min_pd((__m256d)a, (__m256d)b); }
-  static inline U ones(M m) { return (U)m; }
   // the halves of a table's entries are looked up apart: the permutation is of eight 32-bit words
   static inline V pick(const double (&table)[8], U u) {
     const __m256i index = _mm256_shuffle_epi32((__m256i)u, 0xa0);
@@ -85,7 +81,14 @@ struct F32 {
   static inline V fma(V a, V b, V c) { return (V)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
   static inline V root(V a) { return (V)_mm256_sqrt_ps((__m256)a); }
   static inline bool any(M m) { return _mm256_movemask_ps((__m256)m) != 0; }
-  static inline U ones(M m) { return (U)m; }
+  static inline uint32_t below(V a, V b) { return static_cast<uint32_t>(_mm256_movemask_ps((__m256)(a < b))); }
+  static inline U count(U n, V a, V b) { return n - (U)(a >= b); }
+  static inline void store_bytes(uint8_t* p, U a) {
+    const __m256i bytes = _mm256_shuffle_epi8((__m256i)a, _mm256_set1_epi32(0x0c080400));  // four in each half
+    const __m128i all = _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
+    _mm_storeu_si64(p, all);
+  }
+  static inline V larger(V a, V b) { return (V)_mm256_max_ps((__m256)a, (__m256)b); }
 };
 
 // what the others build on comes first

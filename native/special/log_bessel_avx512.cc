@@ -36,17 +36,17 @@ struct F64 {
   static inline V fma(V a, V b, V c) { return (V)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
   static inline V root(V a) { return (V)_mm512_mask_sqrt_pd((__m512d)a, 0xff, (__m512d)a); }
   static inline bool any(M m) { return _mm512_movepi64_mask((__m512i)m) != 0; }
-  // The lanes that hold as places from `first` on; writes 8 and says how many count.
-  static inline size_t append(M m, size_t first, uint16_t* to) {
-    const __mmask8 mask = _mm512_movepi64_mask((__m512i)m);
-    const __m512i lanes = _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0);
-    const __m512i places = _mm512_add_epi64(lanes, _mm512_set1_epi64(static_cast<long long>(first)));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi64_epi16(_mm512_maskz_compress_epi64(mask, places)));
-    return static_cast<size_t>(__builtin_popcount(mask));
+  static inline uint32_t below(V a, V b) { return _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_LT_OQ); }
+  static inline V exponent(V a) { return (V)_mm512_getexp_pd((__m512d)a); }
+  static inline V mantissa(V a) { return (V)_mm512_getmant_pd((__m512d)a, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_zero); }
+  static inline U count(U n, V a, V b) {
+    const __m512i one = _mm512_set1_epi64(1);
+    return (U)_mm512_mask_add_epi64((__m512i)n, _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_GE_OQ), (__m512i)n,
+                                    one);
   }
+  static inline void store_bytes(uint8_t* p, U a) { _mm_storeu_si64(p, _mm512_cvtepi64_epi8((__m512i)a)); }
   static inline V larger(V a, V b) { return a > b ? a : b; }
   static inline V smaller(V a, V b) { return a < b ? a : b; }
-  static inline U ones(M m) { return (U)m; }
   static inline V pick(const double (&table)[8], U u) {
     return (V)_mm512_permutexvar_pd((__m512i)u, _mm512_loadu_pd(table));
   }
@@ -69,7 +69,15 @@ struct F32 {
   static inline V fma(V a, V b, V c) { return (V)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
   static inline V root(V a) { return (V)_mm512_mask_sqrt_ps((__m512)a, 0xffff, (__m512)a); }
   static inline bool any(M m) { return _mm512_movepi32_mask((__m512i)m) != 0; }
-  static inline U ones(M m) { return (U)m; }
+  static inline uint32_t below(V a, V b) { return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_LT_OQ); }
+  static inline U count(U n, V a, V b) {
+    const __m512i one = _mm512_set1_epi32(1);
+    return (U)_mm512_mask_add_epi32((__m512i)n, _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_GE_OQ), (__m512i)n, one);
+  }
+  static inline void store_bytes(uint8_t* p, U a) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8((__m512i)a));
+  }
+  static inline V larger(V a, V b) { return a > b ? a : b; }
 };
 
 // what the others build on comes first

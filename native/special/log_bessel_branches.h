@@ -51,23 +51,29 @@ inline constexpr std::size_t kBesselLanes = 16;
 template <class Real>
 using BesselBranch = void (*)(BesselFunction f, int terms, const Real* v, const Real* x, Real* out, std::size_t n);
 
-// What tells the branches apart: borders in x, which count while r² < debye, and in r² = v² + x², ascending.
+// What tells the branches apart: borders in r² = v² + x², and in x for r² below all of them, ascending. The numbers of
+// the branches follow each other: near is that of x below all borders, far that of r² between the first two.
+// What is surely small goes to a careful method at once: c-th in x, v between low + low_slope · x and high + high_slope
+// · x of entry c mod 8, belongs to the branch `careful` after its own; 0 if there is none.
 template <class Real>
 struct BesselBorders {
   static constexpr int x_most = 8, r2_most = 5;
   Real low, high;  // of x, and high of v
   int x_count, r2_count;
   Real x[x_most], r2[r2_most];
-  Real debye;
+  std::uint8_t near, far, careful;
+  struct Band {
+    double low[8], low_slope[8], high[8], high_slope[8];
+  } band;
 };
-inline constexpr int kOddBessel = 79;
+inline constexpr std::uint8_t kOddBessel = 0x80;
 
-// v = |from_v| and x = |from_x|, each read once; they may be the same memory. The bits of codes[i], as a whole number:
-// 8·#{borders of x ≤ x[i]} [r² < debye] + #{borders of r² ≤ r²}, or kOddBessel outside low … high. Returns whether all
-// are the same. Memory as for the branches.
+// v = |from_v| and x = |from_x|, each read once; they may be the same memory. branches[i] is near + #{borders of x ≤
+// x[i]} or far − 1 + #{borders of r² ≤ r²}, or kOddBessel outside low … high. Returns the bits in which any of them
+// differs from the first. Memory as for the branches.
 template <class Real>
-using BesselClassify = bool (*)(const BesselBorders<Real>& borders, const Real* from_v, const Real* from_x, Real* v,
-                                Real* x, Real* codes, std::size_t n);
+using BesselClassify = std::uint8_t (*)(const BesselBorders<Real>& borders, const Real* from_v, const Real* from_x,
+                                        Real* v, Real* x, std::uint8_t* branches, std::size_t n);
 
 // The places of values with |value| < max(least, min(v − v_less, most)), by_x2 · x² and by_sum · (v + x), ascending;
 // how many there are. `places` holds kBesselLanes more than that.
@@ -78,10 +84,12 @@ using BesselNear = std::size_t (*)(const NearZero& rule, const double* v, const 
                                    std::size_t n, std::uint16_t* places);
 
 #define LAPIDARY_BESSEL_BRANCHES(lanes_isa, f32_lanes_isa)                                                             \
-  bool bessel_classify_f64##lanes_isa(const BesselBorders<double>& borders, const double* from_v,                      \
-                                      const double* from_x, double* v, double* x, double* codes, std::size_t n);       \
-  bool bessel_classify_f32##f32_lanes_isa(const BesselBorders<float>& borders, const float* from_v,                    \
-                                          const float* from_x, float* v, float* x, float* codes, std::size_t n);       \
+  std::uint8_t bessel_classify_f64##lanes_isa(const BesselBorders<double>& borders, const double* from_v,              \
+                                              const double* from_x, double* v, double* x, std::uint8_t* branches,      \
+                                              std::size_t n);                                                          \
+  std::uint8_t bessel_classify_f32##f32_lanes_isa(const BesselBorders<float>& borders, const float* from_v,            \
+                                                  const float* from_x, float* v, float* x, std::uint8_t* branches,     \
+                                                  std::size_t n);                                                      \
   void bessel_mu_f64##lanes_isa(BesselFunction f, int terms, const double* v, const double* x, double* out,            \
                                 std::size_t n);                                                                        \
   void bessel_debye_f64##lanes_isa(BesselFunction f, int terms, const double* v, const double* x, double* out,         \
@@ -121,13 +129,15 @@ LAPIDARY_BESSEL_BRANCHES(_8__avx512, _16__avx512)
     branch##_lanes<S>(f, terms, v, x, out, n);                                                                   \
   }
 #define LAPIDARY_BESSEL_DEFINE_ALL(lanes_isa, f32_lanes_isa)                                                           \
-  bool bessel_classify_f64##lanes_isa(const BesselBorders<double>& borders, const double* from_v,                      \
-                                      const double* from_x, double* v, double* x, double* codes, std::size_t n) {      \
-    return classify_lanes<F64>(borders, from_v, from_x, v, x, codes, n);                                               \
+  std::uint8_t bessel_classify_f64##lanes_isa(const BesselBorders<double>& borders, const double* from_v,              \
+                                              const double* from_x, double* v, double* x, std::uint8_t* branches,      \
+                                              std::size_t n) {                                                         \
+    return classify_lanes<F64>(borders, from_v, from_x, v, x, branches, n);                                            \
   }                                                                                                                    \
-  bool bessel_classify_f32##f32_lanes_isa(const BesselBorders<float>& borders, const float* from_v,                    \
-                                          const float* from_x, float* v, float* x, float* codes, std::size_t n) {      \
-    return classify_lanes<F32>(borders, from_v, from_x, v, x, codes, n);                                               \
+  std::uint8_t bessel_classify_f32##f32_lanes_isa(const BesselBorders<float>& borders, const float* from_v,            \
+                                                  const float* from_x, float* v, float* x, std::uint8_t* branches,     \
+                                                  std::size_t n) {                                                     \
+    return classify_lanes<F32>(borders, from_v, from_x, v, x, branches, n);                                            \
   }                                                                                                                    \
   std::size_t bessel_near_f64##lanes_isa(const NearZero& rule, const double* v, const double* x, const double* values, \
                                          std::size_t n, std::uint16_t* places) {                                       \

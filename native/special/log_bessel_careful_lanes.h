@@ -21,6 +21,14 @@ static inline HighLow<S> careful_product(HighLow<S> a, HighLow<S> b) {
   return {p, S::fma(a.low, b.high, S::fma(a.high, b.low, S::fma(a.high, b.high, -p)))};
 }
 
+// j (j + v), whose difference from the high part is a number but for bits that are too small to count.
+template <class S>
+static inline HighLow<S> series_factor(typename S::V order, int j) {
+  using V = typename S::V;
+  const V k = S::all(kWhole.n[j]), k2 = S::all(kWhole.n[j] * kWhole.n[j]), factor = S::fma(order, k, k2);
+  return {factor, S::fma(order, k, k2 - factor)};
+}
+
 // Vectors at a time: each step waits for the one before it.
 static constexpr size_t kTogether = 2;
 template <class S>
@@ -53,14 +61,11 @@ static inline void careful_i(int terms, const double* v, const double* x, double
         bottom[l].high = bottom[l].high * S::fma(order[l], S::all(kWhole.n[j]), S::all(kWhole.n[j] * kWhole.n[j]));
         top[l].high = S::fma(q[l].high, top[l].high, bottom[l].high);
       }
-    for (int j = careful; j >= 1; j--) {
-      const V k = S::all(kWhole.n[j]), k2 = S::all(kWhole.n[j] * kWhole.n[j]);
+    for (int j = careful; j >= 1; j--)
       for (size_t l = 0; l < kTogether; l++) {
-        const V factor = S::fma(order[l], k, k2), factor_low = S::fma(order[l], k, k2 - factor);  // without error
-        bottom[l] = careful_product<S>(bottom[l], {factor, factor_low});
+        bottom[l] = careful_product<S>(bottom[l], series_factor<S>(order[l], j));
         top[l] = careful_step<S>(top[l], q[l], bottom[l].high, bottom[l].low);
       }
-    }
     // 1/Γ(1 + v) = g / (m+1)_n
     LAPIDARY_UNROLL
     for (int k = kReciprocalGammaTerms - 2; k >= kGammaSteps; k--)

@@ -9,24 +9,43 @@ namespace {
 // Debye: the first term that U_K leaves out is at most max_t |ũ_{K+1}(t²)| r^{−K−1} (of its logarithm: d̃_{K+1}); from
 // its border on that is below 2^-55 (f32: 2^-26), a quarter of the last place of a logarithm in [½, 1). Series: beyond
 // its border a number of terms leaves out more than 2^-57 (f32: 2^-27) of the sum.
+// Where |log I| and |log K| are below the limits of log_bessel_near.cc in each cell of x, by lines inside of where they
+// are. None for the first cells, and none for x ≥ 10 of log K, which would be the ninth.
+using Band = BesselBorders<double>::Band;
+constexpr double kNone = 1e9;
+constexpr Band kBandI{{kNone, -1, -6.399, -0.742, -4.904, -5.972},
+                      {0, 0, 2.0311, 1.1058, 1.4421, 1.5092},
+                      {0, 0.631, -2.301, 1.671, 1.564, 1.45},
+                      {0, 1.3512, 1.9327, 1.471, 1.4814, 1.4888}};
+constexpr Band kBandK{{kNone, -1, -1, -1, -1, -5.582, -1.989, 0.813},
+                      {0, 0, 0, 0, 0, 3.2505, 1.7154, 1.2111},
+                      {0, 1.24, 0.745, 0.952, 1.171, 1.377, -0.733, 3.208},
+                      {0, 3.8878, 2.4848, 2.0708, 1.8521, 1.7253, 2.2488, 1.5947}};
+
 template <class Real>
-constexpr Dispatch<Real> dispatch(bool first, bool values) {
+struct Dispatch {
+  BesselBorders<Real> borders;
+  bool ordered;  // the branches of Tables stand as the borders want them
+};
+template <class Real>
+constexpr Dispatch<Real> dispatch(bool first, bool values, bool logarithm) {
   constexpr bool wide = sizeof(Real) == 8;
-  Dispatch<Real> d{};
+  Dispatch<Real> d{{}, true};
   BesselBorders<Real>& b = d.borders;
   b.low = Tables<Real>::low;
   b.high = Tables<Real>::high;
-  uint8_t near[BesselBorders<Real>::x_most + 1] = {}, far[BesselBorders<Real>::r2_most] = {};
   const auto x_border = [&](double from, Kernel kernel, int terms) {
     b.x[b.x_count++] = static_cast<Real>(from);
-    near[b.x_count] = index_of<Real>(kernel, terms);
+    d.ordered &= index_of<Real>(kernel, terms) == b.near + b.x_count;
   };
   const auto r2_border = [&](double from, Kernel kernel, int terms) {
-    far[b.r2_count] = index_of<Real>(kernel, terms);
+    const uint8_t branch = index_of<Real>(kernel, terms);
+    if (b.r2_count == 0) b.far = branch;
+    d.ordered &= branch == b.far + b.r2_count;
     b.r2[b.r2_count++] = static_cast<Real>(from);
   };
   if (first) {
-    near[0] = index_of<Real>(Kernel::series, wide ? 10 : 6);
+    b.near = index_of<Real>(Kernel::series, wide ? 10 : 6);
     x_border(wide ? 1 : 1.5, Kernel::series, wide ? 14 : 11);
     x_border(wide ? 3 : 4, Kernel::series, 19);
     if constexpr (wide) {
@@ -35,7 +54,7 @@ constexpr Dispatch<Real> dispatch(bool first, bool values) {
       x_border(16, Kernel::series, 40);
     }
   } else {
-    near[0] = index_of<Real>(Kernel::temme, wide ? 6 : 4);
+    b.near = index_of<Real>(Kernel::temme, wide ? 6 : 4);
     for (int cell = 0; cell < (wide ? kKCellCount : 7); cell++) x_border(kKBorders[cell], Kernel::recurred, cell);
   }
   if constexpr (!wide) {
@@ -54,28 +73,43 @@ constexpr Dispatch<Real> dispatch(bool first, bool values) {
     r2_border(9722, Kernel::debye, 8);
     r2_border(2318310, Kernel::debye, 4);
   }
-  b.debye = b.r2[0];
-  for (int i = 0; i < kOddBessel; i++) {
-    const int in_x = i / 8, in_r2 = i % 8;
-    if (in_r2 == 0 && in_x <= b.x_count) d.branch[i] = near[in_x];
-    if (in_r2 > 0 && in_r2 <= b.r2_count) d.branch[i] = far[in_r2 - 1];
-  }
+  if constexpr (wide)
+    if (logarithm) {
+      // the cells of K begin after Temme's
+      b.careful =
+          first ? index_of<Real>(Kernel::careful, 10) - b.near : index_of<Real>(Kernel::careful, 0) - b.near - 1;
+      b.band = first ? kBandI : kBandK;
+    }
   return d;
 }
 
+template <class Real, bool first>
+constexpr Dispatch<Real> kDispatch[3] = {dispatch<Real>(first, false, false), dispatch<Real>(first, true, false),
+                                         dispatch<Real>(first, true, true)};
+template <class Real, bool first>
+constexpr bool ordered() {
+  for (const auto& d : kDispatch<Real, first>)
+    if (!d.ordered) return false;
+  return true;
+}
+static_assert(ordered<double, false>() && ordered<double, true>() && ordered<float, false>() && ordered<float, true>());
+
 template <class Real>
-constexpr Dispatch<Real> kDispatch[2][2] = {{dispatch<Real>(false, false), dispatch<Real>(false, true)},
-                                            {dispatch<Real>(true, false), dispatch<Real>(true, true)}};
+const BesselBorders<Real>& borders_of(BesselFunction f) {
+  const bool logarithm = f == BesselFunction::log_i || f == BesselFunction::log_k;
+  const int kind = logarithm ? 2 : is_value(f) ? 1 : 0;
+  return first_kind(f) ? kDispatch<Real, true>[kind].borders : kDispatch<Real, false>[kind].borders;
+}
 
 }  // namespace
 
 template <>
-const Dispatch<double>& bessel_dispatch(BesselFunction f) {
-  return kDispatch<double>[first_kind(f)][is_value(f)];
+const BesselBorders<double>& bessel_borders(BesselFunction f) {
+  return borders_of<double>(f);
 }
 template <>
-const Dispatch<float>& bessel_dispatch(BesselFunction f) {
-  return kDispatch<float>[first_kind(f)][is_value(f)];
+const BesselBorders<float>& bessel_borders(BesselFunction f) {
+  return borders_of<float>(f);
 }
 
 // Zero, infinite and not-a-number arguments (docs/special.md has the table).

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -15,14 +14,15 @@
 
 namespace lapidary {
 
-enum class Kernel : uint8_t { limit, extreme, paper_small, mu, debye, uniform, series, temme, recurred };
+enum class Kernel : uint8_t { limit, extreme, paper_small, mu, debye, uniform, series, temme, recurred, careful };
 
-// What runs: a kernel and its `terms`.
+// What runs: a kernel and its `terms`. Those of careful are the terms of the series or the cells of recurred.
 struct Branch {
   Kernel kernel;
   int terms;
 };
 
+// Those that BesselBorders tells apart stand in the order of their borders.
 template <class Real>
 struct Tables;
 
@@ -53,13 +53,17 @@ struct Tables<double> {
   static constexpr double low = 1e-100, high = 1e100;
   static constexpr Branch branches[] = {
       {Kernel::limit, 0},    {Kernel::extreme, 0},  {Kernel::paper_small, 0}, {Kernel::mu, 3},
-      {Kernel::mu, 20},      {Kernel::debye, 4},    {Kernel::debye, 6},       {Kernel::debye, 8},
-      {Kernel::debye, 9},    {Kernel::debye, 13},   {Kernel::debye, 20},      {Kernel::uniform, 8},
-      {Kernel::uniform, 10}, {Kernel::uniform, 13}, {Kernel::uniform, 16},    {Kernel::uniform, 20},
+      {Kernel::mu, 20},      {Kernel::debye, 20},   {Kernel::debye, 13},      {Kernel::debye, 8},
+      {Kernel::debye, 4},    {Kernel::debye, 6},    {Kernel::debye, 9},       {Kernel::uniform, 20},
+      {Kernel::uniform, 16}, {Kernel::uniform, 13}, {Kernel::uniform, 10},    {Kernel::uniform, 8},
       {Kernel::series, 10},  {Kernel::series, 14},  {Kernel::series, 19},     {Kernel::series, 25},
       {Kernel::series, 32},  {Kernel::series, 40},  {Kernel::temme, 6},       {Kernel::recurred, 0},
       {Kernel::recurred, 1}, {Kernel::recurred, 2}, {Kernel::recurred, 3},    {Kernel::recurred, 4},
-      {Kernel::recurred, 5}, {Kernel::recurred, 6}, {Kernel::recurred, 7},
+      {Kernel::recurred, 5}, {Kernel::recurred, 6}, {Kernel::recurred, 7},    {Kernel::careful, 10},
+      {Kernel::careful, 14}, {Kernel::careful, 19}, {Kernel::careful, 25},    {Kernel::careful, 32},
+      {Kernel::careful, 40}, {Kernel::careful, 0},  {Kernel::careful, 1},     {Kernel::careful, 2},
+      {Kernel::careful, 3},  {Kernel::careful, 4},  {Kernel::careful, 5},     {Kernel::careful, 6},
+      {Kernel::careful, 7},
   };
   static constexpr Rows<BesselClassify<double>> classify = LAPIDARY_BESSEL_ROWS(classify_f64, 4, 8);
   static constexpr Rows<BesselBranch<double>> mu = LAPIDARY_BESSEL_ROWS(mu_f64, 4, 8);
@@ -79,8 +83,8 @@ struct Tables<float> {
   // Outside, f64 takes over: there all of f32 is ordinary.
   static constexpr float low = 1e-12f, high = 1e12f;
   static constexpr Branch branches[] = {
-      {Kernel::limit, 0},    {Kernel::extreme, 0},  {Kernel::debye, 2},    {Kernel::debye, 4},
-      {Kernel::debye, 9},    {Kernel::series, 6},   {Kernel::series, 11},  {Kernel::series, 19},
+      {Kernel::limit, 0},    {Kernel::extreme, 0},  {Kernel::debye, 9},    {Kernel::debye, 4},
+      {Kernel::debye, 2},    {Kernel::series, 6},   {Kernel::series, 11},  {Kernel::series, 19},
       {Kernel::temme, 4},    {Kernel::recurred, 0}, {Kernel::recurred, 1}, {Kernel::recurred, 2},
       {Kernel::recurred, 3}, {Kernel::recurred, 4}, {Kernel::recurred, 5}, {Kernel::recurred, 6},
   };
@@ -128,16 +132,9 @@ inline void bessel_pad(Real* a, size_t n) {
 // The value there, by the table of docs/special.md.
 double bessel_limit(BesselFunction f, double v, double x);
 
-// Borders in x and r², and a table from their codes to branches.
+// The borders of 'auto'. The values of f64 have a kernel of their own for large r, the ratio and the slopes another.
 template <class Real>
-struct Dispatch {
-  BesselBorders<Real> borders;
-  std::array<uint8_t, kOddBessel> branch;
-};
-
-// Of 'auto'. The values of f64 have a kernel of their own for large r, the ratio and the slopes another.
-template <class Real>
-const Dispatch<Real>& bessel_dispatch(BesselFunction f);
+const BesselBorders<Real>& bessel_borders(BesselFunction f);
 
 // The dispatch of the paper.
 uint8_t paper_branch(double v, double x);

@@ -9,7 +9,9 @@
 //   bits(V), real(U)      the same bits as the other type
 //   fma(a, b, c)          a·b + c rounded once
 //   any(m)                whether any lane of a comparison holds
-//   ones(m)               all bits set where it holds, as U
+//   count(n, a, b)        n + 1 where a ≥ b, of U
+//   store_bytes(p, u)     the lowest byte of each lane
+//   larger(a, b)          b where either is not a number
 //
 // LAPIDARY_UNROLL, before a loop, unrolls it where the including file wants that.
 //

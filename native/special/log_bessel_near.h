@@ -12,55 +12,51 @@ namespace lapidary {
 
 class NearZeros {
  public:
-  static constexpr std::size_t kMost = 2048;  // elements at once
+  static constexpr std::size_t kMost = 8192;  // elements
 
   // complete() says whether there was memory.
   NearZeros(BesselFunction f, ArenaFrame& frame);
-  bool complete() const { return v_ && x_ && out_ && places_ && found_; }
+  bool complete() const { return v_ && x_ && out_ && zero_v_ && zero_x_ && zero_places_ && found_; }
 
-  // After a branch (an index of Tables) has computed `values` of the elements v and x, at most kMost: keeps those that
-  // are small. place(i), below 2^32, is where the value of the i-th belongs.
+  // After a branch (an index of Tables) has computed `values` of the elements v and x: computes those that are small
+  // once more, or keeps them for finish(). The value of the i-th belongs to to[place(i)]; kMost elements of all
+  // branches.
   template <class Place>
-  void keep(std::size_t branch, const double* v, const double* x, std::span<const double> values, Place place) {
+  void refine(std::size_t branch, const double* v, const double* x, std::span<const double> values, double* to,
+              Place place) {
     const std::size_t count = find(branch, v, x, values);
-    const std::size_t method = careful_method(branch);
-    if (method == kMethods) {
-      for (std::size_t j = 0; j < count; j++) {
-        const std::size_t i = found_[j];
-        add(v[i], x[i], static_cast<std::uint32_t>(place(i)));
-      }
+    if (!is_careful(branch)) {
+      for (std::size_t j = 0; j < count; j++) add(v[found_[j]], x[found_[j]], place(found_[j]));
       return;
     }
-    const std::size_t end = method * kCapacity + counts_[method];
-    counts_[method] += count;
-    double *const to_v = v_ + end, *const to_x = x_ + end;
-    std::uint32_t* const to_places = places_ + end;
+    if (count == 0) return;
     for (std::size_t j = 0; j < count; j++) {
-      const std::size_t i = found_[j];
-      to_v[j] = v[i];
-      to_x[j] = x[i];
-      to_places[j] = static_cast<std::uint32_t>(place(i));
+      v_[j] = v[found_[j]];
+      x_[j] = x[found_[j]];
+    }
+    careful(branch, count);
+    for (std::size_t j = 0; j < count; j++) {
+      to[place(found_[j])] = out_[j];
+      if (is_tiny(out_[j])) add(v_[j], x_[j], place(found_[j]));
     }
   }
 
-  // Computes what is kept: with few elements of a method, only if it must. Their places are in `part`.
-  void refine(double* part, bool all);
+  // What is kept, with twice the digits.
+  void finish(double* to);
 
  private:
-  // Methods with twice the digits; after them those that are careful, one for each branch of small r. Their elements
-  // wait for others from the next blocks, since there are few of them, and lanes are filled up with copies.
-  static constexpr std::size_t kDouble = 4, kCareful = 8, kMethods = kDouble + kCareful;
-  static constexpr std::size_t kEnough = 128, kCapacity = kMost + 2 * kEnough + kBesselLanes;
+  static constexpr std::size_t kMethods = 4, kRoom = kMost + kBesselLanes;
 
   std::size_t find(std::size_t branch, const double* v, const double* x, std::span<const double> values);
-  static std::size_t careful_method(std::size_t branch);  // kMethods if there is none
-  void add(double v, double x, std::uint32_t place);      // to a method with twice the digits
-  void refine(std::size_t method, double* part);
+  static bool is_careful(std::size_t branch);
+  void careful(std::size_t branch, std::size_t count);
+  bool is_tiny(double value) const;
+  void add(double v, double x, std::size_t place);
 
   BesselFunction f_;
-  double *v_, *x_, *out_;  // kCapacity elements for each method; for one
-  std::uint32_t* places_;
-  std::uint16_t* found_;
+  double *v_, *x_, *out_;     // of one branch or method
+  double *zero_v_, *zero_x_;  // kRoom elements for each method
+  std::uint16_t *zero_places_, *found_;
   std::size_t counts_[kMethods] = {};
 };
 

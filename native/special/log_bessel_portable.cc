@@ -37,13 +37,13 @@ struct Single {
   static R fma(R a, R b, R c) { return std::fma(a, b, c); }
   static R root(R a) { return std::sqrt(a); }
   static bool any(bool m) { return m; }
-  static size_t append(bool m, size_t first, uint16_t* to) {
-    *to = static_cast<uint16_t>(first);
-    return m;
-  }
+  static uint32_t below(R a, R b) { return a < b; }
+  static R exponent(R a) { return real((bits(a) >> 52) | 0x4330000000000000) - (0x1p52 + 1023); }
+  static R mantissa(R a) { return real((bits(a) & 0xfffffffffffff) | 0x3ff0000000000000); }
+  static W count(W n, R a, R b) { return n + (a >= b); }
+  static void store_bytes(uint8_t* p, W a) { *p = static_cast<uint8_t>(a); }
   static R larger(R a, R b) { return a > b ? a : b; }
   static R smaller(R a, R b) { return a < b ? a : b; }
-  static W ones(bool m) { return m ? ~W{0} : 0; }
   static R pick(const double (&table)[8], W u) { return table[u % 8]; }
   static R pick_short(const double (&table)[8], W u) { return pick(table, u); }
 };

@@ -168,45 +168,51 @@ static inline void temme_lanes(BesselFunction f, int terms, const typename S::Re
   }
 }
 
-// v and x become their absolute values, and each element gets its code: 8 for each border of x below or at it, where r²
-// < debye, plus the number of borders of r² below or at it; kOddBessel outside [low, high]. Whether all are the same.
+// See BesselClassify. A NaN among v and x is the larger of them, with the v last, and fails the comparison.
 template <class S>
-static inline bool classify_lanes(const BesselBorders<typename S::Real>& borders, const typename S::Real* from_v,
-                                  const typename S::Real* from_x, typename S::Real* v, typename S::Real* x,
-                                  typename S::Real* codes, size_t n) {
+static inline uint8_t classify_lanes(const BesselBorders<typename S::Real>& borders, const typename S::Real* from_v,
+                                     const typename S::Real* from_x, typename S::Real* v, typename S::Real* x,
+                                     uint8_t* branches, size_t n) {
   using V = typename S::V;
   using U = typename S::U;
   using W = typename S::Word;
   constexpr W sign = W{1} << (8 * sizeof(W) - 1);
-  U different = S::bits(S::all(0)), first = different;
+  const U zero = S::bits(S::all(0)), far = zero + W{borders.far};
+  const V first_r2 = S::all(borders.r2[0]), last_r2 = S::all(borders.r2[borders.r2_count - 1]);
+  const U farthest = far + static_cast<W>(borders.r2_count - 1);
+  U different = zero, first = zero;
   for (size_t i = 0; i < n; i += S::kLanes) {
     const V order = S::real(S::bits(S::load(from_v + i)) & ~sign), at = S::real(S::bits(S::load(from_x + i)) & ~sign);
-    const V r2 = order * order + at * at;
-    U code = S::bits(S::all(0)) + static_cast<W>(borders.r2_count);
-    if (S::any(r2 < borders.r2[borders.r2_count - 1])) {
-      code = S::bits(S::all(0));
-      const auto near = r2 < borders.debye;
-      if (S::any(near)) {
-        for (int k = 0; k < borders.x_count; k++) code -= S::ones(at >= borders.x[k]);
-        code = (code << 3) & S::ones(near);
-      }
-      if (S::any(r2 >= borders.debye))
-        for (int k = 0; k < borders.r2_count; k++) code -= S::ones(r2 >= borders.r2[k]);
-    }
-    const U inside =
-        S::ones(at >= borders.low) & S::ones(at <= borders.high) & S::ones(order <= borders.high);  // not for NaN
-    code = (code & inside) | (~inside & W{kOddBessel});
-    if (i == 0) first = code;
-    different |= code ^ first;
     S::store(v + i, order);
     S::store(x + i, at);
-    S::store(codes + i, S::real(code));
+    const V r2 = order * order + at * at;
+    U branch = farthest;
+    if (S::below(r2, last_r2) != 0) {
+      branch = far;
+      for (int k = 1; k < borders.r2_count; k++) branch = S::count(branch, r2, S::all(borders.r2[k]));
+      if (S::below(r2, first_r2) != 0) {
+        U cell = zero + W{borders.near};
+        for (int k = 0; k < borders.x_count; k++) cell = S::count(cell, at, S::all(borders.x[k]));
+        if constexpr (sizeof(typename S::Real) == 8)
+          if (borders.careful != 0) {
+            const U c = cell - W{borders.near};
+            const auto& band = borders.band;
+            const auto surely = (order > S::fma(at, S::pick(band.low_slope, c), S::pick(band.low, c))) &
+                                (order < S::fma(at, S::pick(band.high_slope, c), S::pick(band.high, c)));
+            cell = surely ? cell + W{borders.careful} : cell;
+          }
+        branch = r2 < first_r2 ? cell : branch;
+      }
+    }
+    const auto inside = (at >= borders.low) & (S::larger(at, order) <= borders.high);  // not for NaN
+    branch = inside ? branch : zero + W{kOddBessel};
+    if (i == 0) first = branch;
+    different |= branch ^ first;
+    S::store_bytes(branches + i, branch);
   }
-  typename S::Real words[S::kLanes], firsts[S::kLanes];
-  S::store(words, S::real(different));
-  S::store(firsts, S::real(first));
-  W all = 0;
-  for (int l = 0; l < S::kLanes; l++)
-    all |= std::bit_cast<W>(words[l]) | (std::bit_cast<W>(firsts[l]) ^ std::bit_cast<W>(firsts[0]));
-  return all == 0;
+  uint8_t lanes[2][S::kLanes], all = 0;
+  S::store_bytes(lanes[0], different);
+  S::store_bytes(lanes[1], first);
+  for (int l = 0; l < S::kLanes; l++) all |= static_cast<uint8_t>(lanes[0][l] | (lanes[1][l] ^ lanes[1][0]));
+  return all;
 }

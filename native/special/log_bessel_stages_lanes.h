@@ -1,12 +1,13 @@
 // Logarithms in stages, over lanes; see log_bessel_lanes.h for S, of which this asks some things more.
 //
-//   larger(a, b), smaller(a, b)
-//   append(m, first, to)   the lanes where m holds, as numbers from `first` on, to `to`, where kLanes fit; how many
+//   smaller(a, b)
+//   below(a, b)      whether a < b, a bit for each lane
+//   exponent(a), mantissa(a)   a = 2^exponent mantissa, 1 ≤ mantissa < 2, for positive normal a
 //   pick(table, u)   table[u mod 8] of a table of eight f64; pick_short where the lower 32 bits of all eight are 0
 //
-// The branches of 'auto' in f64 run in stages over kStage elements at a time, each a short chain of operations: a
-// processor then works at several vectors at once, where one long chain would leave it waiting. The end of each loop is
-// a wrong guess; with 256 elements what the stages hand on still fits into the first cache.
+// The branches of small r of 'auto' in f64 run in stages over kStage elements at a time, each a short chain of
+// operations: a processor then works at several vectors at once, where one long chain would leave it waiting. The end
+// of each loop is a wrong guess; with 256 elements what the stages hand on still fits into the first cache.
 
 static constexpr size_t kStage = F64::kLanes == 4 ? 256 : 128;
 
@@ -21,6 +22,15 @@ static inline double largest(const double* a, size_t n) {
   return all;
 }
 
+// kInverseOfCell · 2^1023, so that the exponent of a is all there is to subtract from its bits.
+struct ScaleOfCell {
+  double c[8];
+  constexpr ScaleOfCell() : c() {
+    for (int i = 0; i < 8; i++) c[i] = kInverseOfCell[i] * 0x1p1023;
+  }
+};
+static constexpr ScaleOfCell kScaleOfCell;
+
 // log a = exact + f + tail for positive normal a and a tiny `rest` that belongs to a: `exact` is a multiple of 2^-37
 // below 2^10, |f| ≤ 1/16, and what is left out is about 2^-61. First what the cell of a gives, then the series.
 template <class S>
@@ -31,10 +41,9 @@ template <class S>
 static inline LogCell<S> log_cell(typename S::V a, typename S::V rest) {
   using V = typename S::V;
   using U = typename S::U;
-  constexpr uint64_t one = 0x3ff0000000000000, exponents = 0x7ff0000000000000;
+  constexpr uint64_t exponents = 0x7ff0000000000000;
   const U bits = S::bits(a), cell = bits >> 49;
-  const V e = S::real((bits >> 52) | 0x4330000000000000) - (0x1p52 + 1023);
-  const V scale = S::real(S::bits(S::pick(kInverseOfCell, cell)) - ((bits & exponents) - one));
+  const V e = S::exponent(a), scale = S::real(S::bits(S::pick(kScaleOfCell.c, cell)) - (bits & exponents));
   const V p = a * scale, f = p - 1, f_low = S::fma(rest, scale, S::fma(a, scale, -p));
   return {S::fma(e, S::all(kLn2High<S>), S::pick_short(kLogOfCell, cell)), f,
           S::fma(e, S::all(kLn2Low<S>), S::fma(-f, f_low, f_low))};
@@ -43,13 +52,10 @@ static inline LogCell<S> log_cell(typename S::V a, typename S::V rest) {
 template <class S>
 static inline LogCell<S> short_cell(typename S::V a) {
   using V = typename S::V;
-  using U = typename S::U;
-  constexpr uint64_t one = 0x3ff0000000000000, exponents = 0x7ff0000000000000;
-  const U bits = S::bits(a), cell = bits >> 49;
-  const V e = S::real((bits >> 52) | 0x4330000000000000) - (0x1p52 + 1023);
-  const V scale = S::real(S::bits(S::pick(kInverseOfCell, cell)) - ((bits & exponents) - one));
-  return {S::fma(e, S::all(kLn2High<S>), S::pick_short(kLogOfCell, cell)), S::fma(a, scale, S::all(-1)),
-          e * kLn2Low<S>};
+  const auto cell = S::bits(a) >> 49;
+  const V e = S::exponent(a);
+  return {S::fma(e, S::all(kLn2High<S>), S::pick_short(kLogOfCell, cell)),
+          S::fma(S::mantissa(a), S::pick(kInverseOfCell, cell), S::all(-1)), e * kLn2Low<S>};
 }
 template <class S, int terms>
 static inline typename S::V log_tail(const double (&c)[terms], typename S::V f, typename S::V low) {

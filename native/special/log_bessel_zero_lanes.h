@@ -3,11 +3,13 @@
 // result. See log_bessel_lanes.h for S and log_bessel_branches.h for the contracts.
 
 // log I by the power series, as series_values of log_bessel_small_lanes.h: K terms leave out less than 2^-106 of it
-// where |L| < 2, for K = 34 while r² < 477 and K = 60 while r < 80.
+// where |L| < 2, for K = 34 while r² < 477 and K = 60 while r < 80. The terms after the first 22 or 38 are less than
+// 2^-54 of the sum next to the zeros.
 template <class S>
 static inline void zero_of_i(int terms, const double* v, const double* x, double* out, size_t n) {
   using V = typename S::V;
   constexpr int together = kBesselLanes / S::kLanes < 2 ? 1 : 2;  // each step waits for the last
+  const int careful = terms <= 34 ? 22 : 38;
   for (size_t first = 0; first < n; first += together * S::kLanes) {
     V order[together], half[together];
     HighLow<S> q[together], top[together], bottom[together];
@@ -17,21 +19,17 @@ static inline void zero_of_i(int terms, const double* v, const double* x, double
       q[l] = exact_product<S>(half[l], half[l]);
       top[l] = bottom[l] = {S::all(1), S::all(0)};
     }
-    // the errors of each step are carried along to first order
-    for (int j = terms; j >= 2; j--) {
-      const V k = S::all(j);
+    for (int j = terms; j > careful; j--)
       for (int l = 0; l < together; l++) {
-        const auto near = exact_sum<S>(order[l], k), factor = exact_product<S>(near.high, k);
-        const V factor_low = S::fma(near.low, k, factor.low);
-        const auto product = exact_product<S>(bottom[l].high, factor.high);
-        bottom[l].low = S::fma(bottom[l].low, factor.high, S::fma(bottom[l].high, factor_low, product.low));
-        bottom[l].high = product.high;
-        const auto rise = exact_product<S>(top[l].high, q[l].high), sum = exact_sum<S>(rise.high, product.high);
-        const V lost = S::fma(top[l].high, q[l].low, rise.low + sum.low);
-        top[l].low = S::fma(top[l].low, q[l].high, lost + bottom[l].low);
-        top[l].high = sum.high;
+        bottom[l].high = bottom[l].high * S::fma(order[l], S::all(kWhole.n[j]), S::all(kWhole.n[j] * kWhole.n[j]));
+        top[l].high = S::fma(q[l].high, top[l].high, bottom[l].high);
       }
-    }
+    // the errors of each step are carried along to first order
+    for (int j = careful; j >= 2; j--)
+      for (int l = 0; l < together; l++) {
+        bottom[l] = careful_product<S>(bottom[l], series_factor<S>(order[l], j));
+        top[l] = careful_step<S>(top[l], q[l], bottom[l].high, bottom[l].low);
+      }
     for (int l = 0; l < together; l++) {
       top[l] = fast_sum<S>(top[l].high, top[l].low);
       bottom[l] = fast_sum<S>(bottom[l].high, bottom[l].low);
@@ -59,8 +57,8 @@ static inline void zero_of_i(int terms, const double* v, const double* x, double
 // error is about 2 |K_{v+2πi/h}| (Poisson summation), e^(−π²/h) for small v and exp(−2π²/h²r) for large: next to the
 // zeros below 2^-100 with m = 12 while r² < 477 and with 20 while r < 80.
 //
-// Of the weights w_j = exp(−x cosh jh) only the first 2m take an exponential: as cosh mh = 3/2, cosh (j+m)h = 3 cosh jh
-// − cosh (j−m)h, so the quotient w_{j+m} / w_j is w_j / w_{j−m} times w_j.
+// Of the weights w_j = exp(−x cosh jh) only the first m take an exponential: as cosh mh = 3/2, cosh (j+m)h = 3 cosh jh
+// − cosh (j−m)h, so the quotient w_{j+m} / w_j is w_j / w_{|j−m|} times w_j.
 template <class S, int m>
 static inline void zero_of_k(const FineRule<m>& rule, const double* v, const double* x, double* out, size_t n) {
   using V = typename S::V;
@@ -72,22 +70,29 @@ static inline void zero_of_k(const FineRule<m>& rule, const double* v, const dou
     const auto growth = exp_pair<S>(times<S>(pair_of<S>(rule.step), order));
     const auto decay = over<S>({S::all(1), S::all(0)}, growth);
     const auto first = exp_pair<S>({-at, S::all(0)});
-    HighLow<S> weight[m], quotient[m];
+    HighLow<S> weight[m], quotient[m];  // of j + 1
+    for (int j = 0; j < m; j++) weight[j] = exp_pair<S>(times<S>(pair_of<S>(rule.fall[j]), -at));
     for (int j = 0; j < m; j++) {
-      weight[j] = times<S>(exp_pair<S>(times<S>(pair_of<S>(rule.fall[j]), -at)), first);
-      quotient[j] = exp_pair<S>(times<S>(pair_of<S>(rule.gap[j]), -at));
+      const auto square = times<S>(weight[j], weight[j]);
+      quotient[j] = times<S>(j + 1 < m ? over<S>(square, weight[m - 2 - j]) : square, first);
     }
+    for (auto& w : weight) w = times<S>(w, first);
     HighLow<S> rise{S::all(1), S::all(0)}, fall = rise, sum[2] = {first, {S::all(0), S::all(0)}};
+    // Low parts are carried along to first order and grow to some last places of the high ones.
     for (int node = 0; S::any(last > double(node)); node += m)
 #pragma GCC unroll 4
       for (int j = 0; j < m; j++) {
-        rise = times<S>(rise, growth);
-        fall = times<S>(fall, decay);
-        const auto term = times<S>(weight[j], plus<S>(rise, fall));
-        sum[j % 2] = choose<S>(last > double(node + j), plus<S>(sum[j % 2], term), sum[j % 2]);
-        weight[j] = times<S>(weight[j], quotient[j]);
-        quotient[j] = times<S>(quotient[j], weight[j]);
+        rise = careful_product<S>(rise, growth);
+        fall = careful_product<S>(fall, decay);
+        const auto both = fast_sum<S>(rise.high, fall.high);  // v ≥ 0
+        const auto term = careful_product<S>(weight[j], {both.high, both.low + (rise.low + fall.low)});
+        const auto next = exact_sum<S>(sum[j % 2].high, term.high);
+        const auto within = last > double(node + j);
+        sum[j % 2] = choose<S>(within, {next.high, sum[j % 2].low + (next.low + term.low)}, sum[j % 2]);
+        weight[j] = careful_product<S>(weight[j], quotient[j]);
+        quotient[j] = careful_product<S>(quotient[j], weight[j]);
       }
+    for (auto& half : sum) half = fast_sum<S>(half.high, half.low);
     const auto result = log_pair<S>(scaled<S>(times<S>(plus<S>(sum[0], sum[1]), pair_of<S>(rule.step)), 0.5));
     S::store(out + i, result.high + result.low);
   }
@@ -108,13 +113,15 @@ static inline void zero_of_debye(bool first, const double* v, const double* x, d
     const auto y = over<S>({S::all(sign), S::all(0)}, r), t = times<S>(y, order), t2 = times<S>(t, t);
     V tail = debye_log_sum<S, terms, pairs + 1>(t2.high, y.high, S::all(0));
     HighLow<S> sum{tail, S::all(0)};
+    // the errors of each step are carried along to first order: the terms are small next to r
     LAPIDARY_UNROLL
     for (int k = pairs; k >= 1; k--) {
       auto d = pair_of<S>(kDebyeLogPair[k - 1][k]);
-      for (int j = k - 1; j >= 0; j--) d = plus<S>(times<S>(d, t2), pair_of<S>(kDebyeLogPair[k - 1][j]));
-      sum = plus<S>(times<S>(sum, y), d);
+      for (int j = k - 1; j >= 0; j--)
+        d = careful_step<S>(d, t2, S::all(kDebyeLogPair[k - 1][j][0]), S::all(kDebyeLogPair[k - 1][j][1]));
+      sum = careful_step<S>(sum, y, d.high, d.low);
     }
-    sum = times<S>(sum, y);
+    sum = times<S>(fast_sum<S>(sum.high, sum.low), y);
     const auto half_log = scaled<S>(log_pair<S>(r), -0.5);
     const auto known = first ? constant : pair_of<S>(kHalfLogHalfPi);
     const auto exponent = first ? h : negative<S>(h);
@@ -139,19 +146,27 @@ static inline void zero_lanes(BesselFunction f, int terms, const double* v, cons
   zero_of_k<S>(kFineRule20, v, x, out, n);
 }
 
-// The places of the elements next to a zero, ascending; how many there are.
+// The places of the elements next to a zero, ascending; how many there are. Bits of 64 elements at a time are gathered
+// before any is looked at, as most have none or few.
 template <class S>
 static inline size_t near_lanes(const NearZero& rule, const double* v, const double* x, const double* values, size_t n,
                                 uint16_t* places) {
   using V = typename S::V;
+  constexpr size_t width = 64;
   size_t count = 0;
-  for (size_t i = 0; i < n; i += S::kLanes) {
-    const V at = S::load(x + i), y = S::load(values + i), size = S::larger(y, -y);
-    const V order = S::load(v + i);
-    const V small = S::larger(S::smaller(order - rule.v_less, S::all(rule.most)), S::all(rule.least));
-    const V limit = S::smaller((order + at) * rule.by_sum, S::smaller(at * at * rule.by_x2, small));
-    count += S::append(size < limit, i, places + count);
+  for (size_t first = 0; first < n; first += width) {
+    const size_t end = n - first < width ? n - first : width;
+    uint64_t found = 0;
+    for (size_t j = 0; j < end; j += S::kLanes) {
+      const V order = S::load(v + first + j), at = S::load(x + first + j), y = S::load(values + first + j);
+      const V size = S::larger(y, -y);
+      const V small = S::larger(S::smaller(order - rule.v_less, S::all(rule.most)), S::all(rule.least));
+      const V limit = S::smaller((order + at) * rule.by_sum, S::smaller(at * at * rule.by_x2, small));
+      found |= uint64_t{S::below(size, limit)} << j;
+    }
+    if (end < width) found &= (uint64_t{1} << end) - 1;
+    for (; found != 0; found &= found - 1)
+      places[count++] = static_cast<uint16_t>(first + static_cast<size_t>(std::countr_zero(found)));
   }
-  while (count > 0 && places[count - 1] >= n) count--;
   return count;
 }

@@ -47,7 +47,15 @@ FARTHER = [
     ("K", 1.5020196253641631, 0.15216321062441734),
     ("K", 1.5263063748390815, 0.23044014368287313),
     ("K", 1.666448053428219, 0.12985004113500698),
+    ("I", 0.8531236465126204, 2.936628677304287),
+    ("I", 0.9479110549540944, 2.9355635314967374),
+    ("K", 0.6477306993665429, 0.012111997343443264),
+    ("K", 0.3860305930557259, 0.006754204906567503),
+    ("K", 1.3875252886777996, 0.06446880946710774),
+    ("K", 0.3542978646087227, 0.0012467393707037313),
 ]
+# And where it must not look as far: the trapezoidal rule would end too early.
+NOT_FARTHER = [("K", 2.2913742909850677e-10, 1.1889446051964835e-17)]
 
 
 def row(which, v, x):
@@ -66,7 +74,7 @@ if __name__ == "__main__":
             at = [x, math.nextafter(x, 0), math.nextafter(x, math.inf)]
             at += [x * (1 + d) for d in (-1e-13, 1e-9, -1e-6, 1e-4, -1e-3, 5e-3, -0.03, 0.1)]
             rows += [row(which, v, y) for y in at]
-    rows += [row(*point) for point in FARTHER]
+    rows += [row(*point) for point in FARTHER + NOT_FARTHER]
     path = pathlib.Path(__file__).with_suffix(".json")
     path.write_text("[\n" + ",\n".join(json.dumps(r) for r in rows) + "\n]\n")
     print(len(rows), "rows")

@@ -51,9 +51,9 @@ describeEachIsa('around the zeros', (isa) => {
         x.push(50);
       }
     };
-    // As many of each as may wait for others from the next block, and then a block that is full of them.
-    put(2048, 128);
-    put(4096, Math.floor(2048 / xs.length));
+    // A block that is full of them, and one with some of each.
+    put(8192, Math.floor(8192 / xs.length));
+    put(16384, 128);
     const got = withIsa(isa, () => f(Float64Array.from(v), Float64Array.from(x)));
     for (let i = 0; i < v.length; i += 97)
       expect(got[i], `v = ${v[i]}, x = ${x[i]}`).toBe(withIsa(isa, () => f(v[i]!, x[i]!)));

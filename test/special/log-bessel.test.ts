@@ -50,8 +50,27 @@ describeEachIsa('every instruction set', (isa) => {
     });
   });
 
+  test('an element at the edge of a block as alone, for every number of elements around one, two and three blocks', () => {
+    withIsa(isa, () => {
+      for (const blocks of [1, 2, 3]) {
+        for (const off of [-17, -16, -2, -1, 0, 1, 2, 16, 17]) {
+          const n = blocks * 8192 + off;
+          const v = uniform(n, 3, 0, 40);
+          const x = uniform(n, 4, 0, 40);
+          const got = logBesselK(v, x);
+          const parts = n <= 8192 ? 1 : n <= 16384 ? 2 : 4;
+          const size = Math.ceil(Math.ceil(n / parts) / 16) * 16;
+          for (let at = 0; at < n + size; at += size)
+            for (let i = Math.max(0, at - 2); i < Math.min(n, at + 2); i++)
+              expect(got[i], `${n}: ${i}`).toBe(logBesselK(v[i]!, x[i]!));
+          expect(got[n - 1], `${n}: last`).toBe(logBesselK(v[n - 1]!, x[n - 1]!));
+        }
+      }
+    });
+  });
+
   test('the same bits for 1, 2, 3 and 7 threads', () => {
-    const n = 5001;
+    const n = 20_001; // four blocks
     const v = uniform(n, 1, 0, 60);
     const x = uniform(n, 2, 0, 120);
     const threads = getThreads();
