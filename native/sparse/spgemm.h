@@ -9,6 +9,7 @@
 //   rows
 //          sum into an array over the columns; rows that repeat the one before, at most shifted by one, as in grids and
 //          bands, take over its pattern and the place of each product
+//          With AVX-512 and plus-times, rows of up to 512 products that do not crowd few words are sorted in registers
 //   hash   a table of at most half load, linear probing (Nagasaka et al. 2018); columns are sorted at the end
 //   sort   products written out, sorted by radix and summed: rows of a few products over very many columns
 //   heap   rows of B merged (Azad et al. 2016): rows of A with one or two entries

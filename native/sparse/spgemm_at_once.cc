@@ -1,8 +1,9 @@
 // A product in one phase. The bitmap and the rank directory of a row, and its columns where they are put together, are
-// made once and serve both to count the row and to fill it; or its products are sorted, where there is a kernel for that
-// and few enough of them. Rows go in groups that leave what is kept of them in the second-level cache. Where a group begins in C it learns from the group before, which says where it ends once it has
-// counted, before it fills (the chained scan of Merrill & Garland 2016, a step back at a time). Groups are taken in
-// order, so whoever waits waits for a thread that is at work; they depend on the matrices alone, and so does C.
+// made once and serve both to count the row and to fill it; or its products are sorted, where there is a kernel for
+// that and few enough of them. Rows go in groups that leave what is kept of them in the second-level cache. Where a
+// group begins in C it learns from the group before, which says where it ends once it has counted, before it fills (the
+// chained scan of Merrill & Garland 2016, a step back at a time). Groups are taken in order, so whoever waits waits for
+// a thread that is at work; they depend on the matrices alone, and so does C.
 #include <algorithm>
 #include <atomic>
 #include <thread>
@@ -41,8 +42,8 @@ struct Kept {
   size_t bytes() const { return sizeof(MarkedRow) + 12 * words + 4 * columns; }
 };
 
-// Which rows are sorted. A bitmap costs a cycle for each of its words and eight for each product; sorting costs what the
-// next power of two would.
+// Which rows are sorted. A bitmap costs a cycle for each of its words and eight for each product; sorting costs what
+// the next power of two would.
 class Keeping {
  public:
   explicit Keeping(const SpgemmOptions& options)
@@ -205,8 +206,8 @@ Status spgemm_hardly_compresses(const SpgemmPlan& plan, const CsrPattern& a, con
       if (context.cancelled()) return result.store(Status::aborted);
       const size_t i = sample[s];
       const RowWork& work = plan.work[i];
-      const size_t count = keeping.of(work).sorted ? sort(product.row(i), work.base(), keys)
-                                                   : counter.count(product, window, i);
+      const size_t count =
+          keeping.of(work).sorted ? sort(product.row(i), work.base(), keys) : counter.count(product, window, i);
       entries.fetch_add(count, std::memory_order_relaxed);
     }
   });

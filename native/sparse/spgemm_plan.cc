@@ -231,9 +231,8 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
   uint8_t* shifted = scratch.take<uint8_t>(b.rows);
   if (row_work == nullptr || shifted == nullptr) return Status::out_of_memory;
 
-  parallel_for(ceil_div(b.rows, kGrain), [&](size_t part) {
-    find_shifted(b, part * kGrain, std::min(b.rows, (part + 1) * kGrain), shifted);
-  });
+  parallel_for(ceil_div(b.rows, kGrain),
+               [&](size_t part) { find_shifted(b, part * kGrain, std::min(b.rows, (part + 1) * kGrain), shifted); });
   const bool square = a.indices == b.indices && a.indptr == b.indptr;
   const RowParts row_parts(a, kGrain);
   struct Sums {

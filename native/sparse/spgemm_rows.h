@@ -52,7 +52,7 @@ inline constexpr size_t kRunSlack = 32;  // values written beyond those of a row
 
 // A product as a key of 32 bits: its column, counted from a base, above its number in the row.
 inline constexpr uint32_t kNumberBits = 9;
-inline constexpr size_t kMostSorted = size_t{1} << kNumberBits;                   // products of a row
+inline constexpr size_t kMostSorted = size_t{1} << kNumberBits;                        // products of a row
 inline constexpr size_t kMostSortedWords = (size_t{1} << (32 - kNumberBits - 6)) - 1;  // of its bitmap: ~0 is no key
 
 // How rows of C are cut into blocks of 2^log_lanes neighbouring places, and what one step of a row of B is: its
@@ -116,7 +116,8 @@ struct PatternKernels {
   // sort them.
   size_t (*sort)(const RowPattern& row, uint32_t base, uint32_t* keys) = nullptr;
   // places of n products whose keys are sorted, as above, and the columns of the row.
-  void (*places_of_sorted)(const uint32_t* keys, size_t n, uint32_t base, uint32_t* places, uint32_t* columns) = nullptr;
+  void (*places_of_sorted)(const uint32_t* keys, size_t n, uint32_t base, uint32_t* places,
+                           uint32_t* columns) = nullptr;
 };
 
 template <class T>

@@ -341,7 +341,8 @@ inline __m512i keys_of(__m512i columns, uint32_t base, size_t number) {
 // Which of the keys p … p + 15 of n are the first of their column.
 inline uint32_t first_of_column(const uint32_t* keys, size_t p, size_t n) {
   const __m512i key = _mm512_loadu_si512(keys + p);
-  const __m512i before = p == 0 ? _mm512_alignr_epi32(key, _mm512_set1_epi32(-1), 15) : _mm512_loadu_si512(keys + p - 1);
+  const __m512i before =
+      p == 0 ? _mm512_alignr_epi32(key, _mm512_set1_epi32(-1), 15) : _mm512_loadu_si512(keys + p - 1);
   const uint32_t heads =
       _mm512_cmpge_epu32_mask(_mm512_xor_si512(key, before), _mm512_set1_epi32(int32_t{1} << kNumberBits));
   return heads & front_of(n - p);
@@ -426,19 +427,21 @@ void add_sorted_keys(const RowInput<T>& row, uint32_t base, const uint32_t* keys
 
 }  // namespace
 
-const PatternKernels spgemm_pattern__avx512vpop = {mark_bits,         mark_bits_of_blocks,  mark_flat_rows,
-                                                   count_few_columns, count_bits_and_clear, rank_words,
-                                                   find_places,       repeat_columns_x16,   nullptr,
-                                                   nullptr,           sort_products,        find_places_of_sorted};
+const PatternKernels spgemm_pattern__avx512vpop = {
+    mark_bits,   mark_bits_of_blocks, mark_flat_rows, count_few_columns, count_bits_and_clear, rank_words,
+    find_places, repeat_columns_x16,  nullptr,        nullptr,           sort_products,        find_places_of_sorted};
 const RowKernels<double> spgemm_rows_f64__avx512vpop = {
     add_by_rank_x1<double>,  add_flat_rows<double>, add_allowed_x1<double>, add_dense_x1<double>,
-    add_by_place_x8<double>, add_blocks<F64x8>,     take_words<double>, {3, true}, add_sorted_keys<double>};
+    add_by_place_x8<double>, add_blocks<F64x8>,     take_words<double>,     {3, true},
+    add_sorted_keys<double>};
 const RowKernels<float> spgemm_rows_f32__avx512vpop = {
     add_by_rank_x1<float>,  add_flat_rows<float>, add_allowed_x1<float>, add_dense_x1<float>,
-    add_by_place_x8<float>, add_blocks<F32x16>,   take_words<float>, {4, true}, add_sorted_keys<float>};
+    add_by_place_x8<float>, add_blocks<F32x16>,   take_words<float>,     {4, true},
+    add_sorted_keys<float>};
 const RowKernels<int32_t> spgemm_rows_i32__avx512vpop = {
     add_by_rank_x1<int32_t>,  add_flat_rows<int32_t>, add_allowed_x1<int32_t>, add_dense_x1<int32_t>,
-    add_by_place_x8<int32_t>, add_blocks<I32x16>,     take_words<int32_t>, {4, true}, add_sorted_keys<int32_t>};
+    add_by_place_x8<int32_t>, add_blocks<I32x16>,     take_words<int32_t>,     {4, true},
+    add_sorted_keys<int32_t>};
 
 LAPIDARY_END_ISA
 

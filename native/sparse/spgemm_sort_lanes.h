@@ -1,9 +1,9 @@
-// Sorts up to 512 keys of 32 bits in registers, for rows of spgemm whose products hardly ever meet: included by the file
-// of AVX-512 inside its unnamed namespace.
+// Sorts up to 512 keys of 32 bits in registers, for rows of spgemm whose products hardly ever meet: included by the
+// file of AVX-512 inside its unnamed namespace.
 //
 // Lane l of kRows registers is a list. First all lists are sorted by Batcher's network (1968), which needs no
-// permutation; then two neighbours at a time are merged, four times, by a bitonic network whose last steps stay within a
-// lane again: the element r of a list meets the element kRows − 1 − r of its partner, which turns one list around for
+// permutation; then two neighbours at a time are merged, four times, by a bitonic network whose last steps stay within
+// a lane again: the element r of a list meets the element kRows − 1 − r of its partner, which turns one list around for
 // nothing. Bound: of some 60 instructions for each 16 keys 10 are permutations.
 
 struct Exchange {

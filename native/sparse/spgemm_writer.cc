@@ -68,7 +68,8 @@ bool Writer<T>::fill(const Product& product, const CsrView<T>& a, const CsrView<
   if (bits != count) return false;
   if (!head) {
     const uint32_t* const columns = flat && !mask.given ? dense_.flat() : nullptr;
-    write(row, semiring, {base, words, products, dense_.bits(), before_, columns, nullptr, count}, mask.given, indices, values);
+    write(row, semiring, {base, words, products, dense_.bits(), before_, columns, nullptr, count}, mask.given, indices,
+          values);
     return true;
   }
   kernels_.places(row, base, dense_.bits(), before_, places_);

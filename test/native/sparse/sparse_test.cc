@@ -326,8 +326,7 @@ void same_on_every_isa() {
   for (const Matrix& a :
        {stencil(130, 1, 1), stencil(90, 1, 11), stencil(16, 2, 1), stencil(11, 2, 2), random_matrix(700, 2500, 9),
         random_matrix(2500, 2500, 9), random_matrix(200, 200, 30), random_matrix(150, 3000, 100),
-        random_matrix(120, 120, 70), far_away(9000, 3000), stencil3(30),
-        growing(true), growing(false)}) {
+        random_matrix(120, 120, 70), far_away(9000, 3000), stencil3(30), growing(true), growing(false)}) {
     Matrix square = a;  // as many rows as columns, the last ones empty
     while (square.indptr.size() <= square.cols) square.indptr.push_back(square.indptr.back());
     for (const Semiring semiring : {Semiring{}, Semiring{AddOp::min, MultiplyOp::plus}}) {

@@ -1,4 +1,6 @@
 // What no result shows: the scratch that a plan takes, and that its windows and parts fit the arrays made for them.
+#include "sparse/spgemm_plan.h"
+
 #include <algorithm>
 #include <cstdint>
 #include <thread>
@@ -11,7 +13,6 @@
 #include "core/thread_pool.h"
 #include "sparse/csr.h"
 #include "sparse/spgemm.h"
-#include "sparse/spgemm_plan.h"
 
 using namespace lapidary;
 
@@ -45,7 +46,8 @@ Pattern equal_rows(size_t n, uint32_t per_row, size_t cols) {
   return a;
 }
 
-// Calls use(plan, begin, end of what it took) with everything in one block of an arena: the second call of a thread finds that.
+// Calls use(plan, begin, end of what it took) with everything in one block of an arena: the second call of a thread
+// finds that.
 template <class Use>
 void planned(const CsrPattern& a, const CsrPattern& b, Use use) {
   std::thread([&] {
