@@ -5,14 +5,25 @@
 //
 // and sums4(a, b, c, d, out), the sums of the lanes of four vectors.
 
-constexpr std::size_t kKeys = 4, kValues = 8;
+// Keys and values of a block, and the most query heads that share them in registers.
+constexpr std::size_t kKeys = 4, kValues = 8, kQueries = F32::kLanes == 16 ? 4 : 2;
 
-// Asks for the head at x of `count` rows. Where several query heads work on a block, the processor's own prefetching
-// pauses meanwhile, and the next block would be waited for.
+// How far ahead of the rows that are worked on others are asked for, into the second-level cache: in the first one they
+// would push out the queries and sums. Asked for so, memory is read while the arithmetic goes on; the processor's own
+// reading ahead ends at each page.
+constexpr std::size_t kAheadBytes = 64 << 10;
+
+// The rows ahead, at least one block of them.
+template <class T>
+inline std::size_t rows_ahead(const DecodeRows<T>& rows, std::size_t block) {
+  return (kAheadBytes / (rows.stride * sizeof(T)) / block + 1) * block;
+}
+
+// Asks for `count` rows of the head at x.
 template <class T>
 inline void prefetch_rows(const T* x, std::size_t stride, std::size_t count, std::size_t width) {
   for (std::size_t i = 0; i < count; i++)
-    for (std::size_t j = 0; j < width; j += 64 / sizeof(T)) __builtin_prefetch(x + i * stride + j);
+    for (std::size_t j = 0; j < width; j += 64 / sizeof(T)) __builtin_prefetch(x + i * stride + j, 0, 2);
 }
 
 // kQ query heads of one head of keys, kK keys.
@@ -55,14 +66,16 @@ inline void score_tile(const typename S::T* q, std::size_t d, const typename C::
   }
 }
 
-// All heads of kK keys; `ahead` rows after them are wanted next.
+// All heads of kK keys; `wanted` keys `ahead` rows on are asked for.
 template <class S, class C, int kK>
 inline void score_rows(const typename S::T* q, const typename C::T* k, std::size_t stride, std::size_t ahead,
-                       const DecodeHeads& heads, typename S::T* x, std::size_t ld) {
+                       std::size_t wanted, const DecodeHeads& heads, typename S::T* x, std::size_t ld) {
   const std::size_t d = heads.width;
   for (std::size_t h = 0; h < heads.kv_heads; h++, k += d) {
-    prefetch_rows(k + kK * stride, stride, ahead, d);
+    prefetch_rows(k + ahead * stride, stride, wanted, d);
     std::size_t a = 0;
+    for (; a + kQueries <= heads.group; a += kQueries, q += kQueries * d, x += kQueries * ld)
+      score_tile<S, C, kQueries, kK>(q, d, k, stride, x, ld);
     for (; a + 2 <= heads.group; a += 2, q += 2 * d, x += 2 * ld) score_tile<S, C, 2, kK>(q, d, k, stride, x, ld);
     for (; a < heads.group; a++, q += d, x += ld) score_tile<S, C, 1, kK>(q, d, k, stride, x, ld);
   }
@@ -72,12 +85,13 @@ template <class S, class C>
 inline void scores(const typename S::T* q, const DecodeRows<typename C::T>& keys, const DecodeHeads& heads,
                    typename S::T* x, std::size_t ld) {
   std::size_t s = 0;
+  const std::size_t ahead = rows_ahead(keys, kKeys);
   const auto* k = keys.data;
   for (; s + kKeys <= keys.count; s += kKeys, k += kKeys * keys.stride) {
-    const std::size_t left = keys.count - s - kKeys, ahead = left < kKeys ? left : kKeys;
-    score_rows<S, C, kKeys>(q, k, keys.stride, heads.group > 1 ? ahead : 0, heads, x + s, ld);
+    const std::size_t wanted = s + ahead + kKeys <= keys.count ? kKeys : 0;
+    score_rows<S, C, kKeys>(q, k, keys.stride, ahead, wanted, heads, x + s, ld);
   }
-  for (; s < keys.count; s++, k += keys.stride) score_rows<S, C, 1>(q, k, keys.stride, 0, heads, x + s, ld);
+  for (; s < keys.count; s++, k += keys.stride) score_rows<S, C, 1>(q, k, keys.stride, 0, 0, heads, x + s, ld);
 }
 
 // kC vectors of the values of one head into kQ query heads.
@@ -130,16 +144,18 @@ inline void value_heads(const typename S::T* w, std::size_t ld, const typename C
 template <class S, class C>
 inline void values(const typename S::T* w, std::size_t ld, const DecodeRows<typename C::T>& rows,
                    const DecodeHeads& heads, typename S::T* acc) {
-  const std::size_t dv = heads.width;
+  const std::size_t dv = heads.width, ahead = rows_ahead(rows, kValues);
   for (std::size_t s = 0; s < rows.count; s += kValues) {
     const std::size_t left = rows.count - s, count = left < kValues ? left : kValues;
-    const std::size_t next = left - count < kValues ? left - count : kValues, ahead = heads.group > 1 ? next : 0;
+    const std::size_t wanted = ahead + kValues <= left ? kValues : 0;
     const auto* v = rows.data + s * rows.stride;
     const typename S::T* weight = w + s;
     typename S::T* sum = acc;
     for (std::size_t h = 0; h < heads.kv_heads; h++, v += dv) {
-      prefetch_rows(v + count * rows.stride, rows.stride, ahead, dv);
+      prefetch_rows(v + ahead * rows.stride, rows.stride, wanted, dv);
       std::size_t a = 0;
+      for (; a + kQueries <= heads.group; a += kQueries, weight += kQueries * ld, sum += kQueries * dv)
+        value_heads<S, C, kQueries>(weight, ld, v, rows.stride, count, sum, dv);
       for (; a + 2 <= heads.group; a += 2, weight += 2 * ld, sum += 2 * dv)
         value_heads<S, C, 2>(weight, ld, v, rows.stride, count, sum, dv);
       for (; a < heads.group; a++, weight += ld, sum += dv)

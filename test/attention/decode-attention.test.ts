@@ -86,7 +86,8 @@ describeEachIsa('decodeAttention', (isa) => {
             [2, 2, 7, 9],
             [3, 1, 33, 16],
             [4, 2, 64, 5],
-            [8, 1, 17, 70],
+            [7, 1, 17, 70],
+            [8, 1, 40, 64],
           ] as const) {
             const shape = { batch: lengths.length, room, heads, kvHeads, d, dv };
             const { q, k, v } = make(shape, d, 4);
