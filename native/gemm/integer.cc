@@ -1,6 +1,7 @@
 #include "gemm/integer.h"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "core/arena.h"
 #include "core/checked.h"
@@ -41,7 +42,7 @@ constexpr size_t kStripRows = 256, kStripBytes = size_t{1} << 20;
 // Columns of a part of a product on sums: whole rows of B where they are not too long, since every page is looked up
 // and read ahead from its start again for each part. But enough parts for the threads: sums of integers are the same
 // however they are cut.
-constexpr size_t kLeastSumWidth = 512, kMostSumWidth = 4096;
+constexpr size_t kLeastSumWidth = 512, kMostSumWidth = 4096 + kSumColumns;
 
 struct IntegerProduct {
   IntegerKind kind;
@@ -261,11 +262,16 @@ Status sum_product(const IntegerProduct& g, const IntegerKernels& kernels, const
   kernels.pack_rows(g.a.transposed ? straight : g.a.data, g.a.transposed ? g.k : g.a.stride, g.m, g.k, 0,
                     signed_a(g.kind), a, pitch);
 
-  const size_t fair = ceil_div(ceil_div(g.n, thread_count()), kSumColumns) * kSumColumns;
+  // Groups of columns begin where lines do, as long as all rows agree on that: rows a power of two apart, of which each
+  // line lies in the same set of the first-level cache, would have to be read twice where a group takes half of a line.
+  const size_t into = g.b.stride % kSumColumns == 0 ? reinterpret_cast<std::uintptr_t>(g.b.data) % kSumColumns : 0;
+  const size_t fair = ceil_div(ceil_div(g.n + into, thread_count()), kSumColumns) * kSumColumns;
   const size_t cols = std::clamp(fair, kLeastSumWidth, kMostSumWidth);
-  return each_part(ceil_div(g.n, cols), worth_threads(g.n, g.k), context, [&](size_t part) {
-    const size_t first = part * cols, width = std::min(cols, g.n - first);
-    const size_t groups = ceil_div(width, kSumColumns), group = g.m * kSumColumns;
+  return each_part(ceil_div(g.n + into, cols), worth_threads(g.n, g.k), context, [&](size_t part) {
+    const size_t skipped = part == 0 ? into : 0, first = part * cols + skipped - into;
+    const size_t width = std::min(cols - skipped, g.n - first);
+    const size_t groups = ceil_div(width + skipped, kSumColumns), group = g.m * kSumColumns;
+    const size_t narrow = std::min(width, kSumColumns - skipped);
     ArenaFrame scratch;
     int32_t* y = scratch.take<int32_t>(groups * group);
     if (y == nullptr) return Status::out_of_memory;
@@ -275,12 +281,13 @@ Status sum_product(const IntegerProduct& g, const IntegerKernels& kernels, const
     for (size_t p = 0; p < g.k; p += depth) {
       if (p % 1024 == 0 && context.cancelled()) return Status::aborted;
       sums(a + p / values, pitch, g.m, g.b.data + p * g.b.stride + first, g.b.stride, term == nullptr ? 0 : 0x80,
-           std::min(depth, g.k - p), width, y, p + depth < g.k);
+           std::min(depth, g.k - p), width, narrow, y, p + depth < g.k);
     }
     for (size_t i = 0; i < g.m; i++)
       for (size_t q = 0; q < groups; q++) {
-        const size_t j = q * kSumColumns;
-        write_row(g, y + q * group + i * kSumColumns, std::min(kSumColumns, width - j), g.c + i * g.ldc + first + j);
+        const size_t j = q == 0 ? 0 : narrow + (q - 1) * kSumColumns;
+        const size_t count = q == 0 ? narrow : std::min(kSumColumns, width - j);
+        write_row(g, y + q * group + i * kSumColumns, count, g.c + i * g.ldc + first + j);
       }
     return Status::ok;
   });

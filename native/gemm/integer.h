@@ -74,12 +74,12 @@ inline constexpr std::size_t kPanelColumns = 32;  // a multiple of each nr
 
 // Σ_p a[i,p]·b[p·stride + j] added to the sums y, for rows a of steps, packed by PackByteRows, and k ≤ 16 rows of
 // bytes, `width` of each, as they lie in memory; an odd last row has a zero beside it in a. Reads exactly those values
-// of b. y holds one group of kSumColumns columns after the other, the sums of all rows in each: rows a power of two
-// apart would push each other out of the cache. Within a row of a group their order is the kernel's own while `more`
-// rows of b are to follow; those next k may be asked for meanwhile. flip as above.
+// of b. y holds one group of kSumColumns columns, the first one of `first`, after the other, the sums of all rows in
+// each: rows a power of two apart would push each other out of the cache. Within a row of a group their order is the
+// kernel's own while `more` rows of b are to follow; those next k may be asked for meanwhile. flip as above.
 using StraightSums = void (*)(const std::int32_t* a, std::size_t a_pitch, std::size_t rows, const std::uint8_t* b,
-                              std::size_t stride, std::uint8_t flip, std::size_t k, std::size_t width, std::int32_t* y,
-                              bool more);
+                              std::size_t stride, std::uint8_t flip, std::size_t k, std::size_t width,
+                              std::size_t first, std::int32_t* y, bool more);
 inline constexpr std::size_t kSumColumns = 64;
 
 // Kernels of the words form on panels of bytes that are laid out once (integer_packed.h). Steps are of 4 values of k,

@@ -311,11 +311,11 @@ void woven_sums(const int32_t* a, size_t a_pitch, const int32_t* woven, size_t s
 
 template <bool kSigned>
 void word_sums(const int32_t* a, size_t a_pitch, size_t rows, const uint8_t* b, size_t stride, uint8_t, size_t k,
-               size_t width, int32_t* y, bool more) {
+               size_t width, size_t first, int32_t* y, bool more) {
   alignas(64) int32_t woven[kWovenColumns * kWovenRows / 2];
   const size_t steps = (k + 1) / 2;
-  for (size_t j = 0; j < width; j += kWovenColumns, y += rows * kWovenColumns) {
-    const size_t count = width - j < kWovenColumns ? width - j : kWovenColumns;
+  size_t count = first;  // columns of the group
+  for (size_t j = 0; j < width; j += count, count = width - j < kWovenColumns ? width - j : kWovenColumns) {
     weave<kSigned>(b + j, stride, k, count, woven);
     // To the second-level cache: in the first they would push each other out.
     for (size_t p = 0; more && p < k; p++)
@@ -328,6 +328,7 @@ void word_sums(const int32_t* a, size_t a_pitch, size_t rows, const uint8_t* b, 
     if (rows - i == 3) woven_sums<3>(from, a_pitch, woven, steps, count, to);
     if (rows - i == 2) woven_sums<2>(from, a_pitch, woven, steps, count, to);
     if (rows - i == 1) woven_sums<1>(from, a_pitch, woven, steps, count, to);
+    y += rows * kWovenColumns;
   }
 }
 

@@ -145,15 +145,16 @@ void pack_panels(const uint8_t* x, size_t stride, size_t k, size_t width, size_t
 // first-level cache, where they lie a power of two apart; with fewer, the reading and writing of the sums weighs more.
 constexpr size_t kDepth = 16;
 
-// k ≤ 16 rows of up to 64 columns as steps, out[s·64 + 16v + lane]; zero past the width and k. All rows in one go where
-// they are whole: the loads of as many lines as possible are under way at once.
-inline void weave(const uint8_t* b, size_t stride, size_t k, size_t width, __m512i flips, int32_t* out) {
-  const auto step = [&](__m512i(&r)[4], size_t s) {
+// k ≤ 16 rows of up to 64 columns as steps of four vectors, zero past the width and k: take(step, s). All rows in one
+// go where they are whole: the loads of as many lines as possible are under way at once.
+template <class Take>
+inline __attribute__((always_inline)) void weave(const uint8_t* b, size_t stride, size_t k, size_t width, __m512i flips,
+                                                 Take take) {
+  const auto step = [&](__m512i(&r)[4], size_t s) __attribute__((always_inline)) {
 #pragma GCC unroll 4
     for (int q = 0; q < 4; q++) r[q] = _mm512_xor_si512(flips, r[q]);
     interleave(r);
-#pragma GCC unroll 4
-    for (int v = 0; v < 4; v++) _mm512_store_si512(out + s * kSumColumns + v * 16, r[v]);
+    take(r, s);
   };
   if (k == kDepth && width >= kSumColumns) {
 #pragma GCC unroll 4
@@ -198,6 +199,24 @@ inline void woven_sums(const int32_t* a, size_t a_pitch, const int32_t* woven, s
     for (int v = 0; v < 4; v++) S::store(y + i * 64 + v * 16, sum[i][v]);
 }
 
+// A single row needs no copy of the steps.
+template <bool kASigned>
+inline void single_sums(const int32_t* a, const uint8_t* b, size_t stride, size_t k, size_t width, __m512i flips,
+                        int32_t* y) {
+  using S = Bytes<kASigned>;
+  __m512i sum[4];
+#pragma GCC unroll 4
+  for (int v = 0; v < 4; v++) sum[v] = S::load(y + v * 16);
+  weave(
+      b, stride, k, width, flips, [&](__m512i(&w)[4], size_t s) __attribute__((always_inline)) {
+        const __m512i x = S::broadcast(a + s);
+#pragma GCC unroll 4
+        for (int v = 0; v < 4; v++) sum[v] = S::step(x, w[v], sum[v]);
+      });
+#pragma GCC unroll 4
+  for (int v = 0; v < 4; v++) S::store(y + v * 16, sum[v]);
+}
+
 // From interleave's order of the columns to their own: 4 × 4 lanes of 128 bits are turned.
 inline void order_sums(int32_t* y) {
   const __m512i a = _mm512_loadu_si512(y), b = _mm512_loadu_si512(y + 16);
@@ -212,12 +231,23 @@ inline void order_sums(int32_t* y) {
 
 template <bool kASigned>
 void byte_sums(const int32_t* a, size_t a_pitch, size_t rows, const uint8_t* b, size_t stride, uint8_t flip, size_t k,
-               size_t width, int32_t* y, bool more) {
+               size_t width, size_t first, int32_t* y, bool more) {
   const __m512i flips = _mm512_set1_epi8(static_cast<char>(flip));
   const size_t steps = (k + 3) / 4;
   alignas(64) int32_t woven[kSumColumns * kDepth / 4];
-  for (size_t j = 0; j < width; j += kSumColumns, y += rows * kSumColumns) {
-    weave(b + j, stride, k, width - j, flips, woven);
+  size_t count = first;  // columns of the group
+  for (size_t j = 0; j < width; j += count, count = width - j < kSumColumns ? width - j : kSumColumns) {
+    if (rows == 1) {
+      single_sums<kASigned>(a, b + j, stride, k, count, flips, y);
+      if (!more) order_sums(y);
+      y += kSumColumns;
+      continue;
+    }
+    weave(
+        b + j, stride, k, count, flips, [&](__m512i(&w)[4], size_t s) __attribute__((always_inline)) {
+#pragma GCC unroll 4
+          for (int v = 0; v < 4; v++) _mm512_store_si512(woven + s * kSumColumns + v * 16, w[v]);
+        });
     size_t i = 0;
     for (; i + 4 <= rows; i += 4) woven_sums<kASigned, 4>(a + i * a_pitch, a_pitch, woven, steps, y + i * kSumColumns);
     const int32_t* from = a + i * a_pitch;
@@ -226,6 +256,7 @@ void byte_sums(const int32_t* a, size_t a_pitch, size_t rows, const uint8_t* b, 
     if (rows - i == 2) woven_sums<kASigned, 2>(from, a_pitch, woven, steps, to);
     if (rows - i == 1) woven_sums<kASigned, 1>(from, a_pitch, woven, steps, to);
     for (i = 0; !more && i < rows; i++) order_sums(y + i * kSumColumns);
+    y += rows * kSumColumns;
   }
 }
 

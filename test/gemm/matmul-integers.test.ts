@@ -49,6 +49,19 @@ describeEachIsa('matmul of integers', (isa) => {
     [1, 300, 513], [100, 1, 513], [33, 16, 70], [20, 24, 5003], [16, 1100, 7], [29, 31, 2050], [1, 5, 9000],
   ] as const; // prettier-ignore
 
+  test('few rows, b beginning anywhere in a line of the cache', () => {
+    for (const n of [64, 128, 448])
+      for (const offset of [0, 1, 17, 48, 63]) {
+        const a = bytes(Uint8Array, 3, 37, n);
+        const all = bytes(Int8Array, 38, n, offset);
+        const b = dense(37, n, all.data.subarray(offset, offset + 37 * n));
+        for (const rows of [1, 3]) {
+          const some = dense(rows, 37, a.data.subarray(0, rows * 37));
+          expect(product(some, b).data, `${rows}×${n} at ${offset}`).toEqual(expected(some, b, {}));
+        }
+      }
+  });
+
   test.each(pairs.map((types) => [types.map((t) => t.name).join(' · '), types] as const))('%s is exact', (_, types) => {
     for (const [m, n, k] of shapes)
       for (const transposeA of [false, true])
