@@ -54,7 +54,8 @@ using BesselBranch = void (*)(BesselFunction f, int terms, const Real* v, const 
 // What tells the branches apart: borders in r² = v² + x², and in x for r² below all of them, ascending. The numbers of
 // the branches follow each other: near is that of x below all borders, far that of r² between the first two.
 // What is surely small goes to a careful method at once: c-th in x, v between low + low_slope · x and high + high_slope
-// · x of entry c mod 8, belongs to the branch `careful` after its own; 0 if there is none.
+// · x of entry c mod 8 (numbers whose lower 32 bits are 0), belongs to the branch `careful` after its own; 0 if there
+// is none.
 template <class Real>
 struct BesselBorders {
   static constexpr int x_most = 8, r2_most = 5;

@@ -12,15 +12,21 @@ namespace {
 // Where |log I| and |log K| are below the limits of log_bessel_near.cc in each cell of x, by lines inside of where they
 // are. None for the first cells, and none for x ≥ 10 of log K, which would be the ninth.
 using Band = BesselBorders<double>::Band;
-constexpr double kNone = 1e9;
-constexpr Band kBandI{{kNone, -1, -6.399, -0.742, -4.904, -5.972},
-                      {0, 0, 2.0311, 1.1058, 1.4421, 1.5092},
-                      {0, 0.631, -2.301, 1.671, 1.564, 1.45},
-                      {0, 1.3512, 1.9327, 1.471, 1.4814, 1.4888}};
-constexpr Band kBandK{{kNone, -1, -1, -1, -1, -5.582, -1.989, 0.813},
-                      {0, 0, 0, 0, 0, 3.2505, 1.7154, 1.2111},
-                      {0, 1.24, 0.745, 0.952, 1.171, 1.377, -0.733, 3.208},
-                      {0, 3.8878, 2.4848, 2.0708, 1.8521, 1.7253, 2.2488, 1.5947}};
+constexpr Band thousandths(Band band) {
+  // near enough, as multiples of 2^-10, whose lower 32 bits are 0
+  for (auto* row : {band.low, band.low_slope, band.high, band.high_slope})
+    for (int i = 0; i < 8; i++) row[i] = static_cast<int>(row[i] * 1024 / 1000) / 1024.0;
+  return band;
+}
+constexpr double kNone = 1e6;
+constexpr Band kBandI = thousandths({{kNone, -1000, -6399, -742, -4904, -5972},
+                                     {0, 0, 2031, 1106, 1442, 1509},
+                                     {0, 631, -2301, 1671, 1564, 1450},
+                                     {0, 1351, 1933, 1471, 1481, 1489}});
+constexpr Band kBandK = thousandths({{kNone, -1000, -1000, -1000, -1000, -5582, -1989, 813},
+                                     {0, 0, 0, 0, 0, 3250, 1715, 1211},
+                                     {0, 1240, 745, 952, 1171, 1377, -733, 3208},
+                                     {0, 3888, 2485, 2071, 1852, 1725, 2249, 1595}});
 
 template <class Real>
 struct Dispatch {

@@ -197,8 +197,8 @@ static inline uint8_t classify_lanes(const BesselBorders<typename S::Real>& bord
           if (borders.careful != 0) {
             const U c = cell - W{borders.near};
             const auto& band = borders.band;
-            const auto surely = (order > S::fma(at, S::pick(band.low_slope, c), S::pick(band.low, c))) &
-                                (order < S::fma(at, S::pick(band.high_slope, c), S::pick(band.high, c)));
+            const auto surely = (order > S::fma(at, S::pick_short(band.low_slope, c), S::pick_short(band.low, c))) &
+                                (order < S::fma(at, S::pick_short(band.high_slope, c), S::pick_short(band.high, c)));
             cell = surely ? cell + W{borders.careful} : cell;
           }
         branch = r2 < first_r2 ? cell : branch;
