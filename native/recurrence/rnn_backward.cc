@@ -22,8 +22,9 @@ class Backward {
 
   Status run() {
     ArenaFrame scratch;
-    if (!plan_.make(shape_.lengths, scratch)) return Status::out_of_memory;
     const size_t hidden = shape_.hidden(), row = states_ * hidden;
+    const double each = static_cast<double>(gates_ * hidden) * static_cast<double>(shape_.d);
+    if (!plan_.make(shape_, sizeof(T), each, scratch)) return Status::out_of_memory;
     if (run_.dstate == nullptr)
       std::fill_n(run_.dstate_out, plan_.batch * row, T{0});
     else
@@ -41,9 +42,7 @@ class Backward {
     std::fill_n(zeros, row, T{0});
     zeros_ = zeros;
 
-    const double work =
-        static_cast<double>(plan_.tokens) * static_cast<double>(gates_ * hidden) * static_cast<double>(shape_.d);
-    const Status status = each_rnn_tile(plan_, shape_, r_.count, work,
+    const Status status = each_rnn_tile(plan_, shape_, r_.count,
                                         [&](const RnnTile& tile, size_t blocks) { return run_tile(tile, blocks); });
     return status == Status::ok ? weights() : status;
   }

@@ -27,8 +27,9 @@ class Forward {
 
   Status run() {
     ArenaFrame scratch;
-    if (!plan_.make(shape_.lengths, scratch)) return Status::out_of_memory;
     const size_t hidden = shape_.hidden(), row = states_ * hidden;
+    const double each = static_cast<double>(gates_ * hidden) * static_cast<double>(shape_.d + w_.k);
+    if (!plan_.make(shape_, sizeof(T), each, scratch)) return Status::out_of_memory;
     if (run_.state == nullptr)
       std::fill_n(run_.state_out, plan_.batch * row, T{0});
     else
@@ -52,9 +53,7 @@ class Forward {
     w_panels_ = w;
     pack_bias();
 
-    const double work =
-        static_cast<double>(plan_.tokens) * static_cast<double>(gates_ * hidden) * static_cast<double>(shape_.d + w_.k);
-    return each_rnn_tile(plan_, shape_, r_.shares(), work,
+    return each_rnn_tile(plan_, shape_, r_.shares(),
                          [&](const RnnTile& tile, size_t blocks) { return run_tile(tile, blocks); });
   }
 

@@ -2,27 +2,48 @@
 
 #include <cstring>
 
+#include "core/cpu.h"
+
 namespace lapidary {
 
-bool RnnPlan::make(std::span<const uint32_t> given, ArenaFrame& scratch) {
+namespace {
+
+// Threads that have no tile of their own would share out the units of each step and meet after it. Where R stays in
+// the second-level cache of each of them, it is better to share out the sequences.
+size_t tiles_of(const RnnShape& shape, size_t value, double work) {
+  const size_t batch = shape.lengths.size(), tiles = ceil_div(batch, kRnnTile);
+  const size_t r = rnn_gates(shape.cell) * shape.d * shape.d * value;
+  if (work < kRnnParallelWork || tiles * shape.heads >= thread_count() || r > cache_sizes().l2 / 2) return tiles;
+  return std::max(tiles, std::min(batch / kRnnLeastTile, ceil_div(thread_count(), shape.heads)));
+}
+
+}  // namespace
+
+bool RnnPlan::make(const RnnShape& shape, size_t value, double each, ArenaFrame& scratch) {
+  const std::span<const uint32_t> given = shape.lengths;
   batch = given.size();
-  tiles = ceil_div(batch, kRnnTile);
   order = scratch.take<uint32_t>(batch);
+  uint32_t* sorted = scratch.take<uint32_t>(batch);
   offsets = scratch.take<size_t>(batch);
   lengths = scratch.take<size_t>(batch);
   size_t* starts = scratch.take<size_t>(batch);
-  if (order == nullptr || offsets == nullptr || lengths == nullptr || starts == nullptr) return false;
+  if (order == nullptr || sorted == nullptr || offsets == nullptr || lengths == nullptr || starts == nullptr)
+    return false;
   tokens = 0;
   for (size_t i = 0; i < batch; i++) {
-    order[i] = static_cast<uint32_t>(i);
+    sorted[i] = static_cast<uint32_t>(i);
     starts[i] = tokens;
     tokens += given[i];
   }
-  std::sort(order, order + batch,
+  work = static_cast<double>(tokens) * each;
+  tiles = tiles_of(shape, value, work);
+  std::sort(sorted, sorted + batch,
             [&](uint32_t a, uint32_t b) { return given[a] != given[b] ? given[a] > given[b] : a < b; });
   for (size_t i = 0; i < batch; i++) {
-    offsets[i] = starts[order[i]];
-    lengths[i] = given[order[i]];
+    const size_t at = first(i % tiles) + i / tiles;
+    order[at] = sorted[i];
+    offsets[at] = starts[sorted[i]];
+    lengths[at] = given[sorted[i]];
   }
   return true;
 }

@@ -18,20 +18,23 @@ inline constexpr size_t kRnnTile = 32;
 // threads hand each other after a step, h of all of them, grows as the work does. Measured on two Zen 5 cores with 1 to
 // 32 sequences: 1.25× faster with 32 Ki, even with 24 Ki, 1.3× to 3× slower with 8 Ki.
 inline constexpr size_t kRnnBlockWork = size_t{1} << 15;
+// The fewest sequences for which a thread goes through all of R on its own: fewer are bound by reading it.
+inline constexpr size_t kRnnLeastTile = 4;
 // From this many multiplications of a whole call on, a second thread saves more than it costs to wake.
 inline constexpr double kRnnParallelWork = 4e6;
 
 // The sequences of a call, longest first, so that those still running at any step come first in their tile.
 struct RnnPlan {
   size_t batch, tiles, tokens;
+  double work;      // multiplications of the call
   uint32_t* order;  // sequences by descending length
   size_t* offsets;  // the first token of order[i]
   size_t* lengths;  // the length of order[i]
 
-  // False if there is no memory.
-  bool make(std::span<const uint32_t> given, ArenaFrame& scratch);
-  size_t first(size_t tile) const { return tile * batch / tiles; }
-  size_t end(size_t tile) const { return (tile + 1) * batch / tiles; }
+  // `value` is the size of T, `each` the multiplications of a token. False if there is no memory.
+  bool make(const RnnShape& shape, size_t value, double each, ArenaFrame& scratch);
+  size_t first(size_t tile) const { return tile * (batch / tiles) + std::min(tile, batch % tiles); }
+  size_t end(size_t tile) const { return first(tile + 1); }
 };
 
 // One head of one tile: rows [0, count), and how many of them are still running at a step.
@@ -131,15 +134,16 @@ void rnn_product(const RnnKernels<T>& kernels, const RnnPanels& panels, const T*
 // each thread, which reads a part of R as long as can be, forwards and backwards in turn (smaller ones to share out
 // more evenly cost 1.05× to 1.2×).
 template <class Body>
-Status each_rnn_tile(const RnnPlan& plan, const RnnShape& shape, size_t shares, double work, Body&& body) {
+Status each_rnn_tile(const RnnPlan& plan, const RnnShape& shape, size_t shares, Body&& body) {
   const size_t parts = plan.tiles * shape.heads;
   const auto one = [&](size_t part, size_t blocks) {
     return body(RnnTile(plan, part / shape.heads, part % shape.heads), blocks);
   };
-  if (work < kRnnParallelWork || parts < thread_count()) {
+  const bool small = plan.work < kRnnParallelWork;
+  if (small || parts < thread_count()) {
     for (size_t part = 0; part < parts; part++) {
       const size_t step = rnn_gates(shape.cell) * shape.d * shape.d;
-      const size_t most = work < kRnnParallelWork ? 1 : std::min(shares, thread_count());
+      const size_t most = small ? 1 : std::min(shares, thread_count());
       const size_t blocks = std::clamp<size_t>(step / kRnnBlockWork, 1, most);
       const Status status = one(part, blocks);
       if (status != Status::ok) return status;

@@ -184,6 +184,7 @@ describe.each(cells)('%s', (cell) => {
     const before = getThreads();
     for (const shape of [
       { heads: 1, d: 180, lengths: [50], input: 60 },
+      { heads: 1, d: 64, lengths: [70, 3, 61, 44, 44, 0, 80, 52, 70, 66, 59, 31, 40], input: 64 },
       { heads: 4, d: 60, lengths: Array<number>(40).fill(6), input: 30 },
     ]) {
       const p = inF32(problem({ cell, ...shape }, 41));

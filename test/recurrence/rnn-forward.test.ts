@@ -152,6 +152,7 @@ describe.each(cells)('%s', (cell) => {
     for (const shape of [
       { heads: 1, d: 260, lengths: [60], input: 100 },
       { heads: 1, d: 160, lengths: [30, 31, 9, 8, 20, 20], input: 16 },
+      { heads: 1, d: 64, lengths: [70, 3, 61, 44, 44, 0, 80, 52, 70, 66, 59, 31, 40], input: 64 },
       { heads: 4, d: 70, lengths: Array<number>(40).fill(6), input: 30 },
     ]) {
       const p = inF32(problem({ cell, ...shape }, 41));
