@@ -129,7 +129,8 @@ describeEachIsa('packed weights', (isa) => {
   });
 
   test('no sum overflows: constant activations of 127 and −128, all weights at an end, any depth', () => {
-    for (const cols of [2175, 2176, 2304, 10_000]) {
+    const short = Array.from({ length: 33 }, (_, i) => 8 * (i + 1)); // runs of every length, one at a time
+    for (const cols of [...short, 2175, 2176, 2304, 10_000]) {
       for (const format of formats) {
         const q = quantize(matrix(1, cols, 1), { format, groupSize: 'row' });
         const end = format === 'ternary' ? 2 : 2 ** bitsOf(q) - 1;

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { test } from 'vitest';
 import type { Csr } from 'lapidary';
 import { fromCoo, spgemm, spgemmPlan } from 'lapidary/sparse';
 import { describeEachIsa, withIsa } from '../support/isa.js';
@@ -43,7 +43,7 @@ describeEachIsa('spgemm', (isa) => {
   test('columns as far apart as the keys of a sort can tell, and further', () => {
     const reach = 2 ** 23;
     for (const width of [reach - 128, reach - 64, reach - 1, reach + 64, 3 * reach]) {
-      const rows = 600;
+      const rows = 513; // all of them can be sorted: with longer ones there would be two phases
       const at = (k: number) => (k === 0 ? 0 : k >= 507 ? width - 1 : Math.floor((k * width) / 512));
       const [a, b] = growing(rows, width, at);
       withIsa(isa, () => {
@@ -79,10 +79,10 @@ describeEachIsa('spgemm', (isa) => {
 
 test('bands with one row that is not like the others, wherever it is: in a, in b, in both', () => {
   const n = 75;
-  const line = (odd: number): Csr => {
+  const line = (odd: number, offset = 0): Csr => {
     const grid: Grid = Array.from({ length: n }, (_, i) =>
       Array.from({ length: n }, (_, j) =>
-        Math.abs(i - j) <= 2 && !(i === odd && j === i + 1) ? ((i * 7 + j * 3) % 5) - 2 : undefined,
+        Math.abs(i + offset - j) <= 2 && !(i === odd && j === i + offset + 1) ? ((i * 7 + j * 3) % 5) - 2 : undefined,
       ),
     );
     if (odd >= 0) grid[odd]![((odd + n / 3) % n) | 0] = 3; // as many entries as its neighbours have
@@ -91,12 +91,14 @@ test('bands with one row that is not like the others, wherever it is: in a, in b
   const even = line(-1);
   for (let odd = 0; odd < n; odd++) {
     const other = line(odd);
+    const beside = line(odd, 20);
     for (const [a, b] of [
+      [beside, beside], // rows of a use other rows of b than their own
       [other, other],
       [even, other],
       [other, even],
       [{ ...other, indices: other.indices.slice() }, other],
     ] as const)
-      sameBits(spgemm(a!, b!), csrOf(oracle(a!, b!), n));
+      sameBits(spgemm(a, b), csrOf(oracle(a, b), n));
   }
 });
