@@ -150,7 +150,8 @@ export class Where {
     return words;
   }
 
-  private attached(argument: string, view: NumericArray | BigUint64Array, name: string): void {
+  /** A view whose buffer is still there. */
+  attached(argument: string, view: NumericArray | BigUint64Array, name: string): void {
     if (isDetached(view))
       this.fail('ERR_DETACHED', argument, `an attached ${name}`, 'one whose buffer is detached or has shrunk');
   }

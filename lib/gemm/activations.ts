@@ -1,5 +1,6 @@
 /** Activation functions: what users name, and the codes that native/gemm/activation.h has for them. */
 import { arrayTypeName, describe, type Where } from '../core/validate.js';
+import type { NumericArray } from '../core/values.js';
 
 const names = ['none', 'relu', 'gelu', 'geluTanh', 'silu', 'squaredRelu'] as const;
 const polynomials = ['polyRelu', 'polyNorm'] as const;
@@ -51,7 +52,9 @@ export function activationOf(at: Where, activation: unknown, type: typeof Float6
       at.fail('ERR_OPTION', `${argument}.${key}`, 'one of name, coefficients, epsilon', key);
   const code = names.length + at.oneOf(`${argument}.name`, given.name, polynomials);
   const { coefficients } = given;
-  if (!Array.isArray(coefficients) && arrayTypeName(coefficients) === undefined)
+  const viewName = arrayTypeName(coefficients);
+  if (viewName !== undefined) at.attached(`${argument}.coefficients`, coefficients as NumericArray, viewName);
+  else if (!Array.isArray(coefficients))
     at.fail('ERR_DTYPE', `${argument}.coefficients`, 'an array of numbers', describe(coefficients));
   const values = Array.from(coefficients as ArrayLike<number>);
   if (values.length < 2 || values.length > 9)

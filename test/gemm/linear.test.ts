@@ -208,6 +208,8 @@ describe('bad arguments', () => {
   const w = dense(4, 3, new Float32Array(12));
   const bytes = dense(2, 3, new Int8Array(6));
   const activation = (value: unknown) => () => linear(x, w, { activation: value as Activation });
+  const gone = Float32Array.of(1, 2);
+  structuredClone(gone, { transfer: [gone.buffer] });
   test.each([
     ['another k', () => linear(x, dense(4, 2, new Float32Array(8))), 'ERR_SHAPE'],
     ['f64 weights', () => linear(x, dense(4, 3) as never), 'ERR_DTYPE'],
@@ -216,6 +218,7 @@ describe('bad arguments', () => {
     ['an unknown activation', activation('swish'), 'ERR_OPTION'],
     ['an activation by number', activation(1), 'ERR_OPTION'],
     ['an unknown polynomial', activation({ name: 'poly', coefficients: [1, 2] }), 'ERR_OPTION'],
+    ['coefficients whose buffer is gone', activation({ name: 'polyRelu', coefficients: gone }), 'ERR_DETACHED'],
     ['a misspelt key', activation({ name: 'polyRelu', coefficients: [1, 2], eps: 1 }), 'ERR_OPTION'],
     ['no coefficients', activation({ name: 'polyRelu' }), 'ERR_DTYPE'],
     ['one coefficient', activation({ name: 'polyNorm', coefficients: [1] }), 'ERR_SHAPE'],
