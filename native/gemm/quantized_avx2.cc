@@ -27,7 +27,7 @@ struct Lanes {
   using Sum = __m256i;  // of i16
   static constexpr int kVectors = 2, kTokens = 8, kRows = 6, kRowVectors = 2;
   static constexpr std::size_t kSumSteps = 8;
-  static constexpr int rows_of(int) { return 1; }  // 16 registers hold no more
+  static constexpr int rows_of(int tokens) { return tokens == 1 ? 2 : 1; }  // 16 registers hold no more
   static I load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
   static I unpack(const StreamLanes& stream, const std::uint8_t* p) { return stream.unpack(p); }
   static I table(const std::int8_t* p) {
