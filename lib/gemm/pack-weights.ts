@@ -88,7 +88,7 @@ function codesOf(at: Where, format: QuantFormat): Pick<PackedWeights, 'bits' | '
  * A Quantized of 1 to 4 bits, for products by lookups (`linear(x, packed)`): `lut` takes bits/8 bytes a weight, `ternary`
  * 0.209. `linear` uses lookups for few tokens and bytes for many, as a measured table says for each width; docs/lowbit.md
  * has the measured crossovers, and after how many products packing has paid. With 4 bits up to 4 tokens gain nothing over
- * the codes in place. Codes, scales and zero points are those of `w`: nothing is rounded.
+ * the codes in place while the caches hold them. Codes, scales and zero points are those of `w`: nothing is rounded.
  *
  * A matrix of bytes, for exact products with rows of bytes (`matmul(a, packed)`, `linear(x, packed)`) that give what they
  * give with the matrix itself: it takes as many bytes as before and 4 a row. A product of few rows with it takes the time of
@@ -98,7 +98,7 @@ function codesOf(at: Where, format: QuantFormat): Pick<PackedWeights, 'bits' | '
  * O(rows · cols) time.
  *
  * @param w a matrix of bytes with at most 65,793 columns (rows, if `transpose`); or a Quantized: int4, int3, int2, ternary or bipolar1 to bipolar4, without permutation and low-rank part, at most 262,144 columns
- * @throws LapidaryError ERR_OPTION for another format or a kernel that does not take it, ERR_FORMAT for a ternary code of 3,
+ * @throws LapidaryError ERR_OPTION for another format or a kernel that does not take it, ERR_FORMAT for a ternary code of 3 (kernel `ternary`),
  *   ERR_RANGE also for zero points beyond the codes, ERR_SHAPE, ERR_DTYPE, ERR_ABORTED, ERR_OUT_OF_MEMORY
  * @source Wei et al., T-MAC: CPU Renaissance via Table Lookup for Low-Bit LLM Deployment on Edge (EuroSys 2025), section 3.2;
  *   Wang et al., Bitnet.cpp: Efficient Edge Inference for Ternary LLMs (2025), section 3.1

@@ -6,7 +6,7 @@ import { evaluate, type BesselArgument, type BesselOutput } from './bessel.js';
  * Exponentially scaled modified Bessel function of the second kind, `e^x K_v(x)`, for real `v` and `x ≥ 0`. It never
  * underflows for ordinary orders; where the value is beyond the largest number it is +∞.
  *
- * The relative error is at most 8 ε, ε = 2⁻⁵² (f32: 2⁻²³), for v² + x² ≥ 512 (f32: 96) and for x < 1, and (8 + v) ε
+ * The relative error is at most 8 ε, ε = 2⁻⁵² (f32: 2⁻²³), for v² + x² ≥ 477 (f32: 96) and for x < ⅛, and (8 + v) ε
  * otherwise; for x < 1e-100 or arguments beyond 1e100 up to ε |log e^x K_v(x)|. For the logarithm of large values:
  * `logBesselK`.
  *

@@ -7,8 +7,8 @@ import { evaluate, type BesselArgument, type BesselOptions } from './bessel.js';
  * `I_v(x)` itself overflows or underflows.
  *
  * With `method: 'auto'` the error is at most 4 ε S, ε = 2⁻⁵² (f32: 2⁻²³), S = |L| + |x ∂L/∂x| + |v ∂L/∂v|: what rounding
- * the inputs in their last place may cost. Where v² + x² ≥ 512 (f32: 96) it is below 1 unit in the last place of L itself
- * plus 2⁻⁶¹ S (f32: 2⁻³¹ S). `'paper'` loses more at its borders (1.4e-8 absolute at x = 10⁵, v = 797).
+ * the inputs in their last place may cost. Where v² + x² ≥ 477 (f32: 96) it is below 1 unit in the last place of L itself
+ * plus 2⁻⁶¹ S (f32: 2⁻³⁰ S). `'paper'` loses more at its borders (1.4e-8 absolute at x = 10⁵, v = 797).
  *
  * @param v order, one number or one for each element
  * @param x argument, the same; an array and a number broadcast. Both arrays f64 or both f32; a number beside a Float32Array

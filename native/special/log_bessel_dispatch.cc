@@ -9,8 +9,9 @@ namespace {
 // Debye: the first term that U_K leaves out is at most max_t |ũ_{K+1}(t²)| r^{−K−1} (of its logarithm: d̃_{K+1}); from
 // its border on that is below 2^-55 (f32: 2^-26), a quarter of the last place of a logarithm in [½, 1). Series: beyond
 // its border a number of terms leaves out more than 2^-57 (f32: 2^-27) of the sum.
-// Where |log I| and |log K| are below the limits of log_bessel_near.cc in each cell of x, by lines inside of where they
-// are. None for the first cells, and none for x ≥ 10 of log K, which would be the ninth.
+// Where |log I| and |log K| are below the limits of log_bessel_near.cc in each cell of x, by lines close to where they
+// are, found by a scan. Only time hangs on them: whatever they miss goes there after its first result, and what they
+// take in beyond is more exact. None for the first cells, and none for x ≥ 10 of log K, which would be the ninth.
 using Band = BesselBorders<double>::Band;
 constexpr Band thousandths(Band band) {
   // near enough, as multiples of 2^-10, whose lower 32 bits are 0
