@@ -1,7 +1,7 @@
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Dense, NumericArray } from '../core/values.js';
-import type { TuningFile, TuningNative } from '../core/tuning.js';
+import { anyCount, type TuningFile, type TuningNative } from '../core/tuning.js';
 import { listing } from './info.js';
 
 type Gemm = typeof import('../gemm/index.js');
@@ -123,7 +123,7 @@ function timesOf(call: Call, ways: readonly string[], force: (way: string) => vo
 
 /**
  * The pair (dots, flat) with the least product of times over all counts: a single slow slice moves it little. `times[i]`
- * are those of count i by way, blocked last.
+ * are those of count i by way, blocked last. Dots that win up to the last count do so for any number.
  */
 export function crossover(
   ways: readonly string[],
@@ -137,7 +137,8 @@ export function crossover(
     for (const flat of ways.includes('flat') ? limits.filter((limit) => limit >= dots) : [dots]) {
       const total = tried.reduce((sum, _, i) => sum + cost(i, i < dots ? 'dots' : i < flat ? 'flat' : 'blocked'), 0);
       const bound = (limit: number) => (limit === 0 ? 0 : tried[limit - 1]!);
-      if (total < best.cost) best = { cost: total, dots: bound(dots), flat: bound(flat) };
+      const most = dots === tried.length ? anyCount : bound(dots);
+      if (total < best.cost) best = { cost: total, dots: most, flat: bound(flat) };
     }
   return { dots: best.dots, flat: best.flat };
 }
