@@ -17,9 +17,9 @@ namespace {
 
 #include "core/avx512_lanes.h"
 #include "quant/stream_lanes_avx512.h"
-// of these
+// Lanes, over these
 #include "gemm/quantized_lanes_avx512.h"
-// and of those
+// dots and panels, over Lanes
 #include "gemm/quantized_lanes.h"
 
 void panel_8x32__avx512vnni(const PanelTile& p) { panel_up_to<Lanes, Lanes::kRows>(p); }

@@ -6,8 +6,11 @@
 //     static constexpr int kVectors;             // of a chunk of 64 bytes
 //     kTokens, rows_of(tokens)                   // of the dots that share registers
 //     static constexpr int kRows, kRowVectors;   // of a panel's tile
-//     load(p), table(p), low(v), high(v), look_up(table, v), look_up_low, look_up_high(table, v)   // of codes; of the
-//     nibbles of v keep(v)   // a value that stays in its register F32::V permute(v, index)   // v[index[i]] in lane i
+//     load(p), table(p), low(v), high(v), look_up(table, v)
+//     look_up_low(table, v), look_up_high(table, v)   // of nibbles
+//     keep(v)   // a value that stays in its register
+//     F32::V permute(v, index)   // v[index[i]] in lane i
+//     ask(p)    // prefetches the line of p
 //     unpack(StreamLanes, p)   // a vector of codes out of a stream; reads 64 bytes less those of the vectors before
 //     F32::V powers(p), small_floats(p)   // 2^(s − 127) of bytes, NaN of 255; E4M3
 //     positive(p)   // 4·kLanes bytes are neither negative in E4M3 nor NaN
