@@ -51,7 +51,15 @@ describeEachIsa('around the zeros', (isa) => {
         x.push(50);
       }
     };
-    // A block that is full of them, and one with some of each.
+    // A block that is full of one of them, one full of all, and one with some of each.
+    for (const at of xs) {
+      const order = withIsa(isa, () => root(f, which === 'I', at));
+      const [full, alone] = withIsa(isa, () => [f(new Float64Array(8192).fill(order), at), f(order, at)] as const);
+      expect(
+        full.findIndex((y) => y !== alone),
+        `x = ${at}`,
+      ).toBe(-1);
+    }
     put(8192, Math.floor(8192 / xs.length));
     put(16384, 128);
     const got = withIsa(isa, () => f(Float64Array.from(v), Float64Array.from(x)));
