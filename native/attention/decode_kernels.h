@@ -25,11 +25,11 @@ struct Bf16Bits {
   uint16_t bits;
 };
 
-// `count` rows `stride` values apart.
+// `count` rows `stride` values apart. Rows `ahead` bytes from those worked on are asked for; 0: none are.
 template <class T>
 struct DecodeRows {
   const T* data;
-  std::size_t stride, count;
+  std::size_t stride, count, ahead;
 };
 // kv_heads·group query heads; a head of keys or values is `width` values wide.
 struct DecodeHeads {

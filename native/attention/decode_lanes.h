@@ -8,18 +8,15 @@
 // Keys and values of a block, and the most query heads that share them in registers.
 constexpr std::size_t kKeys = 4, kValues = 8, kQueries = F32::kLanes == 16 ? 4 : 2;
 
-// How far ahead of the rows that are worked on others are asked for, into the second-level cache: in the first one they
-// would push out the queries and sums. Asked for so, memory is read while the arithmetic goes on; the processor's own
-// reading ahead ends at each page.
-constexpr std::size_t kAheadBytes = 64 << 10;
-
-// The rows ahead, at least one block of them.
+// The rows ahead, at least one block of them; none where there are not so many.
 template <class T>
 inline std::size_t rows_ahead(const DecodeRows<T>& rows, std::size_t block) {
-  return (kAheadBytes / (rows.stride * sizeof(T)) / block + 1) * block;
+  if (rows.ahead == 0) return rows.count;
+  return (rows.ahead / (rows.stride * sizeof(T)) / block + 1) * block;
 }
 
-// Asks for `count` rows of the head at x.
+// Asks for `count` rows of the head at x, into the second-level cache: in the first one they would push out the queries
+// and sums.
 template <class T>
 inline void prefetch_rows(const T* x, std::size_t stride, std::size_t count, std::size_t width) {
   for (std::size_t i = 0; i < count; i++)
@@ -28,8 +25,8 @@ inline void prefetch_rows(const T* x, std::size_t stride, std::size_t count, std
 
 // kQ query heads of one head of keys, kK keys.
 template <class S, class C, int kQ, int kK>
-inline void score_tile(const typename S::T* q, std::size_t d, const typename C::T* k, std::size_t stride,
-                       typename S::T* x, std::size_t ld) {
+[[gnu::always_inline]] inline void score_tile(const typename S::T* q, std::size_t d, const typename C::T* k,
+                                              std::size_t stride, typename S::T* x, std::size_t ld) {
   using V = typename S::V;
   V sum[kQ][4];
 #pragma GCC unroll 4
@@ -60,9 +57,13 @@ inline void score_tile(const typename S::T* q, std::size_t d, const typename C::
   }
 #pragma GCC unroll 4
   for (int a = 0; a < kQ; a++) {
-    typename S::T sums[4];
-    sums4(sum[a][0], sum[a][1], sum[a][2], sum[a][3], sums);
-    for (int i = 0; i < kK; i++) x[a * ld + i] = sums[i];
+    if constexpr (kK == 4) {
+      sums4(sum[a][0], sum[a][1], sum[a][2], sum[a][3], x + a * ld);
+    } else {
+      typename S::T sums[4];
+      sums4(sum[a][0], sum[a][1], sum[a][2], sum[a][3], sums);
+      for (int i = 0; i < kK; i++) x[a * ld + i] = sums[i];
+    }
   }
 }
 
@@ -71,6 +72,13 @@ template <class S, class C, int kK>
 inline void score_rows(const typename S::T* q, const typename C::T* k, std::size_t stride, std::size_t ahead,
                        std::size_t wanted, const DecodeHeads& heads, typename S::T* x, std::size_t ld) {
   const std::size_t d = heads.width;
+  if (heads.group == 1) {
+    for (std::size_t h = 0; h < heads.kv_heads; h++, k += d, q += d, x += ld) {
+      prefetch_rows(k + ahead * stride, stride, wanted, d);
+      score_tile<S, C, 1, kK>(q, d, k, stride, x, ld);
+    }
+    return;
+  }
   for (std::size_t h = 0; h < heads.kv_heads; h++, k += d) {
     prefetch_rows(k + ahead * stride, stride, wanted, d);
     std::size_t a = 0;
@@ -96,28 +104,29 @@ inline void scores(const typename S::T* q, const DecodeRows<typename C::T>& keys
 
 // kC vectors of the values of one head into kQ query heads.
 template <class S, class C, int kQ, int kC>
-inline void value_tile(const typename S::T* w, std::size_t ld, const typename C::T* v, std::size_t stride,
-                       std::size_t count, typename S::T* acc, std::size_t dv) {
+[[gnu::always_inline]] inline void value_tile(const typename S::T* w, std::size_t ld, const typename C::T* v,
+                                              std::size_t stride, std::size_t count, typename S::T* acc,
+                                              std::size_t dv) {
   using V = typename S::V;
   V sum[kQ][kC];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int a = 0; a < kQ; a++)
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int c = 0; c < kC; c++) sum[a][c] = S::load(acc + a * dv + c * S::kLanes);
   for (std::size_t s = 0; s < count; s++, v += stride) {
     V value[kC];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int c = 0; c < kC; c++) value[c] = C::load(v + c * S::kLanes);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int a = 0; a < kQ; a++) {
       const V weight = S::broadcast(w + a * ld + s);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int c = 0; c < kC; c++) sum[a][c] = S::fma(weight, value[c], sum[a][c]);
     }
   }
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int a = 0; a < kQ; a++)
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int c = 0; c < kC; c++) S::store(acc + a * dv + c * S::kLanes, sum[a][c]);
 }
 
@@ -132,10 +141,17 @@ inline void value_tail(const typename S::T* w, const typename C::T* v, std::size
 }
 
 template <class S, class C, int kQ>
-inline void value_heads(const typename S::T* w, std::size_t ld, const typename C::T* v, std::size_t stride,
-                        std::size_t count, typename S::T* acc, std::size_t dv) {
+[[gnu::always_inline]] inline void value_heads(const typename S::T* w, std::size_t ld, const typename C::T* v,
+                                               std::size_t stride, std::size_t count, typename S::T* acc,
+                                               std::size_t dv) {
+  // As much of a row at a time as there are registers for: the longer the runs, the better memory is read ahead.
+  constexpr int kWide = kQ == 1 && sizeof(typename C::T) > 2 ? 8 : 4;
   std::size_t j = 0;
-  for (; j + 4 * S::kLanes <= dv; j += 4 * S::kLanes) value_tile<S, C, kQ, 4>(w, ld, v + j, stride, count, acc + j, dv);
+  for (; j + kWide * S::kLanes <= dv; j += kWide * S::kLanes)
+    value_tile<S, C, kQ, kWide>(w, ld, v + j, stride, count, acc + j, dv);
+  if constexpr (kWide > 4)
+    for (; j + 4 * S::kLanes <= dv; j += 4 * S::kLanes)
+      value_tile<S, C, kQ, 4>(w, ld, v + j, stride, count, acc + j, dv);
   for (; j + S::kLanes <= dv; j += S::kLanes) value_tile<S, C, kQ, 1>(w, ld, v + j, stride, count, acc + j, dv);
   if (j < dv)
     for (int a = 0; a < kQ; a++) value_tail<S, C>(w + a * ld, v + j, stride, count, acc + a * dv + j, dv - j);
@@ -151,6 +167,13 @@ inline void values(const typename S::T* w, std::size_t ld, const DecodeRows<type
     const auto* v = rows.data + s * rows.stride;
     const typename S::T* weight = w + s;
     typename S::T* sum = acc;
+    if (heads.group == 1) {
+      for (std::size_t h = 0; h < heads.kv_heads; h++, v += dv, weight += ld, sum += dv) {
+        prefetch_rows(v + ahead * rows.stride, rows.stride, wanted, dv);
+        value_heads<S, C, 1>(weight, ld, v, rows.stride, count, sum, dv);
+      }
+      continue;
+    }
     for (std::size_t h = 0; h < heads.kv_heads; h++, v += dv) {
       prefetch_rows(v + ahead * rows.stride, rows.stride, wanted, dv);
       std::size_t a = 0;

@@ -128,6 +128,18 @@ CpuidRegisters cpuid(uint32_t leaf, uint32_t subleaf) {
 }
 #endif
 
+constexpr uint32_t kZen5 = 0x1a;  // and what comes after it
+
+uint32_t family(CpuidFn cpuid) {
+  const uint32_t signature = cpuid(1, 0).eax, base = signature >> 8 & 15;
+  return base == 15 ? base + (signature >> 20 & 255) : base;
+}
+
+bool is_amd(CpuidFn cpuid) {
+  const CpuidRegisters r = cpuid(0, 0);
+  return r.ebx == 0x68747541 && r.edx == 0x69746e65 && r.ecx == 0x444d4163;  // AuthenticAMD
+}
+
 constexpr CacheSizes kUsualCaches = {32 << 10, 1 << 20, 8 << 20};
 constexpr size_t kMostL3 = 32 << 20;
 
@@ -188,18 +200,31 @@ const CacheSizes& cache_sizes() {
   return sizes;
 }
 
-bool full_width_512() {
-#if LAPIDARY_X86
-  // Where AMD's leaf about widths exists, its bit FP512 tells; Intel's units have had full width from the beginning.
-  static const bool full = [] {
-    uint32_t a, b, c, d;
-    return cpu_features().avx512f && (!__get_cpuid(0x8000001a, &a, &b, &c, &d) || (a & (1u << 3)) != 0);
-  }();
-  return full;
-#else
-  return false;
-#endif
+bool full_width_512_by(CpuidFn cpuid) {
+  // AMD has a leaf about widths; Intel's units have had full width from the beginning. Some hypervisors clear the bits
+  // for 256 and 512 both: then the family tells.
+  constexpr uint32_t kWidths = 0x8000001a, k256 = 1u << 2, k512 = 1u << 3;
+  if (!is_amd(cpuid)) return true;
+  const uint32_t widths = cpuid(0x80000000, 0).eax < kWidths ? 0 : cpuid(kWidths, 0).eax & (k256 | k512);
+  return widths == 0 ? family(cpuid) >= kZen5 : (widths & k512) != 0;
 }
+
+bool reads_ahead_alone_by(CpuidFn cpuid) { return is_amd(cpuid) && family(cpuid) >= kZen5; }
+
+#if LAPIDARY_X86
+bool full_width_512() {
+  static const bool full = cpu_features().avx512f && full_width_512_by(cpuid);
+  return full;
+}
+
+bool reads_ahead_alone() {
+  static const bool alone = reads_ahead_alone_by(cpuid);
+  return alone;
+}
+#else
+bool full_width_512() { return false; }
+bool reads_ahead_alone() { return false; }
+#endif
 
 CacheSizes cache_sizes_by(CpuidFn cpuid) {
   const uint32_t last = cpuid(0, 0).eax, last_extended = cpuid(0x80000000, 0).eax;

@@ -90,6 +90,33 @@ TEST(caches_by_cpuid) {
   CHECK(cache_sizes().l1d >= 8u << 10 && cache_sizes().l2 >= cache_sizes().l1d && cache_sizes().l3 > 0);
 }
 
+constexpr CpuidRegisters kAmd = {0x10, 0x68747541, 0x444d4163, 0x69746e65};  // leaf 0
+constexpr uint32_t kZen4 = 0xa10f11, kZen5 = 0xb00f21;                       // leaf 1
+
+template <uint32_t kSignature, uint32_t kWidths>
+CpuidRegisters cpuid_amd(uint32_t leaf, uint32_t) {
+  if (leaf == 0) return kAmd;
+  if (leaf == 1) return {kSignature, 0, 0, 0};
+  if (leaf == 0x80000000) return {0x80000021, 0, 0, 0};
+  return leaf == 0x8000001a ? CpuidRegisters{kWidths, 0, 0, 0} : CpuidRegisters{};
+}
+
+TEST(width_of_512_bits_by_cpuid) {
+  CHECK(full_width_512_by(cpuid_intel));
+  CHECK((!full_width_512_by(cpuid_amd<kZen4, 0x6>)));
+  CHECK((full_width_512_by(cpuid_amd<kZen5, 0xe>)));
+  CHECK((!full_width_512_by(cpuid_amd<kZen5, 0x6>)));  // the laptops'
+  // a hypervisor that hides the widths
+  CHECK((!full_width_512_by(cpuid_amd<kZen4, 0x2>)));
+  CHECK((full_width_512_by(cpuid_amd<kZen5, 0x2>)));
+}
+
+TEST(reading_ahead_by_cpuid) {
+  CHECK(!reads_ahead_alone_by(cpuid_intel));
+  CHECK((!reads_ahead_alone_by(cpuid_amd<kZen4, 0x6>)));
+  CHECK((reads_ahead_alone_by(cpuid_amd<kZen5, 0x6>)));
+}
+
 TEST(isa_can_be_lowered_and_restored) {
   const Isa best = active_isa();
   CHECK(isa_supported(best));
