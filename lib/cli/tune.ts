@@ -50,14 +50,15 @@ function product(kind: Kind, layout: 'straight' | 'transposed' | 'narrow'): Oper
   };
 }
 
-/** few tokens against packed weights of across × k: dots are lookups. */
+/** few tokens against packed weights of across × k, of which columns of a group share scales: dots are lookups. */
 const packed =
-  (format: 'bipolar1' | 'int2' | 'int3' | 'int4' | 'ternary'): Operation['make'] =>
+  (format: 'bipolar1' | 'int2' | 'int3' | 'int4' | 'ternary', group = Infinity): Operation['make'] =>
   (gemm, few, across, k) => {
     const bits = format === 'ternary' ? 2 : Number(format.at(-1));
+    const groupSize = Math.min(group, k);
     const codes = new Uint8Array(across * Math.ceil((k * bits) / 8));
-    const scales = ones(new Float32Array(across));
-    const w = gemm.packWeights({ layout: 1, format, rows: across, cols: k, groupSize: k, bits, codes, scales });
+    const scales = ones(new Float32Array(across * Math.ceil(k / groupSize)));
+    const w = gemm.packWeights({ layout: 1, format, rows: across, cols: k, groupSize, bits, codes, scales });
     const x = gemm.quantizeActivations(matrix(few, k, (n) => new Float32Array(n)));
     const out = matrix(few, across, (n) => new Float32Array(n));
     return () => gemm.linear(x, w, { out });
@@ -82,6 +83,10 @@ export const operations: Record<string, Operation> = {
   packed3: { ways: ['dots'], make: packed('int3') },
   packed4: { ways: ['dots'], make: packed('int4') },
   'packed ternary': { ways: ['dots'], make: packed('ternary') },
+  'packed1 short': { ways: ['dots'], make: packed('bipolar1', 32) },
+  'packed2 short': { ways: ['dots'], make: packed('int2', 32) },
+  'packed3 short': { ways: ['dots'], make: packed('int3', 32) },
+  'packed4 short': { ways: ['dots'], make: packed('int4', 32) },
 };
 
 /** One side of each class of kTunedSides. */

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "binding/args.h"
 #include "binding/domains.h"
 #include "binding/head.h"
@@ -63,8 +65,11 @@ void LutLinear(Args& args) {
     return args.done(lut8_linear(tokens, args.in<float>(0, values).data(), w, after, y, args.context()));
   const auto q = args.in<int8_t>(0, values);
   const auto scales = args.in<float>(5, tokens);
-  const auto operation = static_cast<TunedOperation>(static_cast<int>(TunedOperation::packed1) + w.shape.bits - 1);
-  const PackedWay way = packed_way(way_of(args, 17), operation, tokens, rows, w.shape.cols);
+  const bool short_groups = w.shape.group < std::min(w.shape.cols, kLongGroup);
+  const auto first = short_groups ? TunedOperation::packed1_short : TunedOperation::packed1;
+  const auto operation = static_cast<TunedOperation>(static_cast<int>(first) + w.shape.bits - 1);
+  const PackedWay way =
+      packed_way(way_of(args, 17), operation, tokens, rows, w.shape.cols, w.shape.tiles() * w.shape.tile_bytes());
   args.done(way == PackedWay::lookups
                 ? lut_linear(tokens, q.data(), scales.data(), w, after, y, args.context())
                 : lut_codes_linear(way, tokens, q.data(), scales.data(), w, after, y, args.context()));
@@ -89,7 +94,7 @@ void TernaryLinear(Args& args) {
   const Head<float> after = head<float>(args, rows);
   const auto q = args.in<int8_t>(0, args.product(tokens, cols));
   const auto y = args.out<float>(1, args.product(tokens, rows));
-  const PackedWay way = packed_way(way_of(args, 12), TunedOperation::packed_ternary, tokens, rows, cols);
+  const PackedWay way = packed_way(way_of(args, 12), TunedOperation::packed_ternary, tokens, rows, cols, packed.size());
   args.done(way == PackedWay::lookups
                 ? ternary_linear(tokens, q.data(), token_scales.data(), rows, cols, packed.data(), scales.data(), after,
                                  y.data(), args.context())

@@ -130,9 +130,17 @@ static_assert(kDepth % kLutRun == 0);
 
 }  // namespace
 
-PackedWay packed_way(PackedWay way, TunedOperation operation, size_t tokens, size_t rows, size_t cols) {
+PackedWay packed_way(PackedWay way, TunedOperation operation, size_t tokens, size_t rows, size_t cols,
+                     size_t code_bytes) {
   if (way != PackedWay::automatic) return way;
-  return tuned_route(operation, tokens, rows, cols) == Route::blocked ? PackedWay::bytes : PackedWay::lookups;
+  switch (tuned_route(operation, tokens, rows, cols)) {
+    case Route::dot:
+      return PackedWay::lookups;
+    case Route::flat:
+      return code_bytes > cache_sizes().l3 ? PackedWay::lookups : PackedWay::bytes;
+    default:
+      return PackedWay::bytes;
+  }
 }
 
 Status packed_bytes(const PackedCodes& w, size_t tokens, const int8_t* q, const float* token_scales,

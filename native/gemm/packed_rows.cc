@@ -13,6 +13,9 @@ constexpr size_t kTableBytes = size_t{8} << 20;     // of all tables at a time
 constexpr size_t kTogetherBytes = size_t{1} << 18;  // of those that pass over a part together
 constexpr size_t kMostTogether = 32;                // tokens
 constexpr size_t kPartBytes = size_t{1} << 17, kPartTiles = 64;
+// The same where all tokens pass together, so that nothing is read twice: at the beginning of a part nobody has asked
+// for its codes yet. But a part in this many.
+constexpr size_t kOnceBytes = size_t{1} << 22, kOnceParts = 32;
 // Parts of a product whose codes would else be one part, or two of unlike sizes: for a few threads to share evenly.
 constexpr size_t kFewestParts = 8;
 // Bytes of codes, counted for each token, or of tables from which a second thread saves more than it costs to wake.
@@ -26,8 +29,10 @@ Status packed_product(const PackedProduct& p, const Head<float>& head, float* y,
   const size_t block = std::min(p.tokens, std::max<size_t>(kTableBytes / width, 2));
   const size_t few_tokens = std::min(block, std::clamp<size_t>(kTogetherBytes / width / 2 * 2, 2, kMostTogether));
   const size_t most = std::min(kPartTiles, ceil_div(tiles, kFewestParts));
-  const size_t fit = std::clamp<size_t>(kPartBytes / std::max<size_t>(p.tile_bytes, 1), 1, most);
-  const size_t each = ceil_div(fit, p.together) * p.together;
+  const size_t tile_bytes = std::max<size_t>(p.tile_bytes, 1);
+  const size_t fit = std::clamp<size_t>(kPartBytes / tile_bytes, 1, most);
+  const size_t once = p.tokens <= few_tokens ? std::min({kOnceBytes / tile_bytes, tiles / kOnceParts, most}) : 0;
+  const size_t each = ceil_div(std::max(fit, once), p.together) * p.together;
   ArenaFrame scratch;
   const auto length = checked_mul(block, width);
   uint8_t* tables = length ? scratch.take<uint8_t>(*length) : nullptr;

@@ -4,14 +4,16 @@
 #include <atomic>
 #include <bit>
 
+#include "core/cpuid.h"
 #include "core/dispatch.h"
 
 namespace lapidary {
 
 const char* const kTunedNames[kTunedOperations] = {
-    "f32",     "f32 transposed",  "f32 narrow",  "f64",     "f64 transposed",  "f64 narrow",
-    "half",    "half transposed", "half narrow", "int8",    "int8 transposed", "int8 narrow",
-    "packed1", "packed2",         "packed3",     "packed4", "packed ternary",
+    "f32",           "f32 transposed",  "f32 narrow",    "f64",     "f64 transposed",  "f64 narrow",
+    "half",          "half transposed", "half narrow",   "int8",    "int8 transposed", "int8 narrow",
+    "packed1",       "packed2",         "packed3",       "packed4", "packed ternary",  "packed1 short",
+    "packed2 short", "packed3 short",   "packed4 short",
 };
 
 namespace {
@@ -46,24 +48,17 @@ constexpr Row lookups(std::uint16_t few, std::uint16_t many) {
   return row;
 }
 
+// The same by class of rows (a line of three) and of columns.
+constexpr Row lookups(const std::uint16_t (&few)[kTunedCells]) {
+  Row row{};
+  for (size_t i = 0; i < kTunedCells; i++) row.cells[i] = {few[i], few[i]};
+  return row;
+}
+
 constexpr Table kDefaults = {{
-    all(0, 16),
-    all(16, 16),
-    all(16, 16),
-    all(0, 16),
-    all(0, 16),
-    all(0, 16),
-    all(0, 16),
-    all(16, 16),
-    all(16, 16),
-    all(0, 16),
-    deep_dots(16),
-    all(16, 16),
-    all(kAnyCount, 0),
-    all(10, 10),
-    all(4, 4),
-    all(3, 3),
-    all(24, 24),
+    all(0, 16),  all(16, 16), all(16, 16), all(0, 16),        all(0, 16),  all(0, 16),        all(0, 16),
+    all(16, 16), all(16, 16), all(0, 16),  deep_dots(16),     all(16, 16), all(kAnyCount, 0), all(10, 10),
+    all(4, 4),   all(3, 3),   all(24, 24), all(kAnyCount, 0), all(10, 10), all(4, 4),         all(3, 3),
 }};
 
 #if LAPIDARY_X86
@@ -81,19 +76,37 @@ constexpr Table changed(Table table, const Change (&changes)[kCount]) {
 // On the 512-bit tiles of 14 rows a B of floats that lies straight is better read in place than packed up to 48 rows
 // of A (measured on a Zen 5: 64 about even).
 constexpr Table kAvx512 = changed(kDefaults, {{TunedOperation::f32, all(0, 48)}, {TunedOperation::f64, all(0, 48)}});
-// Where packed weights have bytes with the instructions of VNNI (measured on a Zen 5); and where both they and lookups
-// have 512 bits (a Zen 4 and a Zen 5: one bit on the first as said, on the second at 13 throughout; the others cross
-// within a token of this on both).
+// Where packed weights have bytes with the instructions of VNNI (measured on a Zen 5).
 constexpr Table kVnni = changed(kAvx512, {{TunedOperation::packed1, all(7, 7)},
                                           {TunedOperation::packed2, all(4, 4)},
                                           {TunedOperation::packed3, all(3, 3)},
                                           {TunedOperation::packed4, all(2, 2)},
-                                          {TunedOperation::packed_ternary, all(4, 4)}});
-constexpr Table kVbmi = changed(kVnni, {{TunedOperation::packed1, lookups(8, 13)},
-                                        {TunedOperation::packed2, all(3, 3)},
-                                        {TunedOperation::packed3, all(2, 2)},
-                                        {TunedOperation::packed4, lookups(1, 2)},
-                                        {TunedOperation::packed_ternary, lookups(4, 5)}});
+                                          {TunedOperation::packed_ternary, all(4, 4)},
+                                          {TunedOperation::packed1_short, all(7, 7)},
+                                          {TunedOperation::packed2_short, all(4, 4)},
+                                          {TunedOperation::packed3_short, all(3, 3)},
+                                          {TunedOperation::packed4_short, all(2, 2)}});
+// Where lookups have 512 bits too, in two halves (a Zen 4, long groups). Two tokens of four bits look up faster than
+// bytes from memory alone.
+constexpr Table kVbmiHalves = changed(kVnni, {{TunedOperation::packed1, lookups(8, 13)},
+                                              {TunedOperation::packed2, all(3, 3)},
+                                              {TunedOperation::packed3, all(2, 2)},
+                                              {TunedOperation::packed4, all(1, 2)},
+                                              {TunedOperation::packed_ternary, lookups(4, 5)},
+                                              {TunedOperation::packed1_short, lookups(8, 13)},
+                                              {TunedOperation::packed2_short, all(3, 3)},
+                                              {TunedOperation::packed3_short, all(2, 2)},
+                                              {TunedOperation::packed4_short, all(1, 2)}});
+// And at once (a Zen 5). The tables of a token are made once for all rows: many rows of few columns look up longest.
+constexpr Table kVbmi = changed(kVnni, {{TunedOperation::packed1, lookups({7, 7, 5, 12, 10, 10, 24, 12, 12})},
+                                        {TunedOperation::packed2, lookups({3, 3, 2, 4, 3, 3, 5, 3, 3})},
+                                        {TunedOperation::packed3, lookups({3, 2, 2, 3, 2, 2, 3, 2, 2})},
+                                        {TunedOperation::packed4, lookups({2, 2, 1, 2, 2, 2, 3, 2, 2})},
+                                        {TunedOperation::packed_ternary, lookups({4, 3, 3, 5, 4, 3, 7, 5, 5})},
+                                        {TunedOperation::packed1_short, lookups({7, 7, 5, 12, 8, 8, 12, 10, 10})},
+                                        {TunedOperation::packed2_short, lookups({5, 5, 3, 5, 5, 4, 5, 5, 4})},
+                                        {TunedOperation::packed3_short, lookups({3, 3, 2, 3, 3, 3, 4, 3, 3})},
+                                        {TunedOperation::packed4_short, lookups({2, 2, 2, 3, 2, 2, 3, 2, 2})}});
 #endif
 
 constexpr KernelTable<const Table*, 1 + 3 * LAPIDARY_X86> kTuning = {{
@@ -104,6 +117,13 @@ constexpr KernelTable<const Table*, 1 + 3 * LAPIDARY_X86> kTuning = {{
     {Isa::avx512vpop, &kVbmi},
 #endif
 }};
+
+const Table& defaults() {
+#if LAPIDARY_X86
+  if (active_isa() == Isa::avx512vpop && !full_width_512()) return kVbmiHalves;
+#endif
+  return *kTuning.pick();
+}
 
 // What no cell of 32 bits is.
 constexpr std::uint64_t kNotSet = UINT64_MAX;
@@ -121,7 +141,7 @@ std::atomic<std::uint64_t>* chosen() {
 Crossover cell(size_t i) {
   const std::uint64_t word = chosen()[i].load(std::memory_order_relaxed);
   if (word != kNotSet) return std::bit_cast<Crossover>(static_cast<std::uint32_t>(word));
-  return kTuning.pick()->rows[i / kTunedCells].cells[i % kTunedCells];
+  return defaults().rows[i / kTunedCells].cells[i % kTunedCells];
 }
 
 size_t class_of(size_t side) { return side < kTunedSides[0] ? 0 : side < kTunedSides[1] ? 1 : 2; }

@@ -9,7 +9,8 @@
 //   dots < few ≤ flat     the large operand read once, through panels in the nearest caches
 //   else                  blocked: both sides packed
 //
-// Defaults were measured (`lapidary bench --tune` measures them anew); a user's own values may take their place when
+// Defaults were measured, for packed weights on processors with 512-bit units and on those that take such instructions
+// in two halves (`lapidary bench --tune` measures them anew); a user's own values may take their place when
 // the package is loaded. The ways differ in the order of sums: bits depend on the table, and on nothing else that the
 // caller does not say, the number of threads least of all.
 //
@@ -40,13 +41,18 @@ enum class TunedOperation : std::uint8_t {
   int8,
   int8_transposed,
   int8_narrow,  // no flat
-  packed1,      // packed weights of 1 to 4 bits and ternary ones: dots are lookups, blocked is bytes; no flat
-  packed2,
+  packed1,      // packed weights of 1 to 4 bits and ternary ones: dots are lookups, flat is lookups where the codes
+  packed2,      // lie beyond the last cache and else bytes, blocked is bytes
   packed3,
   packed4,
   packed_ternary,
+  packed1_short,  // groups of fewer than kLongGroup columns, whose sums end so often that they cost more as bytes
+  packed2_short,
+  packed3_short,
+  packed4_short,
 };
-inline constexpr std::size_t kTunedOperations = 17;
+inline constexpr std::size_t kTunedOperations = 21;
+inline constexpr std::size_t kLongGroup = 128;
 extern const char* const kTunedNames[kTunedOperations];
 
 // Classes of across and of k: below 512, below 2048, larger. Cells are numbered class of across · 3 + class of k.
