@@ -33,8 +33,8 @@ export function packedLinear(
   const head = activationOf(at, opts.activation ?? 'none', Float32Array);
   const bias = opts.bias === undefined ? undefined : at.array('options.bias', opts.bias, [Float32Array], rows);
   const out = at.outDense('options.out', opts.out, Float32Array, input.rows, rows);
-  // Natively x is read before y is written, and would not be found among the operands.
-  checkApart(at, out.data, [input.data]);
+  const scales = isRounded(input) ? input.scales : undefined;
+  checkApart(at, out.data, [input.data, scales, w.packed, w.scales, w.zeros, bias, head.coefficients]);
   const q =
     kernel === 'lut8' || isRounded(input) ? input : rounded(at, input.data, input.rows, cols, 0, false, undefined, 0);
   const tokenScales = isRounded(q) ? q.scales : undefined;

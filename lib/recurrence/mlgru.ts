@@ -1,5 +1,6 @@
 import { where, type Where } from '../core/validate.js';
 import type { Dense } from '../core/values.js';
+import { checkApart } from '../gemm/operands.js';
 import { linearScan } from './linear-scan.js';
 import { native } from './native.js';
 import { fresh, sequenceLengths, shaped, shapedIf } from './sequences.js';
@@ -52,11 +53,10 @@ export function mlgru(forget: Dense<Float32Array>, input: Dense<Float32Array>, o
   const lengths = sequenceLengths(at, opts.lengths, rows);
   shapedIf(at, 'options.state', opts.state, Float32Array, lengths.length, cols);
   const out = at.outDense('options.out', opts.out, Float32Array, rows, cols);
+  checkApart(at, out.data, [data, inputs, bound, opts.state?.data]);
   const gates = fresh(at, Float32Array, rows, cols) as Dense<Float32Array>;
-  // Not into `out` where there is a state: should the two overlap, the scan refuses them before anything is written.
-  const driven = opts.state ? (fresh(at, Float32Array, rows, cols) as Dense<Float32Array>) : out;
-  native.mlgruGates(data, inputs, bound, gates.data, driven.data, rows, cols);
-  return linearScan(gates, driven, { lengths, out, ...(opts.state && { state: opts.state }) });
+  native.mlgruGates(data, inputs, bound, gates.data, out.data, rows, cols);
+  return linearScan(gates, out, { lengths, out, ...(opts.state && { state: opts.state }) });
 }
 
 /** Lower bounds of so many channels. */

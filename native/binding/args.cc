@@ -212,7 +212,7 @@ static napi_value call(napi_env env, napi_callback_info info) {
   napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
   const auto* method = static_cast<const Method*>(data);
   try {
-    Args args(env, info, method->name);
+    Args args(env, info, method->called());
     try {
       method->body(args);
     } catch (const std::bad_alloc&) {
@@ -226,7 +226,7 @@ static napi_value call(napi_env env, napi_callback_info info) {
   } catch (const Napi::Error& error) {
     napi_throw(env, error.Value());  // may fail in a thread that is being ended, where its own method would throw
   } catch (...) {
-    napi_throw_error(env, "ERR_INTERNAL", method->name);
+    napi_throw_error(env, "ERR_INTERNAL", method->called());
   }
   return nullptr;
 }

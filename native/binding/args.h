@@ -171,10 +171,13 @@ void of_type(Args& args) {
   (args.type(kArgument) == napi_float32_array ? kF32 : kF64)(args);
 }
 
-// A function of the addon: its name in error messages and its body.
+// A function of the addon: its name, its body, and in error messages the name of the public function that calls it, if
+// that is another.
 struct Method {
   const char* name;
   void (*body)(Args&);
+  const char* caller = nullptr;
+  const char* called() const { return caller == nullptr ? name : caller; }
 };
 
 // Adds these methods to addon.<domain>. Each domain has one file that calls this, or one for each of its subjects.

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "binding/args.h"
 #include "binding/domains.h"
 #include "binding/head.h"
@@ -65,11 +63,9 @@ void LutLinear(Args& args) {
     return args.done(lut8_linear(tokens, args.in<float>(0, values).data(), w, after, y, args.context()));
   const auto q = args.in<int8_t>(0, values);
   const auto scales = args.in<float>(5, tokens);
-  const bool short_groups = w.shape.group < std::min(w.shape.cols, kLongGroup);
-  const auto first = short_groups ? TunedOperation::packed1_short : TunedOperation::packed1;
-  const auto operation = static_cast<TunedOperation>(static_cast<int>(first) + w.shape.bits - 1);
-  const PackedWay way =
-      packed_way(way_of(args, 17), operation, tokens, rows, w.shape.cols, w.shape.tiles() * w.shape.tile_bytes());
+  const TunedOperation operation = packed_operation(w.shape.bits, w.shape.group, w.shape.cols);
+  const size_t code_bytes = w.shape.tiles() * w.shape.tile_bytes();
+  const PackedWay way = packed_way(way_of(args, 17), operation, tokens, rows, w.shape.cols, code_bytes);
   args.done(way == PackedWay::lookups
                 ? lut_linear(tokens, q.data(), scales.data(), w, after, y, args.context())
                 : lut_codes_linear(way, tokens, q.data(), scales.data(), w, after, y, args.context()));
@@ -147,13 +143,11 @@ void IntegerPackedMatmul(Args& args) {
                                 bias.empty() ? beta : 1, c, n, args.context()));
 }
 
-constexpr Method kMethods[] = {{"lutPack", LutPack},
-                               {"lutLinear", LutLinear},
-                               {"ternaryPack", TernaryPack},
-                               {"ternaryLinear", TernaryLinear},
-                               {"integerPack", IntegerPack},
-                               {"integerPackedMatmul", IntegerPackedMatmul},
-                               {"quantizeActivations", QuantizeActivations}};
+constexpr Method kMethods[] = {
+    {"lutPack", LutPack, "packWeights"},         {"lutLinear", LutLinear, "linear"},
+    {"ternaryPack", TernaryPack, "packWeights"}, {"ternaryLinear", TernaryLinear, "linear"},
+    {"integerPack", IntegerPack, "packWeights"}, {"integerPackedMatmul", IntegerPackedMatmul},
+    {"quantizeActivations", QuantizeActivations}};
 
 }  // namespace
 

@@ -115,7 +115,7 @@ void GatedNormRows(Args& args) {
 
 constexpr Method kMethods[] = {{"rnnForward", of_type<ForwardOf<float>, ForwardOf<double>, 13>},
                                {"rnnBackward", of_type<BackwardOf<float>, BackwardOf<double>, 11>},
-                               {"mlgruGates", MlgruGates},
+                               {"mlgruGates", MlgruGates, "mlgru"},
                                {"gatedNorm", GatedNormRows}};
 
 }  // namespace

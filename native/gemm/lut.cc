@@ -45,18 +45,26 @@ void int8_quad(const float* x, float inverse, uint8_t* table) {
   }
 }
 
-// Half the step of each 64 columns goes to steps, the sum of each group to totals.
-void int8_tables(const LutShape& shape, const float* x, uint8_t* tables, float* steps, float* totals) {
+// Tokens all of whose values are below kSmall are raised by kRaise: their steps would be no normal numbers.
+constexpr float kSmall = 0x1p-60f, kRaise = 0x1p64f;
+
+float raise_of(const float* x, size_t count) {
+  const bool small = std::all_of(x, x + count, [](float value) { return std::fabs(value) < kSmall; });
+  return small ? kRaise : 1.0f;
+}
+
+// Half the step of each 64 columns of raise·x goes to steps, the sum of each group to totals.
+void int8_tables(const LutShape& shape, const float* x, float raise, uint8_t* tables, float* steps, float* totals) {
   constexpr float kLargest = 3.4028234663852886e38f;
   each_group(shape, [&](size_t g, size_t first, size_t width, size_t before) {
     double total = 0;
-    for (size_t j = 0; j < width; j++) total += static_cast<double>(x[first + j]);
+    for (size_t j = 0; j < width; j++) total += static_cast<double>(raise * x[first + j]);
     totals[g] = static_cast<float>(total);
     uint8_t* to = tables + before * 32;
     for (size_t from = 0; from < width; from += kLutStep) {
       const size_t count = std::min(kLutStep, width - from);
       float values[kLutStep] = {};
-      std::copy_n(x + first + from, count, values);
+      for (size_t j = 0; j < count; j++) values[j] = raise * x[first + from + j];
       float largest = 0;
       bool finite = true;
       for (size_t j = 0; j < count; j += 4) {
@@ -154,10 +162,13 @@ struct Int8Product final : LutProduct {
   const float* x = nullptr;
   float* steps = nullptr;
   float* totals = nullptr;
+  float* raises = nullptr;
 
   void make(size_t t, uint8_t* tables) const override {
     const size_t each = common.step_stride;
-    int8_tables(w.shape, x + t * w.shape.cols, tables, steps + t * each, totals + t * common.groups);
+    const float* row = x + t * w.shape.cols;
+    raises[t] = raise_of(row, w.shape.cols);
+    int8_tables(w.shape, row, raises[t], tables, steps + t * each, totals + t * common.groups);
     for (size_t j = 0; j < each; j++) steps[t * each + j] *= static_cast<float>(w.factor);
   }
   void run(size_t tile, size_t tiles, size_t first, size_t count, const uint8_t* tables, float* out) const override {
@@ -170,7 +181,7 @@ struct Int8Product final : LutProduct {
                (w.zeros == nullptr ? static_cast<float>(w.zero) : 0);
     kernel.run(t);
   }
-  float scale(size_t) const override { return 1; }
+  float scale(size_t t) const override { return 1 / raises[t]; }
 };
 
 }  // namespace
@@ -226,7 +237,8 @@ Status lut8_linear(size_t tokens, const float* x, const LutWeights& w, const Hea
   const auto steps = checked_mul(tokens, p.common.step_stride), totals = checked_mul(tokens, p.common.groups);
   p.steps = steps ? scratch.take<float>(*steps) : nullptr;
   p.totals = totals ? scratch.take<float>(*totals) : nullptr;
-  if (p.steps == nullptr || p.totals == nullptr) return Status::out_of_memory;
+  p.raises = scratch.take<float>(tokens);
+  if (p.steps == nullptr || p.totals == nullptr || p.raises == nullptr) return Status::out_of_memory;
   p.x = x;
   return packed_product(p, head, y, context);
 }

@@ -19,8 +19,10 @@ using std::int32_t, std::int8_t, std::size_t, std::uint8_t;
 // Tokens that pass over the weights together: with their sums, a part stays in the second-level cache.
 constexpr size_t kTokens = 256;
 constexpr size_t kDepth = 512;  // columns of a panel
+// Threads that write to the same lines of y, or the next, wait for each other: neighbouring tiles are one part.
+constexpr size_t kParts = 32;
 // Products from which a second thread saves more than it costs to wake.
-constexpr double kParallelWork = 1 << 21;
+constexpr double kParallelWork = 1 << 20;
 
 // Tokens as the panels meet them: groups padded with zeros to whole steps.
 struct PaddedTokens {
@@ -130,6 +132,12 @@ static_assert(kDepth % kLutRun == 0);
 
 }  // namespace
 
+TunedOperation packed_operation(int bits, size_t group, size_t cols) {
+  const bool short_groups = group < std::min(cols, kLongGroup);
+  const auto first = short_groups ? TunedOperation::packed1_short : TunedOperation::packed1;
+  return static_cast<TunedOperation>(static_cast<int>(first) + bits - 1);
+}
+
 PackedWay packed_way(PackedWay way, TunedOperation operation, size_t tokens, size_t rows, size_t cols,
                      size_t code_bytes) {
   if (way != PackedWay::automatic) return way;
@@ -148,6 +156,7 @@ Status packed_bytes(const PackedCodes& w, size_t tokens, const int8_t* q, const 
   if (tokens == 0 || w.rows == 0) return Status::ok;
   const BytesProduct p(w, kQuantized.pick()());
   ArenaFrame shared;
+  const size_t tiles = ceil_div(w.rows, kPackedRows), each = std::clamp<size_t>(tiles / kParts, 1, kMostTiles);
   const size_t most = p.padded(std::min(tokens, kTokens));
   PaddedTokens x{};
   // An odd number of cache lines: tokens fall into different sets of the cache.
@@ -159,7 +168,7 @@ Status packed_bytes(const PackedCodes& w, size_t tokens, const int8_t* q, const 
   for (size_t base = 0; base < tokens; base += kTokens) {
     const size_t count = std::min(kTokens, tokens - base), passing = p.padded(count);
     const double values = static_cast<double>(count) * static_cast<double>(w.cols);
-    Status status = each_part(count, values >= kParallelWork / 8, context, [&](size_t t) {
+    Status status = each_part(count, values >= kParallelWork / 4, context, [&](size_t t) {
       p.pad(q + (base + t) * w.cols, x.x + t * x.pitch, x.sums + t * p.groups);
       return Status::ok;
     });
@@ -167,17 +176,19 @@ Status packed_bytes(const PackedCodes& w, size_t tokens, const int8_t* q, const 
     std::fill(x.x + count * x.pitch, x.x + passing * x.pitch, int8_t{0});
     std::fill(x.sums + count * p.groups, x.sums + passing * p.groups, 0);
     const bool parallel = values * static_cast<double>(w.rows) >= kParallelWork;
-    status = each_part(ceil_div(w.rows, kPackedRows), parallel, context, [&](size_t tile) {
+    status = each_part(ceil_div(tiles, each), parallel, context, [&](size_t part) {
       ArenaFrame scratch;
       float* out = scratch.take<float>(passing * kPackedRows);
       if (out == nullptr) return Status::out_of_memory;
-      const Status done = p.tile(tile, x, passing, out, context);
-      if (done != Status::ok) return done;
-      const size_t row = tile * kPackedRows, height = std::min(kPackedRows, w.rows - row);
-      for (size_t t = 0; t < count; t++)
-        for (size_t r = 0; r < height; r++)
-          y[(base + t) * w.rows + row + r] = token_scales[base + t] * out[t * kPackedRows + r];
-      head.epilogue.apply(y + base * w.rows + row, w.rows, count, height, row);
+      for (size_t tile = part * each; tile < std::min(tiles, (part + 1) * each); tile++) {
+        const Status done = p.tile(tile, x, passing, out, context);
+        if (done != Status::ok) return done;
+        const size_t row = tile * kPackedRows, height = std::min(kPackedRows, w.rows - row);
+        for (size_t t = 0; t < count; t++)
+          for (size_t r = 0; r < height; r++)
+            y[(base + t) * w.rows + row + r] = token_scales[base + t] * out[t * kPackedRows + r];
+        head.epilogue.apply(y + base * w.rows + row, w.rows, count, height, row);
+      }
       return Status::ok;
     });
     if (status != Status::ok) return status;

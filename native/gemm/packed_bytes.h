@@ -34,6 +34,8 @@ struct PackedCodes {
   ~PackedCodes() = default;
 };
 
+// The row of the table for weights of so many bits.
+TunedOperation packed_operation(int bits, std::size_t group, std::size_t cols);
 // The way, by the table where it is automatic: that says lookups as dots, bytes as blocked, and as flat what is the
 // faster where the caches hold codes of so many bytes, bytes, or do not, lookups.
 PackedWay packed_way(PackedWay way, TunedOperation operation, std::size_t tokens, std::size_t rows, std::size_t cols,

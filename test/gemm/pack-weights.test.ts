@@ -4,6 +4,7 @@ import { dense, getThreads, setThreads } from 'lapidary';
 import { linear, packWeights, quantizeActivations, type PackedWeights } from 'lapidary/gemm';
 import { dequantize, quantize, type QuantFormat, type Quantized } from 'lapidary/quant';
 import { native as core } from '../../dist/core/native.js';
+import { native as gemm } from '../../dist/gemm/native.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
 
@@ -152,7 +153,16 @@ describeEachIsa('packed weights', (isa) => {
     const [rows, cols] = [34, 517];
     for (const groupSize of [32, 'row'] as const) {
       const q = quantize(matrix(rows, cols, 8), { format, groupSize });
-      const cases = [matrix(2, cols, 9), dense(1, cols, new Float32Array(cols).fill(0.3)), matrix(1, cols, 10)];
+      const cases = [
+        matrix(2, cols, 9),
+        dense(1, cols, new Float32Array(cols).fill(0.3)),
+        matrix(1, cols, 10),
+        dense(
+          1,
+          cols,
+          matrix(1, cols, 13).data.map((v) => v * 1e-39),
+        ), // steps below the normal numbers
+      ];
       cases[2]!.data[77] = 1000; // its 15 neighbours in a step lose their digits
       cases[0]!.data.fill(0, 64, 192); // steps of zeros
       for (const x of cases) {
@@ -290,6 +300,23 @@ test('many parts and tokens: the same bits for any number of threads', () => {
   }
 });
 
+test('parts of several tiles: the same bits every way, for any number of threads', () => {
+  const [rows, cols] = [5130, 1700];
+  const codes = Uint8Array.from(uniform(rows * (cols / 2), 5, 0, 256));
+  const scales = Float32Array.from(uniform(rows, 6, 0.5, 1));
+  const w = packWeights({ layout: 1, format: 'int4', rows, cols, groupSize: cols, bits: 4, codes, scales });
+  const x = matrix(1, cols, 7);
+  const results = [1, 2, 7].flatMap((count) =>
+    (['lut', 'bytes'] as const).map((kernel) => {
+      setThreads(count);
+      const out = dense(1, rows, new Float32Array(rows).fill(NaN));
+      return linear(x, w, { kernel, out }).data;
+    }),
+  );
+  expect(results[0]!.every(Number.isFinite)).toBe(true);
+  for (const result of results) expect(result).toEqual(results[0]);
+});
+
 describe('bad arguments', () => {
   const q = quantize(matrix(3, 40, 1), { format: 'int2', groupSize: 'row' });
   const w = packWeights(q);
@@ -339,6 +366,47 @@ describe('bad arguments', () => {
     ['out over x, ternary', () => linear(x, t, { out: dense(2, 3, x.data.subarray(0, 6)) }), 'ERR_ALIAS'],
     ['a misspelt option', () => linear(x, w, { kernels: 'lut' } as never), 'ERR_OPTION'],
   ] as const)('%s: refused', (_, work, want) => expect(run(work)).toBe(want));
+
+  test('out over any operand is refused by the names that the caller knows', () => {
+    const both = [packWeights(quantize(matrix(3, 40, 1), { format: 'int2', groupSize: 16, symmetric: false })), t];
+    const memory = new ArrayBuffer(4096);
+    const at = <A extends Float32Array | Uint8Array | Int8Array>(from: A): A => {
+      const view = new (from.constructor as new (b: ArrayBuffer, o: number, n: number) => A)(memory, 0, from.length);
+      view.set(from);
+      return view;
+    };
+    const out = dense(2, 3, new Float32Array(memory, 0, 6));
+    const refusal = { code: 'ERR_ALIAS', function: 'linear', argument: 'options.out' };
+    for (const given of both) {
+      const rounded = quantizeActivations(x);
+      for (const work of [
+        () => linear(dense(2, 40, at(x.data)), given, { out }),
+        () => linear({ ...rounded, data: at(rounded.data) }, given, { out }),
+        () => linear({ ...rounded, scales: at(rounded.scales) }, given, { out }),
+        () => linear(x, { ...given, packed: at(given.packed) }, { out }),
+        () => linear(x, { ...given, scales: at(given.scales) }, { out }),
+        ...(given.zeros ? [() => linear(x, { ...given, zeros: at(given.zeros!) }, { out })] : []),
+        () => linear(x, given, { out, bias: at(Float32Array.of(1, 2, 3)) }),
+      ])
+        expect(work).toThrow(expect.objectContaining(refusal));
+    }
+  });
+
+  test('what native code refuses names the public function', () => {
+    const threes = { ...quantize(x, { format: 'ternary' }), codes: new Uint8Array(20).fill(255) };
+    expect(() => packWeights(threes)).toThrow(
+      expect.objectContaining({ code: 'ERR_FORMAT', function: 'packWeights', argument: 'w.codes' }),
+    );
+    const bare = gemm as unknown as Record<string, () => void>;
+    for (const [inner, name] of [
+      ['lutPack', 'packWeights'],
+      ['ternaryPack', 'packWeights'],
+      ['integerPack', 'packWeights'],
+      ['lutLinear', 'linear'],
+      ['ternaryLinear', 'linear'],
+    ] as const)
+      expect(() => bare[inner]!()).toThrow(expect.objectContaining({ function: name }));
+  });
 
   test('failed allocations are ERR_OUT_OF_MEMORY until there are enough', () => {
     for (const work of [

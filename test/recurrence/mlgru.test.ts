@@ -125,6 +125,24 @@ describe('mlgru', () => {
     expect(() => mlgru(x, x, { out, state })).toThrow(expect.objectContaining({ code: 'ERR_ALIAS' }));
     expect(out.data.every((value) => value === 7)).toBe(true);
   });
+
+  it.each(['forget', 'input', 'lowerBound', 'state'] as const)(
+    'refuses out over %s, with a state and without',
+    (part) => {
+      const memory = new Float32Array(18).fill(0.5);
+      const own = (rows: number) => dense(rows, 3, new Float32Array(rows * 3).fill(0.25));
+      const over = (rows: number) => dense(rows, 3, memory.subarray(3, 3 + rows * 3));
+      const out = dense(2, 3, memory.subarray(0, 6));
+      for (const state of part === 'state' ? [over(1)] : [own(1), undefined]) {
+        const [f, x] = [part === 'forget' ? over(2) : own(2), part === 'input' ? over(2) : own(2)];
+        const lowerBound = (part === 'lowerBound' ? over(1) : own(1)).data;
+        expect(() => mlgru(f, x, { out, lowerBound, ...(state && { state }) })).toThrow(
+          expect.objectContaining({ code: 'ERR_ALIAS', function: 'mlgru', argument: 'options.out' }),
+        );
+        expect(memory.every((value) => value === 0.5)).toBe(true);
+      }
+    },
+  );
 });
 
 describe('mlgruLowerBounds', () => {
