@@ -22,7 +22,7 @@ constexpr size_t kDepth = 512;  // columns of a panel
 // Threads that write to the same lines of y, or the next, wait for each other: neighbouring tiles are one part.
 constexpr size_t kParts = 32;
 // Products from which a second thread saves more than it costs to wake.
-constexpr double kParallelWork = 1 << 20;
+constexpr double kParallelWork = 1 << 21;
 
 // Tokens as the panels meet them: groups padded with zeros to whole steps.
 struct PaddedTokens {
@@ -168,7 +168,7 @@ Status packed_bytes(const PackedCodes& w, size_t tokens, const int8_t* q, const 
   for (size_t base = 0; base < tokens; base += kTokens) {
     const size_t count = std::min(kTokens, tokens - base), passing = p.padded(count);
     const double values = static_cast<double>(count) * static_cast<double>(w.cols);
-    Status status = each_part(count, values >= kParallelWork / 4, context, [&](size_t t) {
+    Status status = each_part(count, values >= kParallelWork / 8, context, [&](size_t t) {
       p.pad(q + (base + t) * w.cols, x.x + t * x.pitch, x.sums + t * p.groups);
       return Status::ok;
     });
