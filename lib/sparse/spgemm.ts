@@ -20,8 +20,8 @@ export interface SpgemmOptions extends SpgemmPlanOptions {
   /** the operators, by name ({@link semirings}) or by their names; default `plus-times`, of two patterns `any-pair` */
   semiring?: keyof typeof semirings | Semiring;
   /**
-   * `false` leaves rows that went through a hash table in no particular order of columns: somewhat faster, but no other
-   * function of this package takes such a matrix. Default `true`.
+   * `false` leaves rows in no particular order of columns where that is faster: where hardly anything compresses, and rows
+   * that went through a hash table. No other function of this package takes such a matrix. Default `true`.
    */
   sorted?: boolean;
   /** from {@link spgemmPlan} for matrices with the same patterns; mask and accumulator are those of the plan */
@@ -36,7 +36,7 @@ export interface SpgemmOptions extends SpgemmPlanOptions {
  * rows says that hardly any two products meet: the arrays of the result are then views of slightly longer buffers. Time is proportional to
  * `flops`, and for results that hardly compress to writing them: 12 bytes an entry. A mask saves memory and most of the
  * writing; products outside it are still looked at. Scratch: 16 bytes a row of `a`, five a row and at most 12 an entry of
- * `b`, and for each thread an accumulator.
+ * `b`, and for each thread an accumulator and up to 2.3 MiB for patterns that rows repeat.
  *
  * Patterns, matrices without `values`, are for operators that do not read them: `pair`, `second` for `a`, `first` for `b`.
  * Two patterns give an Int32Array, counts for example, and with `any-pair`, whose values are all 1, a pattern again.

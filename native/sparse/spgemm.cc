@@ -25,6 +25,30 @@ Status run(const SpgemmPlan& plan, Context context, Part run_part) {
   return result.load();
 }
 
+// How many entries rows have that others are like: the last few.
+class PatternCounts {
+ public:
+  bool find(const RowWork& work, size_t i, uint32_t& count) const {
+    if (work.back == 0) return false;
+    for (size_t s = 0; s < std::min(added_, kLastPatterns); s++) {
+      if (roots_[s] != i - work.back) continue;
+      count = counts_[s];
+      return true;
+    }
+    return false;
+  }
+  void add(const RowWork& work, size_t i, uint32_t count) {
+    if (work.back == 0 && !work.again) return;
+    roots_[added_ % kLastPatterns] = i - work.back;
+    counts_[added_++ % kLastPatterns] = count;
+  }
+
+ private:
+  size_t roots_[kLastPatterns];
+  uint32_t counts_[kLastPatterns];
+  size_t added_ = 0;
+};
+
 // Counts the rows of all windows, or those of slices only. Slices keep their count; other rows go to use(i, count).
 template <class Use>
 Status count_windows(const Product& product, bool only_slices, Use use, Context context) {
@@ -33,6 +57,9 @@ Status count_windows(const Product& product, bool only_slices, Use use, Context 
     ArenaFrame scratch;
     Counter counter;
     if (!counter.init(scratch, part, product.options.mask != nullptr)) return Status::out_of_memory;
+    PatternCounts patterns;
+    uint32_t count = 0;
+    const size_t first = plan.windows[part.first].first;
     for (size_t w = part.first; w < part.last; w++) {
       Window& window = plan.windows[w];
       if (only_slices && !window.slice) continue;
@@ -41,11 +68,13 @@ Status count_windows(const Product& product, bool only_slices, Use use, Context 
         window.count = counter.count(product, window, window.first);
         continue;
       }
-      uint32_t count = 0;
       for (size_t i = window.first; i < window.last; i++) {
-        const bool repeats = i > window.first && product.options.mask == nullptr &&
-                             plan.work[i].repeat != static_cast<uint64_t>(Repeat::no);
-        if (!repeats) count = counter.count(product, window, i);
+        const bool repeats =
+            i > first && product.options.mask == nullptr && plan.work[i].repeat != static_cast<uint64_t>(Repeat::no);
+        if (!repeats && !patterns.find(plan.work[i], i, count)) {
+          count = counter.count(product, window, i);
+          patterns.add(plan.work[i], i, count);
+        }
         use(i, count);
       }
     }
@@ -101,11 +130,13 @@ Status spgemm_fill(SpgemmPlan& plan, const CsrView<T>& a, const CsrView<T>& b, c
   return run(plan, context, [&](const WindowPart& part) {
     ArenaFrame scratch;
     Writer<T> writer;
-    if (!writer.init(scratch, part, options)) return Status::out_of_memory;
+    if (!writer.init(scratch, part, options, plan.repeats)) return Status::out_of_memory;
+    size_t i = 0;  // the next row
+    const size_t end = plan.windows[part.last - 1].last;
     for (size_t w = part.first; w < part.last; w++) {
       if (context.cancelled()) return Status::aborted;
       const Window& window = plan.windows[w];
-      size_t i = writer.fill_repeats(product, a, b, window, window.first, c, indices, values);
+      i = window.slice ? window.first : std::max(i, window.first);
       while (i < window.last) {
         size_t p = c.indptr[i], count = c.indptr[i + 1] - p;
         if (window.slice) {
@@ -114,8 +145,8 @@ Status spgemm_fill(SpgemmPlan& plan, const CsrView<T>& a, const CsrView<T>& b, c
           p += begin;
           count = window.count - begin;
         }
-        if (!writer.fill(product, a, b, window, i, indices + p, values + p, count)) return Status::bad_structure;
-        i = writer.fill_repeats(product, a, b, window, i + 1, c, indices, values);
+        if (!writer.fill(product, a, b, window, i, end, indices + p, values + p, count)) return Status::bad_structure;
+        i = writer.fill_repeats(product, a, b, i + 1, end, c, indices, values);
       }
       if (i == Writer<T>::kNone) return Status::bad_structure;
     }

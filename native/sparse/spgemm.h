@@ -8,7 +8,7 @@
 //   dense  a bitmap over the columns in reach and the rank of each of its words: sorted output for nothing. Crowded
 //   rows
 //          sum into an array over the columns; rows that repeat the one before, at most shifted by one, as in grids and
-//          bands, take over its pattern and the place of each product
+//          bands, or one of the last patterns that came again, take over the pattern and the place of each product
 //          With AVX-512 and plus-times, rows of up to 512 products that do not crowd few words are sorted in registers
 //   hash   a table of at most half load, linear probing (Nagasaka et al. 2018); columns are sorted at the end
 //   sort   products written out, sorted by radix and summed: rows of a few products over very many columns
@@ -33,7 +33,8 @@ inline constexpr size_t kAccumulators = 5;
 struct SpgemmOptions {
   Semiring semiring;
   Accumulator accumulator = Accumulator::automatic;
-  bool sorted = true;                // else rows of hash windows keep their columns in the order of their first product
+  bool sorted =
+      true;  // else columns are in no order in hash windows, and where a product is counted and filled at once
   const CsrPattern* mask = nullptr;  // of the shape of C: only its entries are computed, or all others
   bool complement = false;
 };
@@ -48,7 +49,7 @@ struct SpgemmPlan;  // sparse/spgemm_plan.h: how the product is cut up, made onc
 
 // Counts: indptr (a.rows + 1 entries) points to the rows of C if stats.nnz < 2^32, else it means nothing. a.cols must
 // be b.rows; all matrices must have been checked; the plan is of a, b and the same accumulator. Scratch of the plan: 16
-// bytes a row of A, one a row of B, 4 more and at most 12 an entry of B where its rows go in words, and 32 for each
+// bytes a row of A, one a row of B, 4 more and at most 12 an entry of B where its rows go in words, and 96 for each
 // window, of which there is about one for 32,768 products. Of counting, for each thread: 16 KiB and 10 bytes for each
 // 64 columns that a row of its windows can reach, with a mask 18; of windows that are not dense 16 bytes for each
 // product of a row (two lists of keys) and 4 for each slot of a table, of which there are two to four for each product;
@@ -58,9 +59,9 @@ Status spgemm_count(SpgemmPlan& plan, const CsrPattern& a, const CsrPattern& b, 
 
 // Fills what was counted, with this plan or another of the same matrices, with the same options. c.nnz entries are in
 // indices and values, c.indptr has been checked. Status::bad_structure if the rows of C are not as long as c.indptr
-// says. Uses up the plan. Scratch of a thread: as for counting, and for dense windows 240 KiB, 4 bytes for each 64
-// columns and a value for each of them (touched only where rows are crowded or masked); a value for each slot of a
-// table.
+// says. Uses up the plan. Scratch of a thread: as for counting, and for dense windows 80 KiB, 4 bytes for each 64
+// columns and a value for each of them (touched only where rows are crowded or masked), where rows repeat others 2.2
+// MiB (touched as patterns come up); a value for each slot of a table.
 template <class T>
 Status spgemm_fill(SpgemmPlan& plan, const CsrView<T>& a, const CsrView<T>& b, const SpgemmOptions& options,
                    const CsrPattern& c, uint32_t* indices, T* values, Context context);
@@ -73,7 +74,7 @@ Status spgemm_hardly_compresses(const SpgemmPlan& plan, const CsrPattern& a, con
 // Counts and fills in one phase: for a product that the function above has said yes to. indices and values have room
 // for plan.stats.products entries, of which the first stats.nnz are written. Scratch: 12 bytes for each group of rows,
 // and for each thread what is kept of a group, 192 KiB, or of one row, 12 bytes for each 64 columns in reach, and that
-// of filling.
+// of filling; where rows are left unsorted 256 KiB more.
 template <class T>
 Status spgemm_at_once(const SpgemmPlan& plan, const CsrView<T>& a, const CsrView<T>& b, const SpgemmOptions& options,
                       uint32_t* indptr, uint32_t* indices, T* values, SpgemmStats& stats, Context context);

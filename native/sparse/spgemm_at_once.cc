@@ -1,9 +1,10 @@
 // A product in one phase. The bitmap and the rank directory of a row, and its columns where they are put together, are
 // made once and serve both to count the row and to fill it; or its products are sorted, where there is a kernel for
-// that and few enough of them. Rows go in groups that leave what is kept of them in the second-level cache. Where a
-// group begins in C it learns from the group before, which says where it ends once it has counted, before it fills (the
-// chained scan of Merrill & Garland 2016, a step back at a time). Groups are taken in order, so whoever waits waits for
-// a thread that is at work; they depend on the matrices alone, and so does C.
+// that and few enough of them; or, where no order is asked for, the row itself is kept and copied. Rows go in groups
+// that leave what is kept of them in the second-level cache. Where a group begins in C it learns from the group before,
+// which says where it ends once it has counted, before it fills (the chained scan of Merrill & Garland 2016, a step
+// back at a time). Groups are taken in order, so whoever waits waits for a thread that is at work; they depend on the
+// matrices alone, and so does C.
 #include <algorithm>
 #include <atomic>
 #include <thread>
@@ -38,30 +39,41 @@ struct Kept {
   size_t words;    // of its bitmap
   size_t columns;  // or keys
   bool sorted;
+  size_t values;  // where the row itself is kept
 
-  size_t bytes() const { return sizeof(MarkedRow) + 12 * words + 4 * columns; }
+  size_t bytes() const { return sizeof(MarkedRow) + 12 * words + 4 * columns + 8 * values; }
 };
 
 // Which rows are sorted. A bitmap costs a cycle for each of its words and eight for each product; sorting costs what
 // the next power of two would.
 class Keeping {
  public:
-  explicit Keeping(const SpgemmOptions& options)
-      : can_sort_(may_sort(pattern_kernels(), options) && options.semiring.is_plus_times()) {}
+  Keeping(const SpgemmPlan& plan, const SpgemmOptions& options)
+      : can_sort_(may_sort(pattern_kernels(), options) && options.semiring.is_plus_times()),
+        appends_(!options.sorted && options.accumulator == Accumulator::automatic && options.semiring.is_plus_times()) {
+    for (size_t w = 0; w < plan.window_count && appends_; w++)
+      for (size_t i = plan.windows[w].first; i < plan.windows[w].last && appends_; i++)
+        appends_ = plan.work[i].products <= kMostAppended && 64 * plan.work[i].words() <= kMostStamps;
+  }
+
+  // Whether all rows are kept as they are to be, in no order.
+  bool appends() const { return appends_; }
 
   static bool is_short(const RowWork& work) { return work.products + work.words() <= kShortRow; }
   // Whether a row can be kept that is not in a dense window.
   bool suits(const RowWork& work) const { return work.products == 0 || is_short(work) || of(work).sorted; }
 
   Kept of(const RowWork& work) const {
-    if (work.products == 0) return {0, 0, false};
+    if (work.products == 0) return {0, 0, false, 0};
+    if (appends_) return {0, work.products, false, work.products};
     const size_t words = work.words();
-    if (can_sort_ && fit_keys(work.products, words) && !is_short(work)) return {0, work.products, true};
-    return {words, std::min<uint64_t>(work.products, kMostPlaces), false};
+    if (can_sort_ && fit_keys(work.products, words) && !is_short(work)) return {0, work.products, true, 0};
+    return {words, std::min<uint64_t>(work.products, kMostPlaces), false, 0};
   }
 
  private:
   bool can_sort_;
+  bool appends_;
 };
 
 // Rows first[g] … first[g + 1] − 1 are a group.
@@ -156,6 +168,61 @@ class KeptRows {
   uint32_t* flat_ = nullptr;  // or keys
 };
 
+// Makes the rows of a group, their entries in the order of their products, and keeps them until it is known where they
+// go.
+template <class T>
+class AppendedRows {
+ public:
+  bool init(ArenaFrame& scratch, const Groups& groups) {
+    counts_ = scratch.take<uint32_t>(groups.rows);
+    stamps_ = {scratch.take<uint8_t>(kMostStamps), 0, scratch.take<uint32_t>(kMostAppended)};
+    indices_ = scratch.take<uint32_t>(groups.columns + kRunSlack);
+    values_ = scratch.take<T>(groups.columns + kRunSlack);
+    return counts_ != nullptr && stamps_.seen != nullptr && stamps_.hits != nullptr && indices_ != nullptr &&
+           values_ != nullptr;
+  }
+
+  // The number of entries of rows first … last − 1.
+  uint64_t make(const Product& product, const CsrView<T>& a, const CsrView<T>& b, size_t first, size_t last) {
+    size_t entries = 0;
+    for (size_t i = first; i < last; i++) {
+      const RowWork& work = product.plan.work[i];
+      counts_[i - first] = 0;
+      if (work.products == 0) continue;
+      next_stamp(64 * work.words());
+      const RowInput<T> row{product.row(i), a.values + a.indptr[i], b.values};
+      const size_t count = kernels_.append(row, work.base(), stamps_, indices_ + entries, values_ + entries);
+      counts_[i - first] = static_cast<uint32_t>(count);
+      entries += count;
+    }
+    return entries;
+  }
+
+  // indptr: of the first row; p: where that begins.
+  void write(size_t rows, uint64_t entries, uint64_t p, uint32_t* indptr, uint32_t* indices, T* values) const {
+    std::copy_n(indices_, entries, indices + p);
+    std::copy_n(values_, entries, values + p);
+    for (size_t r = 0; r < rows; r++) indptr[r + 1] = static_cast<uint32_t>(p += counts_[r]);
+  }
+
+ private:
+  // Stamps 1 … 255 in turn; cleared as far as they are used.
+  void next_stamp(size_t columns) {
+    if (columns > cleared_ || ++stamps_.row == 0) {
+      cleared_ = std::max(columns, cleared_);
+      std::fill_n(stamps_.seen, cleared_, 0);
+      stamps_.row = 1;
+    }
+  }
+
+  const RowKernels<T>& kernels_ = row_kernels<T>();
+  uint32_t* counts_ = nullptr;
+  Stamps stamps_{};
+  size_t cleared_ = 0;  // stamps that mean anything
+  uint32_t* indices_ = nullptr;
+  T* values_ = nullptr;
+};
+
 }  // namespace
 
 // Rows are drawn evenly from all products, so that long ones have the weight that they have in the result.
@@ -164,20 +231,16 @@ Status spgemm_hardly_compresses(const SpgemmPlan& plan, const CsrPattern& a, con
   yes = false;
   const uint64_t total = plan.stats.products;
   if (options.mask != nullptr || plan.has_slices || plan.blocks.indptr != nullptr) return Status::ok;
-  if (total < kFewest || total > 0xffffffffu) return Status::ok;
-  const Keeping keeping(options);
+  if (total < kFewest || total > 0xffffffffu || 8 * plan.repeated_rows > a.rows) return Status::ok;
+  const Keeping keeping(plan, options);
   const bool free = options.accumulator == Accumulator::automatic;
-  size_t repeats = 0;
   for (size_t w = 0; w < plan.window_count; w++) {
     const Window& window = plan.windows[w];
     for (size_t i = window.first; i < window.last; i++) {
       const RowWork& work = plan.work[i];
-      repeats += work.repeat != static_cast<uint64_t>(Repeat::no);
       if (window.kind != Accumulator::dense && !(free && keeping.suits(work))) return Status::ok;
     }
   }
-  if (8 * repeats > a.rows) return Status::ok;
-
   size_t sample[kSamples + 2];
   size_t drawn = 0;
   const uint64_t step = total / kSamples;
@@ -220,7 +283,7 @@ Status spgemm_at_once(const SpgemmPlan& plan, const CsrView<T>& a, const CsrView
                       uint32_t* indptr, uint32_t* indices, T* values, SpgemmStats& stats, Context context) {
   const Product product{a, b, options, plan};
   ArenaFrame shared;
-  const Keeping keeping(options);
+  const Keeping keeping(plan, options);
   Groups groups;
   if (!groups.build(plan, keeping, a.rows, shared)) return Status::out_of_memory;
   uint64_t* const ends = shared.take<uint64_t>(groups.count);  // of each group in C, plus one; 0: not known yet
@@ -245,16 +308,24 @@ Status spgemm_at_once(const SpgemmPlan& plan, const CsrView<T>& a, const CsrView
   const auto run = [&] {
     ArenaFrame scratch;
     KeptRows kept(keeping);
+    AppendedRows<T> appended;
     Writer<T> writer;
-    if (!kept.init(scratch, groups) || !writer.init(scratch, widest, options)) return Status::out_of_memory;
+    const bool appends = keeping.appends();
+    if (appends ? !appended.init(scratch, groups)
+                : !kept.init(scratch, groups) || !writer.init(scratch, widest, options, false))
+      return Status::out_of_memory;
     for (size_t g; (g = taken.fetch_add(1, std::memory_order_relaxed)) < groups.count;) {
       if (context.cancelled()) return Status::aborted;
       const size_t first = groups.first[g], last = groups.first[g + 1];
-      const uint64_t entries = kept.mark(product, first, last);
+      const uint64_t entries = appends ? appended.make(product, a, b, first, last) : kept.mark(product, first, last);
       uint64_t p = 0;
       if (!begin_of(g, p)) return Status::ok;
       if (p + entries > plan.stats.products) return Status::bad_structure;
       std::atomic_ref(ends[g]).store(p + entries + 1, std::memory_order_release);
+      if (appends) {
+        appended.write(last - first, entries, p, indptr + first, indices, values);
+        continue;
+      }
       for (size_t i = first; i < last; i++) {
         const MarkedRow& row = kept[i - first];
         if (i + 1 < last && kept[i + 1 - first].keys == nullptr) {

@@ -26,18 +26,15 @@ void for_steps(const RowPattern& row, BlockShape shape, const uint32_t* places, 
 
 template <class T>
 bool PlaceBlocks<T>::init(ArenaFrame& scratch, size_t most) {
-  most_ = most;
   ends_ = scratch.take<uint32_t>(most);
   steps_ = scratch.take<BlockStep>(most);
-  bases_ = scratch.take<const T*>(most);
-  moves_ = scratch.take<uint32_t>(most);
-  return ends_ != nullptr && steps_ != nullptr && bases_ != nullptr && moves_ != nullptr;
+  return ends_ != nullptr && steps_ != nullptr;
 }
 
 template <class T>
 bool PlaceBlocks<T>::build(const RowPattern& row, BlockShape shape, const uint32_t* places, size_t products,
                            size_t count) {
-  if (row.n > most_ || shape.log_lanes == 0) return false;
+  if (shape.log_lanes == 0) return false;
   const uint32_t lanes = 1u << shape.log_lanes;
   blocks_ = (count + lanes - 1) / lanes;
   std::fill_n(ends_, blocks_, 0);
@@ -66,13 +63,14 @@ bool PlaceBlocks<T>::build(const RowPattern& row, BlockShape shape, const uint32
 }
 
 template <class T>
-BlockRun<T> PlaceBlocks<T>::run(const RowInput<T>& first, size_t rows, bool shifted) const {
+BlockRun<T> PlaceBlocks<T>::run(const RowInput<T>& first, size_t rows, bool shifted, const T** bases,
+                                uint32_t* moves) const {
   for (size_t e = 0; e < first.n; e++) {
     const RowExtent k = first.extent(e);
-    bases_[e] = first.b_values + k.begin;
-    moves_[e] = shifted ? k.end - k.begin : 0;
+    bases[e] = first.b_values + k.begin;
+    moves[e] = shifted ? k.end - k.begin : 0;
   }
-  return {ends_, steps_, blocks_, bases_, moves_, first.n, rows, first.values};
+  return {ends_, steps_, blocks_, bases, moves, first.n, rows, first.values};
 }
 
 template class PlaceBlocks<double>;

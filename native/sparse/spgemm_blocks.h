@@ -21,16 +21,13 @@ class PlaceBlocks {
   // have one product.
   bool build(const RowPattern& row, BlockShape shape, const uint32_t* places, size_t products, size_t count);
   // `rows` rows from `first` on, which has this pattern; `shifted`: each row of B is the one after that of the row
-  // before, else the same.
-  BlockRun<T> run(const RowInput<T>& first, size_t rows, bool shifted) const;
+  // before, else the same. `bases` and `moves` have room for the entries of its row of A.
+  BlockRun<T> run(const RowInput<T>& first, size_t rows, bool shifted, const T** bases, uint32_t* moves) const;
 
  private:
-  size_t most_ = 0;
   size_t blocks_ = 0;
   uint32_t* ends_ = nullptr;
   BlockStep* steps_ = nullptr;
-  const T** bases_ = nullptr;
-  uint32_t* moves_ = nullptr;
 };
 
 }  // namespace lapidary

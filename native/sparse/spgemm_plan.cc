@@ -1,6 +1,7 @@
 #include "sparse/spgemm_plan.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cstring>
 #include <limits>
 #include <numeric>
@@ -13,9 +14,11 @@
 namespace lapidary {
 namespace {
 
-constexpr size_t kGrain = size_t{1} << 16;       // entries of A that one part of the counting takes
-constexpr uint64_t kWindow = uint64_t{1} << 15;  // products: tens of microseconds between looks at the cancel flag
-constexpr uint64_t kPart = uint64_t{1} << 20;    // products: milliseconds, against tens of microseconds to set up
+constexpr size_t kGrain = size_t{1} << 16;            // entries of A that one part of the counting takes
+constexpr size_t kRowGrain = size_t{1} << 18;         // the same where what was found before counts
+constexpr uint64_t kWindow = uint64_t{1} << 15;       // products: tens of microseconds between looks at the cancel flag
+constexpr uint64_t kPart = uint64_t{1} << 20;         // products: milliseconds, against tens of microseconds to set up
+constexpr uint64_t kPatternPart = uint64_t{3} << 20;  // the same where most rows are like others
 constexpr uint64_t kMostParts = 128;
 constexpr size_t kMostRows = size_t{1} << 12;   // of a window: its accumulator must suit them all
 constexpr uint64_t kSlice = uint64_t{1} << 21;  // products: a row with more is cut by columns
@@ -92,7 +95,7 @@ RowWork work_of(const CsrPattern& a, const CsrPattern& b, size_t i, Repeat repea
     low = std::min(low, b.indices[begin]);
     high = std::max(high, b.indices[end - 1]);
   }
-  return {products, static_cast<uint64_t>(repeat), low, high};
+  return {products, static_cast<uint64_t>(repeat), 0, 0, low, high};
 }
 
 // Whether all of rows i … i + kTogether − 1 repeat the row before, shifted; row i − 1 is there.
@@ -102,6 +105,54 @@ bool all_repeat(const CsrPattern& a, size_t i, const uint8_t* shifted, bool squa
     if (!all_set(shifted + a.indices[p] + 1)) return false;
   return true;
 }
+
+// Where row i of C and the rows of A and B that it comes from lie, counted from i.
+uint64_t pattern_hash(const CsrPattern& a, const CsrPattern& b, size_t i) {
+  uint64_t hash = 0, factor = 0x9e3779b97f4a7c15u;
+  for (size_t p = a.indptr[i]; p < a.indptr[i + 1]; p++, factor += 0x6a09e667f3bcc908u) {
+    const size_t k = a.indices[p];
+    hash += (uint64_t{a.indices[p] - static_cast<uint32_t>(i)} << 32 | (b.indptr[k + 1] - b.indptr[k])) * factor;
+  }
+  return hash;
+}
+
+// Whether row i of C has the products of row j, all columns moved by i − j.
+bool same_pattern(const CsrPattern& a, const CsrPattern& b, size_t i, size_t j) {
+  const uint32_t* const now = a.indices + a.indptr[i];
+  const uint32_t* const before = a.indices + a.indptr[j];
+  const size_t n = a.indptr[i + 1] - a.indptr[i];
+  const uint32_t step = static_cast<uint32_t>(i - j);
+  if (a.indptr[j + 1] - a.indptr[j] != n || !same_plus(before, now, n, step)) return false;
+  for (size_t e = 0; e < n; e++) {
+    const size_t p = b.indptr[now[e]], q = b.indptr[before[e]], length = b.indptr[now[e] + size_t{1}] - p;
+    if (b.indptr[before[e] + size_t{1}] - q != length || !same_plus(b.indices + q, b.indices + p, length, step))
+      return false;
+  }
+  return true;
+}
+
+// The last few rows that were not like the row before and not like one of these.
+class LastPatterns {
+ public:
+  static constexpr size_t kNone = ~size_t{0};
+
+  // The one that row i is like, or none, and then row i is one of them.
+  size_t find_or_add(const CsrPattern& a, const CsrPattern& b, size_t i) {
+    const uint64_t hash = pattern_hash(a, b, i);
+    for (size_t s = 0; s < std::min(added_, kSlots); s++)
+      if (hashes_[s] == hash && i - rows_[s] < size_t{1} << kBackBits && same_pattern(a, b, i, rows_[s]))
+        return rows_[s];
+    hashes_[added_ % kSlots] = hash;
+    rows_[added_++ % kSlots] = i;
+    return kNone;
+  }
+
+ private:
+  static constexpr size_t kSlots = kLastPatterns;
+  uint64_t hashes_[kSlots];
+  size_t rows_[kSlots];
+  size_t added_ = 0;
+};
 
 // Windows of one row that is too long for one thread.
 uint64_t slices_of(const RowWork& row) {
@@ -133,38 +184,49 @@ void cut_evenly(const CsrPattern& a, const CsrPattern& b, size_t i, const RowWor
   }
 }
 
-// The next window, without its accumulator, and its products.
-Window next_window(const RowWork* work, size_t first, size_t rows, uint64_t& products) {
-  Window window{first, first, kNoColumn, 0, Accumulator::dense, false, 0};
-  products = 0;
-  const size_t most = std::min(rows, first + kMostRows);
-  while (window.last < most && products < kWindow) {
+// A window, its products, and what it needs of the scratch of its part, as in WindowPart.
+struct CutWindow {
+  Window window;
+  uint64_t products;
+  uint64_t most;  // products of one row
+  size_t words;   // of a row
+  size_t empty;   // rows without a product
+};
+
+// The next window, without its accumulator.
+CutWindow next_window(const RowWork* work, size_t first, size_t last) {
+  CutWindow cut{{first, first, kNoColumn, 0, Accumulator::dense, false, 0}, 0, 0, 0, 0};
+  Window& window = cut.window;
+  const size_t end = std::min(last, first + kMostRows);
+  while (window.last < end && cut.products < kWindow) {
     const RowWork& row = work[window.last];
-    if (window.last > first && slices_of(row) > 1) break;
+    if (row.products > kSlice && window.last > first && slices_of(row) > 1) break;
     window.last++;
-    if (row.products == 0) continue;
-    products += row.products;
+    if (row.products == 0) {
+      cut.empty++;
+      continue;
+    }
+    cut.products += row.products;
+    cut.most = std::max<uint64_t>(cut.most, row.products);
+    cut.words = std::max(cut.words, row.words());
     window.low = std::min(window.low, row.low);
     window.high = std::max(window.high, row.high);
   }
-  if (products == 0) window.low = window.high = 0;
-  return window;
+  if (cut.products == 0) window.low = window.high = 0;
+  return cut;
 }
 
-// What a window needs of the scratch of its part.
-void add_scratch(const CsrPattern& a, const RowWork* work, const Window& window, WindowPart& part) {
-  const bool slice = window.slice;
-  for (size_t i = window.first; i < window.last; i++) {
-    const RowWork& one = work[i];
-    if (slice || window.kind == Accumulator::heap)
+void add_scratch(const CsrPattern& a, const CutWindow& cut, WindowPart& part) {
+  const Window& window = cut.window;
+  if (window.slice || window.kind == Accumulator::heap)
+    for (size_t i = window.first; i < window.last; i++)
       part.entries = std::max<size_t>(part.entries, a.indptr[i + 1] - a.indptr[i]);
-    if (one.products == 0) continue;
-    if (window.kind == Accumulator::dense) {
-      part.words = std::max(part.words, slice ? window.high / 64 - window.low / 64 + size_t{1} : one.words());
-    } else {
-      part.bound = std::max<size_t>(part.bound, std::min<uint64_t>(one.products, window.width()));
-      if (window.kind == Accumulator::sort) part.products = std::max<size_t>(part.products, one.products);
-    }
+  if (cut.products == 0) return;
+  if (window.kind == Accumulator::dense) {
+    part.words = std::max(part.words, window.slice ? window.high / 64 - window.low / 64 + size_t{1} : cut.words);
+  } else {
+    part.bound = std::max<size_t>(part.bound, std::min<uint64_t>(cut.most, window.width()));
+    if (window.kind == Accumulator::sort) part.products = std::max<size_t>(part.products, cut.most);
   }
 }
 
@@ -234,9 +296,10 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
   parallel_for(ceil_div(b.rows, kGrain),
                [&](size_t part) { find_shifted(b, part * kGrain, std::min(b.rows, (part + 1) * kGrain), shifted); });
   const bool square = a.indices == b.indices && a.indptr == b.indptr;
-  const RowParts row_parts(a, kGrain);
+  const RowParts row_parts(a, kRowGrain);
   struct Sums {
-    uint64_t products, counted, windows;
+    uint64_t products, counted, windows;  // windows: at most
+    uint64_t repeated;                    // rows
   };
   Sums sums[RowParts::kMost];
   parallel_for(row_parts.count(), [&](size_t part) {
@@ -245,82 +308,117 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
     const auto put = [&](size_t i, const RowWork& row) {
       row_work[i] = row;
       sum.products += row.products;
-      if (masked || row.repeat == static_cast<uint64_t>(Repeat::no)) sum.counted += row.products;
+      if (masked || (row.repeat == static_cast<uint64_t>(Repeat::no) && row.back == 0)) sum.counted += row.products;
+      sum.repeated += row.repeat != static_cast<uint64_t>(Repeat::no) || row.back > 0;
       if (row.products > kSlice) sum.windows += 1 + slices_of(row);
     };
     const auto put_repeated = [&](size_t i, Repeat repeat) {
       const RowWork& before = row_work[i - 1];
       const bool moves = repeat == Repeat::shifted;
-      put(i, {before.products, static_cast<uint64_t>(repeat), before.low + moves, before.high + moves});
+      put(i, {before.products, static_cast<uint64_t>(repeat), 0, 0, before.low + moves, before.high + moves});
+    };
+    // Looked for where at least half of all products so far repeated some.
+    LastPatterns patterns;
+    const auto put_like_another = [&](size_t i) {
+      if (2 * sum.counted > sum.products || a.indptr[i] == a.indptr[i + 1]) return false;
+      const size_t j = patterns.find_or_add(a, b, i);
+      if (j == LastPatterns::kNone) return false;
+      RowWork& other = row_work[j];
+      other.again = 1;
+      const uint32_t back = static_cast<uint32_t>(i - j);
+      put(i, {other.products, static_cast<uint64_t>(Repeat::no), 0, back, other.low + back, other.high + back});
+      return true;
     };
     for (size_t i = first; i < last; i++) {
       const Repeat repeat = repeat_of(a, i, shifted, square);
       if (repeat == Repeat::no || i == first) {
-        put(i, work_of(a, b, i, repeat));
+        if (repeat != Repeat::no || masked || !put_like_another(i)) put(i, work_of(a, b, i, repeat));
         continue;
       }
       put_repeated(i, repeat);
       if (repeat == Repeat::shifted && i + kTogether < last && all_repeat(a, i + 1, shifted, square))
         for (size_t r = 0; r < kTogether; r++) put_repeated(++i, repeat);
     }
+    // A window ends where it has its rows or its products, or before and after a row of slices.
+    sum.windows += 2 + (last - first) / kMostRows + sum.products / kWindow;
     sums[part] = sum;
   });
   uint64_t total = 0;
-  uint64_t counted = 0;     // rows that repeat the one before are not, unless a mask makes them differ
-  size_t most_windows = 2;  // a window ends where it has its rows or its products, or before and after a row of slices
+  uint64_t counted = 0;  // rows that repeat the one before are not, unless a mask makes them differ
+  size_t most_windows = 0;
+  repeated_rows = 0;
   for (size_t part = 0; part < row_parts.count(); part++) {
     total += sums[part].products;
     counted += sums[part].counted;
-    most_windows += sums[part].windows;
+    repeated_rows += sums[part].repeated;
+    most_windows += std::exchange(sums[part].windows, most_windows);
   }
-  most_windows += a.rows / kMostRows + total / kWindow;
+  repeats = counted < total;
   blocks = {};
   const Status compressed = counted < 2 * b.nnz ? Status::ok : compress(a, b, total, scratch, blocks);
   if (compressed != Status::ok) return compressed;
   if (context.cancelled()) return Status::aborted;
 
-  Window* window = scratch.take<Window>(most_windows);
-  const uint64_t part_products = std::max(kPart, total / kMostParts);
+  CutWindow* cuts = scratch.take<CutWindow>(most_windows);
+  // Each part finds its patterns anew.
+  const uint64_t part_products = std::max(4 * counted < total ? kPatternPart : kPart, total / kMostParts);
+  windows = scratch.take<Window>(most_windows);
   WindowPart* part = scratch.take<WindowPart>(std::min<uint64_t>(most_windows, 2 * (total / part_products + 1)));
-  if (window == nullptr || part == nullptr) return Status::out_of_memory;
+  if (cuts == nullptr || windows == nullptr || part == nullptr) return Status::out_of_memory;
+  size_t cut_count[RowParts::kMost];
+  parallel_for(row_parts.count(), [&](size_t p) {
+    CutWindow* const begin = cuts + sums[p].windows;
+    CutWindow* to = begin;
+    const size_t last = row_parts.begin(p + 1);
+    for (size_t row = row_parts.begin(p); row < last; row = to[-1].window.last) {
+      CutWindow next = next_window(row_work, row, last);
+      Window& window = next.window;
+      const uint64_t slices = slices_of(row_work[row]);
+      const uint64_t entries = a.indptr[window.last] - a.indptr[window.first];
+      window.kind = accumulator == Accumulator::automatic ? choose(window, next.products, entries) : accumulator;
+      window.slice = slices > 1;
+      if (!window.slice) {
+        *to++ = next;
+        continue;
+      }
+      uint64_t ends[kMostSlices];
+      cut_evenly(a, b, row, row_work[row], slices, ends);
+      next.products /= slices;
+      for (uint64_t s = 0; s < slices; s++) {
+        if (s > 0) window.low = static_cast<uint32_t>(ends[s - 1]);
+        window.high = static_cast<uint32_t>(ends[s] - 1);
+        *to++ = next;
+      }
+    }
+    cut_count[p] = static_cast<size_t>(to - begin);
+    assert(to <= cuts + (p + 1 < row_parts.count() ? sums[p + 1].windows : most_windows));
+  });
 
   stats = {};
   stats.products = total;
   has_slices = slices_counted = false;
-  size_t w = 0, parts_made = 0;
+  size_t parts_made = 0;
   uint64_t part_sum = part_products;  // as if a part were full
-  for (size_t row = 0; row < a.rows;) {
-    uint64_t products;
-    Window next = next_window(row_work, row, a.rows, products);
-    const uint64_t slices = slices_of(row_work[row]);
-    const uint64_t entries = a.indptr[next.last] - a.indptr[next.first];
-    next.kind = accumulator == Accumulator::automatic ? choose(next, products, entries) : accumulator;
-    next.slice = slices > 1;
-    has_slices |= next.slice;
-    uint64_t ends[kMostSlices];
-    if (next.slice) cut_evenly(a, b, row, row_work[row], slices, ends);
-    for (uint64_t s = 0; s < slices; s++) {
-      if (next.slice) {
-        if (s > 0) next.low = static_cast<uint32_t>(ends[s - 1]);
-        next.high = static_cast<uint32_t>(ends[s] - 1);
-      }
-      window[w] = next;
+  window_count = 0;
+  for (size_t p = 0; p < row_parts.count(); p++) {
+    for (const CutWindow* cut = cuts + sums[p].windows; cut < cuts + sums[p].windows + cut_count[p]; cut++) {
+      const Window& window = cut->window;
       if (part_sum >= part_products) {
-        part[parts_made++] = {w, w, 0, 0, 0, 0};
+        part[parts_made++] = {window_count, window_count, 0, 0, 0, 0};
         part_sum = 0;
       }
-      part_sum += products / slices;
-      WindowPart& current = part[parts_made - 1];
-      current.last = ++w;
-      add_scratch(a, row_work, next, current);
+      part_sum += cut->products;
+      add_scratch(a, *cut, part[parts_made - 1]);
+      has_slices |= window.slice;
+      if (!window.slice || window_count == 0 || windows[window_count - 1].first != window.first) {
+        stats.rows[static_cast<size_t>(Accumulator::automatic)] += cut->empty;
+        stats.rows[static_cast<size_t>(window.kind)] += window.last - window.first - cut->empty;
+      }
+      windows[window_count++] = window;
+      part[parts_made - 1].last = window_count;
     }
-    for (size_t i = next.first; i < next.last; i++)
-      stats.rows[static_cast<size_t>(row_work[i].products == 0 ? Accumulator::automatic : next.kind)]++;
-    row = next.last;
   }
   work = row_work;
-  windows = window;
-  window_count = w;
   parts = part;
   part_count = parts_made;
   return Status::ok;

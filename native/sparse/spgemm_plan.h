@@ -13,11 +13,16 @@
 
 namespace lapidary {
 
-// What a row of C can come to, and whether it is like the row before: the same columns, or all of them plus one.
+// What a row of C can come to, and whether it is like the row before: the same columns, or all of them plus one. Else
+// row i may be like row i − back, all columns moved by `back`, which has `again` set.
 enum class Repeat : uint8_t { no, same, shifted };
+inline constexpr uint32_t kBackBits = 29;
+inline constexpr size_t kLastPatterns = 32;  // looked at for it: a plane of a grid in space has 25
 struct RowWork {
-  uint64_t products : 62;
+  uint64_t products : 32;  // of different rows of B
   uint64_t repeat : 2;
+  uint64_t again : 1;
+  uint64_t back : kBackBits;
   uint32_t low;  // columns low … high, if there are products
   uint32_t high;
 
@@ -56,7 +61,9 @@ struct SpgemmPlan {
   size_t part_count;
   bool has_slices;
   bool slices_counted;
-  SpgemmStats stats;  // all but nnz
+  bool repeats;          // whether any row is like another before it; not under a mask
+  size_t repeated_rows;  // are like another before them, under a mask too
+  SpgemmStats stats;     // all but nnz
 
   // All arrays come from `scratch` and live as long as it.
   Status build(const CsrPattern& a, const CsrPattern& b, Accumulator accumulator, bool masked, ArenaFrame& scratch,

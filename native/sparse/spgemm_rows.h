@@ -55,6 +55,16 @@ inline constexpr uint32_t kNumberBits = 9;
 inline constexpr size_t kMostSorted = size_t{1} << kNumberBits;                        // products of a row
 inline constexpr size_t kMostSortedWords = (size_t{1} << (32 - kNumberBits - 6)) - 1;  // of its bitmap: ~0 is no key
 
+// Which columns a row has: those, counted from its base, whose stamp is that of the row. A byte has its own address:
+// bits of one word would make each product wait for one before.
+struct Stamps {
+  uint8_t* seen;   // for all columns in reach
+  uint8_t row;     // no stamp yet has this value
+  uint32_t* hits;  // scratch: kMostAppended
+};
+inline constexpr size_t kMostAppended = 1024;           // products of a row
+inline constexpr size_t kMostStamps = size_t{1} << 18;  // columns in reach: a quarter of a second-level cache
+
 // How rows of C are cut into blocks of 2^log_lanes neighbouring places, and what one step of a row of B is: its
 // products that fall on one block, with gaps between their places, or only a run of neighbours among them.
 struct BlockShape {
@@ -86,6 +96,41 @@ struct BlockRun {
   size_t n;
   size_t rows;
   const T* a;
+};
+
+// Where the first lanes of the factors of a product lie in a tile.
+struct TileStep {
+  uint32_t a;
+  uint32_t b;
+};
+
+// Entries of A whose columns are neighbours, `entry` and `more` after it: their rows of B, `length` entries each, are
+// turned around together, entry q of the row from `first` on that many rows on goes to lane at + q·stride.
+template <class T>
+struct TileGroup {
+  const T* first;
+  uint32_t entry;
+  uint32_t length;
+  uint32_t more;
+  uint32_t at;
+  uint32_t stride;
+};
+
+// Rows of C with one pattern, one after another, those of A having n entries each and the rows of B moving on by one.
+// Steps up to ends[v] are those of place v, of which there are `count`. `tile` rows at a time go to `lanes`: entry e of
+// A to lane e·tile, unless `a` is nullptr, since the rows of A are among those of B.
+template <class T>
+struct TileRun {
+  const uint32_t* ends;
+  const TileStep* steps;
+  size_t count;
+  const TileGroup<T>* groups;
+  size_t group_count;
+  const T* a;
+  size_t n;
+  size_t rows;
+  size_t tile;
+  T* lanes;
 };
 
 struct PatternKernels {
@@ -130,6 +175,10 @@ struct RowKernels {
   // more.
   void (*add_flat)(const RowInput<T>& row, uint32_t base, const uint64_t* bits, const uint32_t* before,
                    const uint32_t* columns, T* products, uint32_t* indices, T* values);
+  // Writes the entries of a row under plus and times in about the order of their products, and returns how many there
+  // are. There is room for all products and kRunSlack more. For rows of at most kMostAppended products that hardly
+  // compress. Bound: two cycles a product to put it down, two for its stamp.
+  size_t (*append)(const RowInput<T>& row, uint32_t base, const Stamps& stamps, uint32_t* indices, T* values);
   // Adds the products whose column is in `allowed` to sums[its place there], and sets their bits in `found`. Bound: two
   // loads, a store and no branch for each product; the sum is only made for those that are allowed.
   void (*add_allowed)(const RowInput<T>& row, Semiring semiring, uint32_t base, const uint64_t* allowed,
@@ -151,6 +200,9 @@ struct RowKernels {
   // kRunSlack more.
   void (*add_sorted)(const RowInput<T>& row, uint32_t base, const uint32_t* keys, size_t n, T* products,
                      uint32_t* indices, T* values) = nullptr;
+  // For plus-times and rows that repeat, one a lane: writes rows · count values. nullptr: there is none.
+  void (*add_by_tile)(const TileRun<T>& run, T* values) = nullptr;
+  size_t tile_lanes = 0;
 };
 
 // For the instruction set in use.

@@ -32,6 +32,13 @@ void copy_values(size_t n, const T* from, T* to) {
   for (size_t e = 0; e < n; e++) to[e] = from[e];
 }
 
+// Where a column is that is there.
+size_t place_of(uint32_t column, const uint32_t* columns) {
+  size_t place = 0;
+  while (columns[place] != column) place++;
+  return place;
+}
+
 #include "sparse/spgemm_rows_lanes.h"
 
 // The four lanes of a step as a mask: bits 0 … 3 of its number.
@@ -99,6 +106,35 @@ struct F32x4 {
 
 constexpr BlockShape kBlocks = {2, false};
 
+#include "sparse/spgemm_tile_lanes.h"
+
+// One row of C a lane.
+struct TileF64x4 {
+  using T = double;
+  using V = __m256d;
+  static constexpr size_t kLanes = 4, kTogether = 8;
+  static __m256i first(size_t n) { return _mm256_cvtepi32_epi64(masks_of((1u << n) - 1)); }
+  static V load(const double* from) { return _mm256_loadu_pd(from); }
+  static V load(const double* from, size_t n) {
+    return n >= kLanes ? _mm256_loadu_pd(from) : _mm256_maskload_pd(from, first(n));
+  }
+  static void store(double* to, V v) { _mm256_storeu_pd(to, v); }
+  static void store(double* to, V v, size_t n) {
+    if (n >= kLanes) return _mm256_storeu_pd(to, v);
+    _mm256_maskstore_pd(to, first(n), v);
+  }
+  static V add(V x, V y) { return _mm256_add_pd(x, y); }
+  static V multiply(V x, V y) { return _mm256_mul_pd(x, y); }
+  [[gnu::always_inline]] static inline void turn(V* x) {
+    const V a = _mm256_unpacklo_pd(x[0], x[1]), b = _mm256_unpackhi_pd(x[0], x[1]);
+    const V c = _mm256_unpacklo_pd(x[2], x[3]), d = _mm256_unpackhi_pd(x[2], x[3]);
+    x[0] = _mm256_permute2f128_pd(a, c, 0x20);
+    x[1] = _mm256_permute2f128_pd(b, d, 0x20);
+    x[2] = _mm256_permute2f128_pd(a, c, 0x31);
+    x[3] = _mm256_permute2f128_pd(b, d, 0x31);
+  }
+};
+
 // Where the lanes of each set of four are, ascending: what compresses a register to them.
 struct LaneTables {
   alignas(64) int32_t lanes[16][4];
@@ -160,15 +196,42 @@ size_t take_sums_x4(uint64_t* bits, size_t n, uint32_t base, double* sums, doubl
 const PatternKernels spgemm_pattern__avx2 = {
     mark_bits, mark_bits_of_blocks, nullptr,           count_few_columns, count_bits_and_clear,
     rank_bits, find_places,         repeat_columns_of, mark_few_bits,     rank_listed_bits};
-const RowKernels<double> spgemm_rows_f64__avx2 = {
-    add_by_rank_of<double>,  nullptr,           add_allowed_of<double>, add_dense_of<double>,
-    add_by_place_of<double>, add_blocks<F64x4>, take_sums_x4,           kBlocks};
-const RowKernels<float> spgemm_rows_f32__avx2 = {
-    add_by_rank_of<float>,  nullptr,           add_allowed_of<float>, add_dense_of<float>,
-    add_by_place_of<float>, add_blocks<F32x4>, take_sums<float>,      kBlocks};
-const RowKernels<int32_t> spgemm_rows_i32__avx2 = {
-    add_by_rank_of<int32_t>,  nullptr, add_allowed_of<int32_t>, add_dense_of<int32_t>,
-    add_by_place_of<int32_t>, nullptr, take_sums<int32_t>};
+const RowKernels<double> spgemm_rows_f64__avx2 = {add_by_rank_of<double>,
+                                                  nullptr,
+                                                  append_row<double>,
+                                                  add_allowed_of<double>,
+                                                  add_dense_of<double>,
+                                                  add_by_place_of<double>,
+                                                  add_blocks<F64x4>,
+                                                  take_sums_x4,
+                                                  kBlocks,
+                                                  nullptr,
+                                                  add_tiles<TileF64x4>,
+                                                  TileF64x4::kLanes};
+const RowKernels<float> spgemm_rows_f32__avx2 = {add_by_rank_of<float>,
+                                                 nullptr,
+                                                 append_row<float>,
+                                                 add_allowed_of<float>,
+                                                 add_dense_of<float>,
+                                                 add_by_place_of<float>,
+                                                 add_blocks<F32x4>,
+                                                 take_sums<float>,
+                                                 kBlocks,
+                                                 nullptr,
+                                                 add_tiles<TileF32x8>,
+                                                 TileF32x8::kLanes};
+const RowKernels<int32_t> spgemm_rows_i32__avx2 = {add_by_rank_of<int32_t>,
+                                                   nullptr,
+                                                   append_row<int32_t>,
+                                                   add_allowed_of<int32_t>,
+                                                   add_dense_of<int32_t>,
+                                                   add_by_place_of<int32_t>,
+                                                   nullptr,
+                                                   take_sums<int32_t>,
+                                                   {},
+                                                   nullptr,
+                                                   add_tiles<TileI32x8>,
+                                                   TileI32x8::kLanes};
 
 LAPIDARY_END_ISA
 

@@ -58,6 +58,15 @@ void copy_values(size_t n, const T* from, T* to) {
   }
 }
 
+// Where a column is that is there.
+size_t place_of(uint32_t column, const uint32_t* columns) {
+  const __m512i x = _mm512_set1_epi32(static_cast<int32_t>(column));
+  for (size_t place = 0;; place += 16) {
+    const uint32_t same = _mm512_cmpeq_epi32_mask(x, _mm512_loadu_si512(columns + place));
+    if (same != 0) return place + static_cast<size_t>(__builtin_ctz(same));
+  }
+}
+
 #include "sparse/spgemm_rows_lanes.h"
 
 // Other operators than plus and times, and rows under a complemented mask, run one product at a time: the loops of AVX2
@@ -233,6 +242,44 @@ struct I32x16 {
   }
 };
 
+// One row of C a lane.
+struct TileF64x8 {
+  using T = double;
+  using V = __m512d;
+  static constexpr size_t kLanes = 8;
+  static __mmask8 front(size_t n) { return static_cast<__mmask8>(_bzhi_u32(~0u, static_cast<uint32_t>(n))); }
+  static constexpr size_t kTogether = 8;  // registers of rows
+  static V load(const double* from) { return _mm512_loadu_pd(from); }
+  static V load(const double* from, size_t n) {
+    return n >= kLanes ? _mm512_loadu_pd(from) : _mm512_maskz_loadu_pd(front(n), from);
+  }
+  static void store(double* to, V v) { _mm512_storeu_pd(to, v); }
+  static void store(double* to, V v, size_t n) {
+    if (n >= kLanes) return _mm512_storeu_pd(to, v);
+    _mm512_mask_storeu_pd(to, front(n), v);
+  }
+  static V add(V x, V y) { return _mm512_add_pd(x, y); }
+  static V multiply(V x, V y) { return _mm512_mul_pd(x, y); }
+  [[gnu::always_inline]] static inline void turn(V* x) {
+    V y[8];
+#pragma GCC unroll 4
+    for (size_t l = 0; l < 8; l += 2) {
+      y[l] = _mm512_unpacklo_pd(x[l], x[l + 1]);
+      y[l + 1] = _mm512_unpackhi_pd(x[l], x[l + 1]);
+    }
+    // quarters: columns 0 2 4 6 in even registers, 1 3 5 7 in odd ones
+#pragma GCC unroll 2
+    for (size_t l = 0; l < 2; l++) {
+      const V a = _mm512_shuffle_f64x2(y[l], y[l + 2], 0x88), b = _mm512_shuffle_f64x2(y[l + 4], y[l + 6], 0x88);
+      const V c = _mm512_shuffle_f64x2(y[l], y[l + 2], 0xdd), d = _mm512_shuffle_f64x2(y[l + 4], y[l + 6], 0xdd);
+      x[l] = _mm512_shuffle_f64x2(a, b, 0x88);
+      x[l + 4] = _mm512_shuffle_f64x2(a, b, 0xdd);
+      x[l + 2] = _mm512_shuffle_f64x2(c, d, 0x88);
+      x[l + 6] = _mm512_shuffle_f64x2(c, d, 0xdd);
+    }
+  }
+};
+
 // The last register of a row by mask, all others whole.
 void repeat_columns_x16(const uint32_t* head, size_t n, size_t rows, uint32_t step, uint32_t* columns) {
   for (size_t r = 0; r < rows; r++, columns += n) {
@@ -248,43 +295,6 @@ void repeat_columns_x16(const uint32_t* head, size_t n, size_t rows, uint32_t st
 // Up to 32 entries of a row of B without a branch that depends on how many there are.
 constexpr uint32_t kShort = 32;
 inline uint32_t front_of(uint32_t left) { return _bzhi_u32(~0u, left < kShort ? left : kShort); }
-
-// As many lines as 32 entries fill, the last one if there are fewer.
-template <class T>
-LAPIDARY_PREFETCH void prefetch_short(const T* first, uint32_t n) {
-  const uint32_t last = n == 0 ? 0 : n - 1;
-  for (uint32_t q = 0; q < kShort; q += 64 / sizeof(T)) __builtin_prefetch(first + (q < last ? q : last));
-  __builtin_prefetch(first + last);
-}
-
-// The columns of all products of a row, one after another; returns where they end.
-uint32_t* put_down_columns(const RowPattern& row, uint32_t* to) {
-  for (size_t e = 0; e < row.n; e++) {
-    if (e + kFar < row.ahead) __builtin_prefetch(&row.begins[row.columns[e + kFar]]);
-    if (e + kNear < row.ahead) {
-      const RowExtent near = row.extent(e + kNear);
-      prefetch_short(row.b_indices + near.begin, near.end - near.begin);
-    }
-    const RowExtent k = row.extent(e);
-    const uint32_t* const from = row.b_indices + k.begin;
-    const uint32_t n = k.end - k.begin;
-    for (uint32_t q = 0; q < n; q += kShort) {
-      const uint32_t front = front_of(n - q);
-      _mm512_storeu_si512(to + q, _mm512_maskz_loadu_epi32(static_cast<__mmask16>(front), from + q));
-      _mm512_storeu_si512(to + q + 16, _mm512_maskz_loadu_epi32(static_cast<__mmask16>(front >> 16), from + q + 16));
-    }
-    to += n;
-  }
-  return to;
-}
-
-void mark_flat_rows(const RowPattern& row, uint32_t base, uint32_t* columns, uint64_t* bits) {
-  const uint32_t* const end = put_down_columns(row, columns);
-  for (const uint32_t* column = columns; column < end; column++) {
-    const uint32_t j = *column - base;
-    bits[j / 64] |= uint64_t{1} << j % 64;
-  }
-}
 
 inline void multiply_front(uint32_t front, double a, const double* from, double* to) {
   const __m512d x = _mm512_set1_pd(a);
@@ -303,6 +313,48 @@ inline void multiply_front(uint32_t front, int32_t a, const int32_t* from, int32
                         _mm512_mullo_epi32(x, _mm512_maskz_loadu_epi32(static_cast<__mmask16>(front), from + q)));
 }
 
+void put_columns(const uint32_t* from, uint32_t n, uint32_t* to) {
+  for (uint32_t q = 0; q < n; q += kShort) {
+    const uint32_t front = front_of(n - q);
+    _mm512_storeu_si512(to + q, _mm512_maskz_loadu_epi32(static_cast<__mmask16>(front), from + q));
+    _mm512_storeu_si512(to + q + 16, _mm512_maskz_loadu_epi32(static_cast<__mmask16>(front >> 16), from + q + 16));
+  }
+}
+template <class T>
+void put_products(T a, const T* from, uint32_t n, T* to) {
+  for (uint32_t q = 0; q < n; q += kShort) multiply_front(front_of(n - q), a, from + q, to + q);
+}
+// As many lines as 32 entries fill, the last one if there are fewer.
+template <class T>
+LAPIDARY_PREFETCH void prefetch_short(const T* first, uint32_t n) {
+  const uint32_t last = n == 0 ? 0 : n - 1;
+  for (uint32_t q = 0; q < kShort; q += 64 / sizeof(T)) __builtin_prefetch(first + (q < last ? q : last));
+  __builtin_prefetch(first + last);
+}
+
+// The columns of all products of a row, one after another; returns where they end.
+uint32_t* put_down_columns(const RowPattern& row, uint32_t* to) {
+  for (size_t e = 0; e < row.n; e++) {
+    if (e + kFar < row.ahead) __builtin_prefetch(&row.begins[row.columns[e + kFar]]);
+    if (e + kNear < row.ahead) {
+      const RowExtent near = row.extent(e + kNear);
+      prefetch_short(row.b_indices + near.begin, near.end - near.begin);
+    }
+    const RowExtent k = row.extent(e);
+    put_columns(row.b_indices + k.begin, k.end - k.begin, to);
+    to += k.end - k.begin;
+  }
+  return to;
+}
+
+void mark_flat_rows(const RowPattern& row, uint32_t base, uint32_t* columns, uint64_t* bits) {
+  const uint32_t* const end = put_down_columns(row, columns);
+  for (const uint32_t* column = columns; column < end; column++) {
+    const uint32_t j = *column - base;
+    bits[j / 64] |= uint64_t{1} << j % 64;
+  }
+}
+
 // All products of a row, one after another; returns where they end.
 template <class T>
 T* multiply_rows(const RowInput<T>& row, T* to) {
@@ -312,12 +364,17 @@ T* multiply_rows(const RowInput<T>& row, T* to) {
       prefetch_short(row.b_values + near.begin, near.end - near.begin);
     }
     const RowExtent k = row.extent(e);
-    const uint32_t n = k.end - k.begin;
-    for (uint32_t q = 0; q < n; q += kShort)
-      multiply_front(front_of(n - q), row.values[e], row.b_values + k.begin + q, to + q);
-    to += n;
+    put_products(row.values[e], row.b_values + k.begin, k.end - k.begin, to);
+    to += k.end - k.begin;
   }
   return to;
+}
+
+template <class T>
+size_t append_row_x16(const RowInput<T>& row, uint32_t base, const Stamps& stamps, uint32_t* indices, T* values) {
+  const size_t n = static_cast<size_t>(put_down_columns(row, indices) - indices);
+  multiply_rows(row, values);
+  return take_out_known(n, base, stamps, indices, values);
 }
 
 template <class T>
@@ -329,6 +386,7 @@ void add_flat_rows(const RowInput<T>& row, uint32_t base, const uint64_t* bits, 
 }
 
 #include "sparse/spgemm_sort_lanes.h"
+#include "sparse/spgemm_tile_lanes.h"
 
 // 16 columns as keys, the first of them of product `number`.
 inline __m512i keys_of(__m512i columns, uint32_t base, size_t number) {
@@ -431,17 +489,20 @@ const PatternKernels spgemm_pattern__avx512vpop = {
     mark_bits,   mark_bits_of_blocks, mark_flat_rows, count_few_columns, count_bits_and_clear, rank_words,
     find_places, repeat_columns_x16,  nullptr,        nullptr,           sort_products,        find_places_of_sorted};
 const RowKernels<double> spgemm_rows_f64__avx512vpop = {
-    add_by_rank_x1<double>,  add_flat_rows<double>, add_allowed_x1<double>, add_dense_x1<double>,
-    add_by_place_x8<double>, add_blocks<F64x8>,     take_words<double>,     {3, true},
-    add_sorted_keys<double>};
+    add_by_rank_x1<double>,  add_flat_rows<double>, append_row_x16<double>,
+    add_allowed_x1<double>,  add_dense_x1<double>,  add_by_place_x8<double>,
+    add_blocks<F64x8>,       take_words<double>,    {3, true},
+    add_sorted_keys<double>, add_tiles<TileF64x8>,  TileF64x8::kLanes};
 const RowKernels<float> spgemm_rows_f32__avx512vpop = {
-    add_by_rank_x1<float>,  add_flat_rows<float>, add_allowed_x1<float>, add_dense_x1<float>,
-    add_by_place_x8<float>, add_blocks<F32x16>,   take_words<float>,     {4, true},
-    add_sorted_keys<float>};
+    add_by_rank_x1<float>,  add_flat_rows<float>, append_row_x16<float>,
+    add_allowed_x1<float>,  add_dense_x1<float>,  add_by_place_x8<float>,
+    add_blocks<F32x16>,     take_words<float>,    {4, true},
+    add_sorted_keys<float>, add_tiles<TileF32x8>, TileF32x8::kLanes};
 const RowKernels<int32_t> spgemm_rows_i32__avx512vpop = {
-    add_by_rank_x1<int32_t>,  add_flat_rows<int32_t>, add_allowed_x1<int32_t>, add_dense_x1<int32_t>,
-    add_by_place_x8<int32_t>, add_blocks<I32x16>,     take_words<int32_t>,     {4, true},
-    add_sorted_keys<int32_t>};
+    add_by_rank_x1<int32_t>,  add_flat_rows<int32_t>, append_row_x16<int32_t>,
+    add_allowed_x1<int32_t>,  add_dense_x1<int32_t>,  add_by_place_x8<int32_t>,
+    add_blocks<I32x16>,       take_words<int32_t>,    {4, true},
+    add_sorted_keys<int32_t>, add_tiles<TileI32x8>,   TileI32x8::kLanes};
 
 LAPIDARY_END_ISA
 

@@ -319,6 +319,50 @@ void add_by_place_of(const RowInput<T>& row, Semiring s, const uint32_t* places,
     for (size_t e = 0; e < n; e++) *columns++ = head[e] + step * static_cast<uint32_t>(r + 1);
 }
 
+// Of n products whose columns and values lie one after another, those whose column was there before are added to it and
+// taken out; how many are left. place_of(column, columns), where a column is that is there, is the including file's.
+template <class T>
+size_t take_out_known(size_t n, uint32_t base, const Stamps& stamps, uint32_t* indices, T* values) {
+  uint32_t* const hits = stamps.hits;
+  uint8_t* const seen = stamps.seen;
+  const uint8_t row = stamps.row;
+  size_t known = 0;
+  for (size_t p = 0; p < n; p++) {
+    uint8_t& stamp = seen[indices[p] - base];
+    hits[known] = static_cast<uint32_t>(p);
+    known += stamp == row;
+    stamp = row;
+  }
+  for (size_t h = 0; h < known; h++) {
+    T& sum = values[place_of(indices[hits[h]], indices)];
+    sum = plus_of(sum, values[hits[h]]);
+  }
+  // The last entry takes the place of each: it is not one of them, since those behind are gone.
+  while (known > 0) {
+    const size_t p = hits[--known];
+    n--;
+    indices[p] = indices[n];
+    values[p] = values[n];
+  }
+  return n;
+}
+
+template <class T>
+[[maybe_unused]] size_t append_row(const RowInput<T>& row, uint32_t base, const Stamps& stamps, uint32_t* indices,
+                                   T* values) {
+  size_t n = 0;
+  for (size_t e = 0; e < row.n; e++) {
+    prefetch_row(row, row.b_values, e);
+    const RowExtent k = row.extent(e);
+    const T a = row.values[e];
+    for (size_t q = k.begin; q < k.end; q++, n++) {
+      indices[n] = row.b_indices[q];
+      values[n] = times_of(a, row.b_values[q]);
+    }
+  }
+  return take_out_known(n, base, stamps, indices, values);
+}
+
 // S: a register of sums, as in add_blocks below.
 template <class S, size_t kRows>
 inline void add_block_rows(const BlockRun<typename S::T>& run, const typename S::T* a, size_t nnz,

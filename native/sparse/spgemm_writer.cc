@@ -5,18 +5,18 @@
 namespace lapidary {
 
 template <class T>
-bool Writer<T>::init(ArenaFrame& scratch, const WindowPart& part, const SpgemmOptions& options) {
+bool Writer<T>::init(ArenaFrame& scratch, const WindowPart& part, const SpgemmOptions& options, bool repeats) {
   nothing_ = nothing_of<T>(options.semiring.add);
   may_sort_ = may_sort(kernels_, options);
   width_ = 64 * part.words;
   if (part.words > 0) {
     before_ = scratch.take<uint32_t>(part.words);
     columns_ = scratch.take<uint32_t>(kMostPlaces + kDrainSlack);
-    places_ = scratch.take<uint32_t>(kMostPlaces);
     placed_ = scratch.take<T>(kMostPlaces + kRunSlack);
     sums_ = scratch.take<T>(width_);
-    if (before_ == nullptr || columns_ == nullptr || places_ == nullptr || placed_ == nullptr || sums_ == nullptr ||
-        !dense_.init(scratch, part.words, options.mask != nullptr) || !blocks_.init(scratch, kMostPlaces))
+    if (before_ == nullptr || columns_ == nullptr || placed_ == nullptr || sums_ == nullptr ||
+        !dense_.init(scratch, part.words, options.mask != nullptr) ||
+        (repeats && !repeats_.init(scratch, options.semiring)))
       return false;
   }
   return (part.bound == 0 || wide_.init(scratch, part)) && slice_.init(scratch, part.entries);
@@ -24,7 +24,7 @@ bool Writer<T>::init(ArenaFrame& scratch, const WindowPart& part, const SpgemmOp
 
 template <class T>
 bool Writer<T>::fill(const Product& product, const CsrView<T>& a, const CsrView<T>& b, const Window& window, size_t i,
-                     uint32_t* indices, T* values, size_t count) {
+                     size_t end, uint32_t* indices, T* values, size_t count) {
   RowInput<T> row{product.row(i), a.values + a.indptr[i], b.values};
   const RowWork& work = product.plan.work[i];
   uint64_t products = work.products;
@@ -44,8 +44,13 @@ bool Writer<T>::fill(const Product& product, const CsrView<T>& a, const CsrView<
     return wide_.fill(window.kind, row, semiring, std::min<uint64_t>(products, window.width()), mask,
                       product.options.sorted, indices, values, count);
   if (mask.given && !mask.complement) return fill_allowed(row, semiring, base, words, mask, indices, values, count);
-  const bool head = !mask.given && !window.slice && i + 1 < product.a.rows && products <= kMostPlaces &&
-                    product.plan.work[i + 1].repeat != static_cast<uint64_t>(Repeat::no);
+  const bool repeats = i + 1 < product.a.rows && product.plan.work[i + 1].repeat != static_cast<uint64_t>(Repeat::no);
+  const bool head = !mask.given && !window.slice && products <= kMostPlaces && (repeats || work.again || work.back > 0);
+  if (head && repeats_.find(product, i)) {
+    if (repeats_.count() != count) return false;
+    repeats_.write(product, row, i, end, true, indices, values);
+    return true;
+  }
   if (!mask.given && !window.slice && suits_sort(products, words) && (head || semiring.is_plus_times())) {
     // columns_ holds the keys. A row that is not as counted must not be written: its end would be another's begin.
     if (kernels_.sort(row, base, columns_) != count) return false;
@@ -53,8 +58,9 @@ bool Writer<T>::fill(const Product& product, const CsrView<T>& a, const CsrView<
       rows_.add_sorted(row, base, columns_, products, placed_, indices, values);
       return true;
     }
-    kernels_.places_of_sorted(columns_, products, base, places_, indices);
-    fill_head(row, semiring, i, products, count, values);
+    kernels_.places_of_sorted(columns_, products, base, repeats_.make_room(products), indices);
+    repeats_.keep(product, i, count, indices);
+    repeats_.write(product, row, i, end, false, indices, values);
     return true;
   }
   prefetch_for_write(indices, count);
@@ -72,24 +78,12 @@ bool Writer<T>::fill(const Product& product, const CsrView<T>& a, const CsrView<
           values);
     return true;
   }
-  kernels_.places(row, base, dense_.bits(), before_, places_);
+  kernels_.places(row, base, dense_.bits(), before_, repeats_.make_room(products));
   const size_t found = drain_(dense_.bits(), few ? dense_.list() : nullptr, few ? listed : words, columns_);
   for (size_t e = 0; e < found; e++) indices[e] = base + columns_[e];
-  fill_head(row, semiring, i, products, count, values);
+  repeats_.keep(product, i, count, indices);
+  repeats_.write(product, row, i, end, false, indices, values);
   return true;
-}
-
-// The first of rows with one pattern, whose places are known.
-template <class T>
-void Writer<T>::fill_head(const RowInput<T>& row, Semiring semiring, size_t i, uint64_t products, size_t count,
-                          T* values) {
-  placed_row_ = i;
-  placed_count_ = count;
-  by_block_ = semiring.is_plus_times() && blocks_.build(row, rows_.blocks, places_, products, count);
-  if (by_block_)
-    rows_.add_by_block(blocks_.run(row, 1, false), count, values);
-  else
-    rows_.add_by_place(row, semiring, places_, count, nothing_, placed_, values);
 }
 
 template <class T>
@@ -146,38 +140,6 @@ bool Writer<T>::fill_allowed(const RowInput<T>& row, Semiring semiring, uint32_t
   for (const uint32_t* c = in_reach.begin; c < in_reach.end; c++)
     allowed[(*c - base) / 64] = found[(*c - base) / 64] = 0;
   return n == count;
-}
-
-template <class T>
-size_t Writer<T>::fill_repeats(const Product& product, const CsrView<T>& a, const CsrView<T>& b, const Window& window,
-                               size_t i, const CsrPattern& c, uint32_t* indices, T* values) {
-  if (placed_row_ == kNone || placed_row_ + 1 != i || window.kind != Accumulator::dense || window.slice) return i;
-  const size_t count = placed_count_;
-  while (i < window.last && product.plan.work[i].repeat != static_cast<uint64_t>(Repeat::no)) {
-    const uint64_t kind = product.plan.work[i].repeat;
-    const size_t first = i;
-    bool as_counted = true;
-    do {
-      as_counted &= c.indptr[i + 1] - c.indptr[i] == count;
-      i++;
-    } while (i < window.last && product.plan.work[i].repeat == kind);
-    if (!as_counted) return kNone;
-    const size_t p = c.indptr[first];
-    const bool shifted = kind == static_cast<uint64_t>(Repeat::shifted);
-    kernels_.repeat_columns(indices + p - count, count, i - first, shifted, indices + p);
-    add_repeats(product, a, b, first, i, shifted, values + p);
-    placed_row_ = i - 1;
-  }
-  return i;
-}
-
-template <class T>
-void Writer<T>::add_repeats(const Product& product, const CsrView<T>& a, const CsrView<T>& b, size_t first, size_t last,
-                            bool shifted, T* values) {
-  const auto row = [&](size_t i) { return RowInput<T>{product.row(i), a.values + a.indptr[i], b.values}; };
-  if (by_block_) return rows_.add_by_block(blocks_.run(row(first), last - first, shifted), placed_count_, values);
-  for (size_t i = first; i < last; i++, values += placed_count_)
-    rows_.add_by_place(row(i), product.options.semiring, places_, placed_count_, nothing_, placed_, values);
 }
 
 template <class T>

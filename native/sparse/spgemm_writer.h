@@ -6,8 +6,8 @@
 
 #include "core/arena.h"
 #include "sparse/accumulators.h"
-#include "sparse/spgemm_blocks.h"
 #include "sparse/spgemm_pattern.h"
+#include "sparse/spgemm_repeats.h"
 
 namespace lapidary {
 
@@ -27,31 +27,32 @@ struct MarkedRow {
 template <class T>
 class Writer {
  public:
-  bool init(ArenaFrame& scratch, const WindowPart& part, const SpgemmOptions& options);
+  // repeats: whether fill may meet rows that repeat one before.
+  bool init(ArenaFrame& scratch, const WindowPart& part, const SpgemmOptions& options, bool repeats);
 
-  // Writes row i, or a slice of it, with `count` entries; false if it has not so many.
+  // Writes row i, or a slice of it, with `count` entries; false if it has not so many. Up to row end − 1 fill_repeats
+  // follows.
   bool fill(const Product& product, const CsrView<T>& a, const CsrView<T>& b, const Window& window, size_t i,
-            uint32_t* indices, T* values, size_t count);
+            size_t end, uint32_t* indices, T* values, size_t count);
 
   // Writes a marked row and clears its bits. masked: products outside the bits are left out, else there are none.
   void write(const RowInput<T>& row, Semiring semiring, const MarkedRow& marked, bool masked, uint32_t* indices,
              T* values);
 
-  // Fills the rows from i on that repeat row i − 1, if its places are known: up to the row that is the result, or none
-  // if one of them is not as long as c says.
-  size_t fill_repeats(const Product& product, const CsrView<T>& a, const CsrView<T>& b, const Window& window, size_t i,
-                      const CsrPattern& c, uint32_t* indices, T* values);
+  // Fills the rows from i on that repeat row i − 1, if its places are known: up to the row that is the result, `end` at
+  // most, or none if one of them is not as long as c says.
+  size_t fill_repeats(const Product& product, const CsrView<T>& a, const CsrView<T>& b, size_t i, size_t end,
+                      const CsrPattern& c, uint32_t* indices, T* values) {
+    return repeats_.write_next(product, a, b, i, end, c, indices, values);
+  }
 
-  static constexpr size_t kNone = ~size_t{0};
+  static constexpr size_t kNone = RepeatedRows<T>::kNone;
 
  private:
   bool fill_allowed(const RowInput<T>& row, Semiring semiring, uint32_t base, size_t words, const MaskRow& mask,
                     uint32_t* indices, T* values, size_t count);
-  void fill_head(const RowInput<T>& row, Semiring semiring, size_t i, uint64_t products, size_t count, T* values);
   // Whether a row is sorted in registers: not where its products crowd few words.
   bool suits_sort(uint64_t products, size_t words) const;
-  void add_repeats(const Product& product, const CsrView<T>& a, const CsrView<T>& b, size_t first, size_t last,
-                   bool shifted, T* values);
   void ready_sums();
 
   const PatternKernels& kernels_ = pattern_kernels();
@@ -65,16 +66,11 @@ class Writer {
   bool may_sort_ = false;
   size_t width_ = 0;
   uint32_t* before_ = nullptr;   // ranks of words
-  uint32_t* columns_ = nullptr;  // of a row whose places are kept, or keys
+  uint32_t* columns_ = nullptr;  // of a row whose pattern is kept, or keys
   T* sums_ = nullptr;            // over columns, all nothing_ between rows once ready
   bool sums_ready_ = false;
-  // The last row whose places are known.
-  uint32_t* places_ = nullptr;
-  PlaceBlocks<T> blocks_;
-  bool by_block_ = false;
-  T* placed_ = nullptr;
-  size_t placed_row_ = kNone;
-  size_t placed_count_ = 0;
+  T* placed_ = nullptr;  // products of a row
+  RepeatedRows<T> repeats_;
 };
 
 // A new row is written in any order: its lines are asked for while its pattern is made.

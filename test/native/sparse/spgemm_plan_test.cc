@@ -70,7 +70,7 @@ TEST(sparse_spgemm_plan_scratch) {
   planned(a.view(), a.view(), [&](const SpgemmPlan& plan, const char* begin, const char* end) {
     const size_t windows = plan.stats.products / 32768 + a.view().rows / 4096 + 2;
     CHECK(end > begin);
-    CHECK(static_cast<size_t>(end - begin) <= 17 * a.view().rows + 32 * windows + 1024);
+    CHECK(static_cast<size_t>(end - begin) <= 17 * a.view().rows + 96 * windows + 4096);
   });
   set_thread_count(usable_cpus());
 }

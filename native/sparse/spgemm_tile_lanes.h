@@ -1,0 +1,165 @@
+// The loop of sparse/spgemm_tiles.h for AVX2 and AVX-512: included inside the unnamed namespace of their files. S has
+// the type V of a register of kLanes values of type T, of which it keeps kTogether, load and store of all or the first
+// n of them, add, multiply, and turn, which makes rows of kLanes registers columns.
+//
+// Bound: two loads, a multiplication and an addition for each product and register of rows, and for each square of
+// values that is turned around some three permutations a register.
+
+// A square of kLanes rows and up to kLanes columns of them: entry c of row l goes to to[c·stride + l].
+template <class S>
+[[gnu::always_inline]] inline void turn_square(const typename S::T* from, size_t n, size_t last, size_t columns,
+                                               typename S::T* to, size_t stride) {
+  constexpr size_t kLanes = S::kLanes;
+  typename S::V x[kLanes];
+#pragma GCC unroll 8
+  for (size_t l = 0; l < kLanes; l++) x[l] = S::load(from + n * (l < last ? l : last), columns);
+  S::turn(x);
+#pragma GCC unroll 8
+  for (size_t l = 0; l < kLanes; l++) {
+    if (l >= columns) break;
+    S::store(to + l * stride, x[l]);
+  }
+}
+
+// Rows of n values one after another: entry q of row r goes to to[q·stride + r]. Lanes after the last row repeat it.
+// `ahead` rows further on will be wanted next.
+template <class S>
+inline void turn_rows(const typename S::T* from, size_t n, size_t rows, typename S::T* to, size_t stride,
+                      size_t ahead) {
+  constexpr size_t kLanes = S::kLanes;
+  for (size_t r = 0; r < rows; r += kLanes, from += kLanes * n, to += kLanes) {
+    for (size_t q = 0; q < kLanes * n; q += 64 / sizeof(*from)) __builtin_prefetch(from + ahead * n + q);
+    const size_t last = rows - 1 - r;
+    for (size_t c = 0; c < n; c += kLanes) {
+      if (last >= kLanes - 1)
+        turn_square<S>(from + c, n, kLanes - 1, n - c, to + c * stride, stride);
+      else
+        turn_square<S>(from + c, n, last, n - c, to + c * stride, stride);
+    }
+  }
+}
+
+// Places v … v + kLanes − 1 of kVectors registers of rows, of which `rows` are wanted; their first lane is `lanes`.
+template <class S, size_t kVectors>
+inline void add_tile_places(const TileRun<typename S::T>& run, const typename S::T* lanes, size_t v, size_t rows,
+                            typename S::T* values) {
+  using V = typename S::V;
+  constexpr size_t kLanes = S::kLanes;
+  const size_t count = run.count, ahead = run.tile * count;
+  const size_t places = count - v < kLanes ? count - v : kLanes;
+  const TileStep* step = run.steps + (v == 0 ? 0 : run.ends[v - 1]);
+  V sums[kLanes][kVectors];
+  for (size_t place = 0; place < places; place++) {
+    V sum[kVectors];
+    const auto product = [&](size_t w) {
+      return S::multiply(S::load(lanes + step->a + w * kLanes), S::load(lanes + step->b + w * kLanes));
+    };
+#pragma GCC unroll 8
+    for (size_t w = 0; w < kVectors; w++) sum[w] = product(w);
+    for (const TileStep* const end = run.steps + run.ends[v + place]; ++step < end;)
+#pragma GCC unroll 8
+      for (size_t w = 0; w < kVectors; w++) sum[w] = S::add(sum[w], product(w));
+#pragma GCC unroll 8
+    for (size_t w = 0; w < kVectors; w++) sums[place][w] = sum[w];
+  }
+  for (size_t place = places; place < kLanes; place++)
+    for (size_t w = 0; w < kVectors; w++) sums[place][w] = sums[0][w];
+  typename S::T* to = values + v;
+  for (size_t w = 0; w < kVectors; w++) {
+    V x[kLanes];
+#pragma GCC unroll 8
+    for (size_t l = 0; l < kLanes; l++) x[l] = sums[l][w];
+    S::turn(x);
+    const size_t valid = rows - w * kLanes;
+#pragma GCC unroll 8
+    for (size_t l = 0; l < kLanes; l++, to += count) {
+      if (l >= valid) return;
+      S::store(to, x[l], places);
+      __builtin_prefetch(to + ahead, 1);
+    }
+  }
+}
+
+// At most S::kTogether registers of rows.
+template <class S, size_t kVectors = S::kTogether>
+inline void add_tile_rows(const TileRun<typename S::T>& run, const typename S::T* lanes, size_t rows,
+                          typename S::T* values) {
+  if constexpr (kVectors > 1)
+    if (rows <= (kVectors - 1) * S::kLanes) return add_tile_rows<S, kVectors - 1>(run, lanes, rows, values);
+  for (size_t v = 0; v < run.count; v += S::kLanes) add_tile_places<S, kVectors>(run, lanes, v, rows, values);
+}
+
+template <class S>
+void add_tiles(const TileRun<typename S::T>& run, typename S::T* values) {
+  for (size_t r = 0; r < run.rows; r += run.tile, values += run.tile * run.count) {
+    const size_t rows = run.rows - r < run.tile ? run.rows - r : run.tile;
+    if (run.a != nullptr) turn_rows<S>(run.a + r * run.n, run.n, rows, run.lanes, run.tile, run.tile);
+    for (size_t g = 0; g < run.group_count; g++) {
+      const TileGroup<typename S::T>& group = run.groups[g];
+      turn_rows<S>(group.first + r * group.length, group.length, rows + group.more, run.lanes + group.at, group.stride,
+                   run.tile);
+    }
+    constexpr size_t kRows = S::kTogether * S::kLanes;
+    for (size_t u = 0; u < rows; u += kRows)
+      add_tile_rows<S>(run, run.lanes + u, rows - u < kRows ? rows - u : kRows, values + u * run.count);
+  }
+}
+
+// Values of 32 bits; AVX-512 has nothing that turns 16 rows around as well.
+inline __m256i first_of_x8(size_t n) {
+  const __m256i iota = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int32_t>(n < 8 ? n : 8)), iota);
+}
+
+struct TileF32x8 {
+  using T = float;
+  using V = __m256;
+  static constexpr size_t kLanes = 8, kTogether = 8;
+  static V load(const float* from) { return _mm256_loadu_ps(from); }
+  static V load(const float* from, size_t n) {
+    return n >= kLanes ? _mm256_loadu_ps(from) : _mm256_maskload_ps(from, first_of_x8(n));
+  }
+  static void store(float* to, V v) { _mm256_storeu_ps(to, v); }
+  static void store(float* to, V v, size_t n) {
+    if (n >= kLanes) return _mm256_storeu_ps(to, v);
+    _mm256_maskstore_ps(to, first_of_x8(n), v);
+  }
+  static V add(V x, V y) { return _mm256_add_ps(x, y); }
+  static V multiply(V x, V y) { return _mm256_mul_ps(x, y); }
+  [[gnu::always_inline]] static inline void turn(V* x) {
+    V y[8];
+#pragma GCC unroll 2
+    for (size_t l = 0; l < 8; l += 4) {
+      const V a = _mm256_unpacklo_ps(x[l], x[l + 1]), b = _mm256_unpackhi_ps(x[l], x[l + 1]);
+      const V c = _mm256_unpacklo_ps(x[l + 2], x[l + 3]), d = _mm256_unpackhi_ps(x[l + 2], x[l + 3]);
+      y[l] = _mm256_shuffle_ps(a, c, 0x44);
+      y[l + 1] = _mm256_shuffle_ps(a, c, 0xee);
+      y[l + 2] = _mm256_shuffle_ps(b, d, 0x44);
+      y[l + 3] = _mm256_shuffle_ps(b, d, 0xee);
+    }
+#pragma GCC unroll 4
+    for (size_t l = 0; l < 4; l++) {
+      x[l] = _mm256_permute2f128_ps(y[l], y[l + 4], 0x20);
+      x[l + 4] = _mm256_permute2f128_ps(y[l], y[l + 4], 0x31);
+    }
+  }
+};
+
+struct TileI32x8 {
+  using T = int32_t;
+  using V = __m256;  // of integers
+  static constexpr size_t kLanes = 8, kTogether = 8;
+  static const float* bits(const int32_t* p) { return reinterpret_cast<const float*>(p); }
+  static float* bits(int32_t* p) { return reinterpret_cast<float*>(p); }
+  static V load(const int32_t* from) { return TileF32x8::load(bits(from)); }
+  static V load(const int32_t* from, size_t n) { return TileF32x8::load(bits(from), n); }
+  static void store(int32_t* to, V v) { TileF32x8::store(bits(to), v); }
+  static void store(int32_t* to, V v, size_t n) { TileF32x8::store(bits(to), v, n); }
+  static V add(V x, V y) {
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), _mm256_castps_si256(y)));
+  }
+  static V multiply(V x, V y) {
+    return _mm256_castsi256_ps(_mm256_mullo_epi32(_mm256_castps_si256(x), _mm256_castps_si256(y)));
+  }
+  [[gnu::always_inline]] static inline void turn(V* x) { TileF32x8::turn(x); }
+};
