@@ -14,7 +14,7 @@ import numpy as np
 import scipy.sparse as sparse
 
 root = pathlib.Path(__file__).resolve().parent.parent
-TURNS = 5
+TURNS = 20
 NODE = f"""import {{ setThreads }} from '{root}/dist/index.js';
 import {{ spgemm }} from '{root}/dist/sparse/index.js';
 setThreads(1);
