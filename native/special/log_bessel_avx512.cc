@@ -91,6 +91,7 @@ struct F32 {
 // and what comes after them
 #include "special/double_double_lanes.h"
 #include "special/log_bessel_careful_lanes.h"
+#include "special/log_bessel_temme_lanes.h"
 #include "special/log_bessel_zero_lanes.h"
 
 }  // namespace

@@ -61,6 +61,7 @@ using F32 = Single<float, uint32_t>;
 // and what comes after them
 #include "special/double_double_lanes.h"
 #include "special/log_bessel_careful_lanes.h"
+#include "special/log_bessel_temme_lanes.h"
 #include "special/log_bessel_zero_lanes.h"
 
 }  // namespace

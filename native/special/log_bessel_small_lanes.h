@@ -95,8 +95,8 @@ static inline void fraction_values(BesselFunction f, int terms, const typename S
 // with the common denominator Π j (j² − m²), and n steps of the recurrence k_{j+1} = (m+j) k_j + q k_{j−1} for
 // k_j = (x/2)^j K_{m+j}.
 template <class S>
-static inline void temme_lanes(BesselFunction f, int terms, const typename S::Real* v, const typename S::Real* x,
-                               typename S::Real* out, size_t n) {
+static inline void temme_values(BesselFunction f, int terms, const typename S::Real* v, const typename S::Real* x,
+                                typename S::Real* out, size_t n) {
   using V = typename S::V;
   using R = typename S::Real;
   constexpr bool wide = sizeof(R) == 8;
