@@ -11,7 +11,7 @@ namespace {
 // Below these, |log I| and |log K| of the branches for small r are computed carrying along what the leading operations
 // round off (careful) for x ≥ ⅛, and with twice the digits below kTiny. Each step in v rounds off a little, so that the
 // limit rises to kMostSmall with v, by v − kFewSteps. For x < ¼ log K takes kMostSmall at once.
-constexpr double kSmall = 2, kFewSteps = 2.5, kMostSmall = 4, kTinyI = 1 / 16.0, kTinyK = 1 / 64.0;
+constexpr double kSmall = 2, kFewSteps = 6, kMostSmall = 4, kTinyI = 1 / 16.0, kTinyK = 1 / 64.0;
 // Where x² is less, log I is nearly v log(x/2) − log Γ(v + 1), which has no such errors.
 constexpr double kSmallByX2 = 24;
 // The same with twice the digits for large r, over v + x.

@@ -4,7 +4,7 @@
 // halves: with D the product of the factors j (j+v) of a half, and N its numerator from (N, D) = (1, 1) or (0, 1), the
 // whole is D = D_1 D_2, N = N_1 D_2 + q^m N_2 for m factors in the first.
 struct SeriesStage {
-  alignas(64) double rest[kStage], m[kStage], whole[kStage], gamma[kStage];
+  alignas(64) double rest[kStage], rest_low[kStage], m[kStage], whole[kStage], gamma[kStage];
   LogStage log_half, log_sum;
 };
 template <class S, int K>
@@ -34,7 +34,12 @@ static inline void series_sum(SeriesStage& s, const double* v, const double* x, 
       if ((middle - 1) >> bit & 1) power = power * q;
     }
     const V numerator = S::fma(top[0], bottom[1], power * top[1]), product = bottom[0] * bottom[1];
-    S::store(s.rest + i, q * numerator / S::fma(order, product, product));
+    // the quotient with what its last operations and q round off, which are a third of all
+    const V above = q * numerator, below = S::fma(order, product, product), inverse = 1 / below, rest = above * inverse;
+    const V above_low = S::fma(q, numerator, S::fma(S::fma(half, half, -q), numerator, -above));
+    const V below_low = S::fma(order, product, product - below);
+    S::store(s.rest + i, rest);
+    S::store(s.rest_low + i, (S::fma(-rest, below, above) + S::fma(-rest, below_low, above_low)) * inverse);
   }
 }
 
@@ -87,10 +92,13 @@ static inline void series_results(BesselFunction f, SeriesStage& s, const double
     const V half = S::load(x + i) * 0.5, rest = S::load(s.rest + i), g = S::load(s.gamma + i);
     const V a = S::fma(rest, g, rest + g), near = 1 + a, rising = S::load(s.m + i);
     store_cell<S>(s.log_half, i, log_cell<S>(half, S::all(0)));
-    if (f == BesselFunction::i_scaled)
+    if (f == BesselFunction::i_scaled) {
       S::store(s.rest + i, near / rising);
-    else
-      store_cell<S>(s.log_sum, i, log_cell<S>(near / rising, S::all(0)));
+    } else {
+      const V inverse = 1 / rising, sum = near * inverse, rest_low = S::load(s.rest_low + i);
+      const V lost = S::fma(-sum, rising, near) + ((a - (near - 1)) + S::fma(rest_low, g, rest_low));
+      store_cell<S>(s.log_sum, i, log_cell<S>(sum, lost * inverse));
+    }
     S::store(s.gamma + i, a);
   }
   log_tails<S>(kLogTail, s.log_half, n);
