@@ -26,7 +26,7 @@ const debyeLogTerms = 20;
 /** Degrees of polynomials for (log(1 + f) − f + f²/2) / f³ on |f| ≤ 1/16, which leave 2^-61 and 2^-55 of the logarithm. */
 const [logTailDegree, shortTailDegree] = [9, 7];
 /** Borders in x of the polynomials for K, and what their truncation may leave out. */
-const kBorders = [0.125, 0.25, 0.5, 1, 1.625, 2.75, 5, 10, 23];
+export const kBorders = [0.125, 0.25, 0.5, 1, 1.625, 2.75, 5, 10, 23];
 const kTolerance = one >> 57n;
 
 // ---- exact ------------------------------------------------------------------------------------------------------

@@ -3,32 +3,14 @@
 #include <cmath>
 #include <limits>
 
+#include "special/bands.h"
+
 namespace lapidary {
 namespace {
 
 // Debye: the first term that U_K leaves out is at most max_t |ũ_{K+1}(t²)| r^{−K−1} (of its logarithm: d̃_{K+1}); from
 // its border on that is below 2^-55 (f32: 2^-26), a quarter of the last place of a logarithm in [½, 1). Series: beyond
 // its border a number of terms leaves out more than 2^-57 (f32: 2^-27) of the sum.
-// Where |log I| and |log K| are below the limits of log_bessel_near.cc in each cell of x, by lines close to where they
-// are, found by a scan. Only time hangs on them: whatever they miss goes there after its first result, and what they
-// take in beyond is more exact. None for the first cells, and none for x ≥ 10 of log K, which would be the ninth.
-using Band = BesselBorders<double>::Band;
-constexpr Band thousandths(Band band) {
-  // near enough, as multiples of 2^-10, whose lower 32 bits are 0
-  for (auto* row : {band.low, band.low_slope, band.high, band.high_slope})
-    for (int i = 0; i < 8; i++) row[i] = static_cast<int>(row[i] * 1024 / 1000) / 1024.0;
-  return band;
-}
-constexpr double kNone = 1e6;
-constexpr Band kBandI = thousandths({{kNone, -1000, -6399, -742, -4904, -5972},
-                                     {0, 0, 2031, 1106, 1442, 1509},
-                                     {0, 631, -2301, 1671, 1564, 1450},
-                                     {0, 1351, 1933, 1471, 1481, 1489}});
-constexpr Band kBandK = thousandths({{kNone, -1000, -1000, -1000, -1000, -5582, -1989, 813},
-                                     {0, 0, 0, 0, 0, 3250, 1715, 1211},
-                                     {0, 1240, 745, 952, 1171, 1377, -733, 3208},
-                                     {0, 3888, 2485, 2071, 1852, 1725, 2249, 1595}});
-
 template <class Real>
 struct Dispatch {
   BesselBorders<Real> borders;
@@ -52,13 +34,14 @@ constexpr Dispatch<Real> dispatch(bool first, bool values, bool logarithm) {
     b.r2[b.r2_count++] = static_cast<Real>(from);
   };
   if (first) {
-    b.near = index_of<Real>(Kernel::series, wide ? 10 : 6);
-    x_border(wide ? 1 : 1.5, Kernel::series, wide ? 14 : 11);
-    x_border(wide ? 3 : 4, Kernel::series, 19);
     if constexpr (wide) {
-      x_border(6, Kernel::series, 25);
-      x_border(10, Kernel::series, 32);
-      x_border(16, Kernel::series, 40);
+      b.near = index_of<Real>(Kernel::series, kSeriesTerms[0]);
+      for (int cell = 1; cell < kSeriesCells; cell++)
+        x_border(kSeriesBorders[cell - 1], Kernel::series, kSeriesTerms[cell]);
+    } else {
+      b.near = index_of<Real>(Kernel::series, 6);
+      x_border(1.5, Kernel::series, 11);
+      x_border(4, Kernel::series, 19);
     }
   } else {
     b.near = index_of<Real>(Kernel::temme, wide ? 6 : 4);
@@ -69,7 +52,7 @@ constexpr Dispatch<Real> dispatch(bool first, bool values, bool logarithm) {
     r2_border(746, Kernel::debye, 4);
     r2_border(28900, Kernel::debye, 2);
   } else if (values) {
-    r2_border(477, Kernel::uniform, 20);
+    r2_border(kSmallR2, Kernel::uniform, 20);
     r2_border(713, Kernel::uniform, 16);
     r2_border(1228, Kernel::uniform, 13);
     r2_border(3210, Kernel::uniform, 10);

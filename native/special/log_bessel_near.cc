@@ -3,15 +3,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "special/bands.h"
 #include "special/log_bessel_dispatch.h"
 
 namespace lapidary {
 namespace {
 
-// Below these, |log I| and |log K| of the branches for small r are computed carrying along what the leading operations
-// round off (careful) for x ≥ ⅛, and with twice the digits below kTiny. Each step in v rounds off a little, so that the
-// limit rises to kMostSmall with v, by v − kFewSteps. For x < ¼ log K takes kMostSmall at once.
-constexpr double kSmall = 2, kFewSteps = 6, kMostSmall = 4, kTinyI = 1 / 16.0, kTinyK = 1 / 64.0;
+// Below the limits of bands.h, |log I| and |log K| of the branches for small r and x ≥ ⅛ are computed carrying along what
+// the leading operations round off (careful), and with twice the digits below kTiny.
+constexpr double kTinyI = 1 / 16.0, kTinyK = 1 / 64.0;
 // Where x² is less, log I is nearly v log(x/2) − log Γ(v + 1), which has no such errors.
 constexpr double kSmallByX2 = 24;
 // The same with twice the digits for large r, over v + x.
@@ -21,7 +21,7 @@ constexpr double kSmallBySum = 1 / 256.0;
 constexpr int kTermsI[] = {34, 60, 12, 4}, kTermsK[] = {12, 20, 12, 4};
 size_t double_method(double v, double x) {
   const double r2 = v * v + x * x;
-  return r2 < 477 ? 0 : r2 < 6400 ? 1 : r2 < 1e6 ? 2 : 3;
+  return r2 < kSmallR2 ? 0 : r2 < 6400 ? 1 : r2 < 1e6 ? 2 : 3;
 }
 
 }  // namespace
@@ -42,9 +42,9 @@ size_t NearZeros::find(size_t branch, const double* v, const double* x, std::spa
   if (kernel == Kernel::careful)
     rule.least = rule.most = f_ == BesselFunction::log_i ? kTinyI : kTinyK;
   else if (kernel == Kernel::series)
-    rule = {kSmall, kFewSteps, kMostSmall, kSmallByX2, INFINITY};
+    rule = {kLimitI.least, kLimitI.few_steps, kLimitI.most, kSmallByX2, INFINITY};
   else if (kernel == Kernel::recurred)
-    rule = {terms == 0 ? kMostSmall : kSmall, kFewSteps, kMostSmall, INFINITY, INFINITY};
+    rule = {terms == 0 ? kLimitK.most : kLimitK.least, kLimitK.few_steps, kLimitK.most, INFINITY, INFINITY};
   else if (kernel == Kernel::uniform)
     rule.by_sum = kSmallBySum;
   else
