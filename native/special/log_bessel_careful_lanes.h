@@ -16,9 +16,21 @@ static inline HighLow<S> careful_step(HighLow<S> sum, HighLow<S> at, typename S:
   return {next.high, S::fma(sum.low, at.high, lost)};
 }
 template <class S>
+static inline HighLow<S> careful_step(HighLow<S> sum, typename S::V at, typename S::V c, typename S::V c_low) {
+  using V = typename S::V;
+  const V p = sum.high * at, p_low = S::fma(sum.high, at, -p);
+  const auto next = exact_sum<S>(p, c);
+  return {next.high, S::fma(sum.low, at, (p_low + next.low) + c_low)};
+}
+template <class S>
 static inline HighLow<S> careful_product(HighLow<S> a, HighLow<S> b) {
   const typename S::V p = a.high * b.high;
   return {p, S::fma(a.low, b.high, S::fma(a.high, b.low, S::fma(a.high, b.high, -p)))};
+}
+template <class S>
+static inline HighLow<S> careful_product(HighLow<S> a, typename S::V b) {
+  const typename S::V p = a.high * b;
+  return {p, S::fma(a.low, b, S::fma(a.high, b, -p))};
 }
 
 // j (j + v), whose difference from the high part is a number but for bits that are too small to count.
@@ -31,28 +43,28 @@ static inline HighLow<S> series_factor(typename S::V order, int j) {
 
 // Vectors at a time: each step waits for the one before it.
 static constexpr size_t kTogether = 2;
-template <class S>
-static inline void careful_pairs(HighLow<S> (&sum)[kTogether], const HighLow<S> (&at)[kTogether], double c,
-                                 double c_low) {
+template <class S, class At>
+static inline void careful_pairs(HighLow<S> (&sum)[kTogether], const At (&at)[kTogether], double c, double c_low) {
   for (size_t l = 0; l < kTogether; l++) sum[l] = careful_step<S>(sum[l], at[l], S::all(c), S::all(c_low));
 }
 
-// The power series as in log_bessel_series_lanes.h. The terms after the first few are less than 2^-13 of the sum: those
-// few are careful.
+// The power series as in log_bessel_series_lanes.h. Where the logarithm is that small, the terms after the first few are
+// so small a part of the sum that their errors do not count: those few are careful. One step less shows, two less are
+// within a few last places only.
 template <class S>
 static inline void careful_i(int terms, const double* v, const double* x, double* out, size_t n) {
   using V = typename S::V;
-  const int careful = terms <= 10 ? 4 : terms <= 14 ? 6 : terms <= 19 ? 7 : terms <= 25 ? 9 : 10;
+  const int careful = terms <= 10 ? 2 : terms <= 14 ? 3 : terms <= 19 ? 4 : terms <= 25 ? 5 : 6;
   for (size_t i = 0; i < n; i += kTogether * S::kLanes) {
-    V order[kTogether], half[kTogether], whole[kTogether], most = S::all(0);
-    HighLow<S> q[kTogether], m[kTogether], top[kTogether], bottom[kTogether], g[kTogether];
+    V order[kTogether], half[kTogether], whole[kTogether], m[kTogether], most = S::all(0);
+    HighLow<S> q[kTogether], top[kTogether], bottom[kTogether], g[kTogether];
     for (size_t l = 0; l < kTogether; l++) {
       order[l] = S::load(v + i + l * S::kLanes);
       half[l] = S::load(x + i + l * S::kLanes) * 0.5;
       q[l] = exact_product<S>(half[l], half[l]);
       whole[l] = nearest_whole<S>(order[l]);
       most = S::larger(most, whole[l]);
-      m[l] = {order[l] - whole[l], S::all(0)};
+      m[l] = order[l] - whole[l];
       top[l] = bottom[l] = {S::all(1), S::all(0)};
       g[l] = {S::all(kReciprocalGamma[kReciprocalGammaTerms - 1]), S::all(0)};
     }
@@ -69,14 +81,15 @@ static inline void careful_i(int terms, const double* v, const double* x, double
     // 1/Γ(1 + v) = g / (m+1)_n
     LAPIDARY_UNROLL
     for (int k = kReciprocalGammaTerms - 2; k >= kGammaSteps; k--)
-      for (size_t l = 0; l < kTogether; l++) g[l].high = S::fma(g[l].high, m[l].high, S::all(kReciprocalGamma[k]));
+      for (size_t l = 0; l < kTogether; l++) g[l].high = S::fma(g[l].high, m[l], S::all(kReciprocalGamma[k]));
     LAPIDARY_UNROLL
     for (int k = kGammaSteps - 1; k >= 0; k--)
       careful_pairs<S>(g, m, kReciprocalGammaPair[k][0], kReciprocalGammaPair[k][1]);
-    for (int j = 1; S::any(most > kWhole.n[j - 1]); j++)
+    for (int j = 1; S::any(most > kWhole.n[j - 1]); j += 2)
       for (size_t l = 0; l < kTogether; l++) {
-        const V factor = whole[l] > kWhole.n[j - 1] ? m[l].high + kWhole.n[j] : S::all(1);
-        bottom[l] = careful_product<S>(bottom[l], {factor, S::all(0)});
+        const V one = whole[l] > kWhole.n[j - 1] ? m[l] + kWhole.n[j] : S::all(1);
+        const V two = whole[l] > kWhole.n[j] ? m[l] + kWhole.n[j + 1] : S::all(1);
+        bottom[l] = careful_product<S>(bottom[l], exact_product<S>(one, two));
       }
     for (size_t l = 0; l < kTogether; l++) {
       top[l] = careful_product<S>(top[l], g[l]);
@@ -154,7 +167,7 @@ static inline void careful_k(int cell, const double* v, const double* x, double*
     }
     careful_polynomials<S>(cell, a, b, k, before);
     for (size_t l = 0; l < kTogether; l++) {
-      const auto ratio = careful_product<S>({m[l], S::all(0)}, inverse[l]);
+      const auto ratio = careful_product<S>(inverse[l], m[l]);
       const auto one = careful_step<S>(k[l], ratio, before[l].high, before[l].low);
       before[l] = k[l];
       k[l] = choose<S>(whole[l] > 0, one, k[l]);
@@ -162,7 +175,7 @@ static inline void careful_k(int cell, const double* v, const double* x, double*
     for (int j = 1; S::any(most > kWhole.n[j]); j++)
       for (size_t l = 0; l < kTogether; l++) {
         const V twice = (m[l] + kWhole.n[j]) * 2;  // without error
-        const auto factor = careful_product<S>({twice, S::all(0)}, inverse[l]);
+        const auto factor = careful_product<S>(inverse[l], twice);
         const auto next = careful_step<S>(k[l], factor, before[l].high, before[l].low);
         const auto on = whole[l] > kWhole.n[j];
         before[l] = choose<S>(on, k[l], before[l]);
