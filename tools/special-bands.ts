@@ -38,11 +38,8 @@ export function limitAt(kind: Kind, cell: number, v: number): number {
 
 /** The cells of x that have a band: their number among the branches, and their ends. */
 export const cells: Record<Kind, { cell: number; from: number; to: number }[]> = {
-  I: [...seriesBorders, Math.sqrt(smallR2)].slice(0, -1).map((from, i) => ({
-    cell: i + 1,
-    from,
-    to: seriesBorders[i + 1] ?? Math.sqrt(smallR2),
-  })),
+  // from x = 16 on log I is above its limit
+  I: seriesBorders.slice(0, -1).map((from, i) => ({ cell: i + 1, from, to: seriesBorders[i + 1]! })),
   // those of x ≥ 10 would be the ninth
   K: kBorders.slice(0, 7).map((from, i) => ({ cell: i + 1, from, to: kBorders[i + 1]! })),
 };

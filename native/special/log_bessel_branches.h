@@ -7,7 +7,7 @@
 //   debye, ratio of I: x/(r+v) − (x/r²) W/Σ,   W = Σ_{k=0..K} s^k (½ u_k + t u_k'(t)) / v^k
 //   debye, slopes:     I'/I = r/x − (x/r²) W/Σ,   −K'/K = r/x + (x/r²) W/Σ
 //   series (small r):  I by its power series; its ratio and slope by Gauss's continued fraction
-//   temme, recurred:   K for x < ⅛ and x ≥ ⅛
+//   temme, recurred:   K for x < ⅛ and x ≥ ⅛; log K of f64 by temme has careful leading terms
 //
 //   careful:           log I and log K where they are small, to some more digits
 //   zero:              log I and log K next to their zeros, to twice the digits
@@ -45,7 +45,7 @@ inline constexpr std::size_t kBesselLanes = 16;
 //   recurred   terms: the index of a cell of tables.h, which x is in; log_k, log_k_slope, k_scaled; v ≤ 24 (f32:
 //              v² + x² ≤ 100)
 //   careful    log_i, log_k where they are below 4; terms of series or recurred
-//   zero       log_i, log_k where they are below 2; terms 34 (K: 12) for r² < 477, 60 (20)
+//   zero       log_i, log_k (x ≥ ⅛) where they are below 2; terms 34 (K: 12) for r² < 477, 60 (20)
 //              for r < 80
 //   zero_debye terms 12 for r ≥ 80, 4 for r ≥ 1000; the same functions
 template <class Real>

@@ -3,7 +3,7 @@
 Run with python3 and mpmath:  python3 test/special/bessel_zero_table.py
 
 Each row: which, v, x, L, S with S = |L| + |x dL/dx| + |v asinh(v/x)|; x is the f64 next to the zero, its neighbours, and
-points at relative distances up to 0.1; then points where log_bessel_near.cc has to look farther than |L| = 2. The functions are those of bessel_table.py, with an absolute error of 1e-50.
+points at relative distances up to 0.1; then points farther away that need more than the plain methods. The functions are those of bessel_table.py, with an absolute error of 1e-50.
 """
 import json
 import math
@@ -38,7 +38,7 @@ def zero(which, v):
     return float(x)
 
 
-# Without what it does there, each is off by 2.01 to 2.4 last places.
+# Without what it does there, each is off by 2.01 to 2.53 last places.
 FARTHER = [
     ("I", 12.088296270006667, 11.529882471761955),
     ("I", 0.5066697030674787, 0.21871529321593963),
@@ -53,6 +53,20 @@ FARTHER = [
     ("K", 0.3860305930557259, 0.006754204906567503),
     ("K", 1.3875252886777996, 0.06446880946710774),
     ("K", 0.3542978646087227, 0.0012467393707037313),
+    # where |L| is 2 to 4: the series and its Gamma function, steps of the recurrence, Temme's series
+    ("I", 2.601387238433941, 5.906054388584847),
+    ("I", 3.7520274388917256, 5.903153225935813),
+    ("I", 1.0805780896607957, 5.871096464874246),
+    ("I", 8.689673128128309, 9.741828592212414),
+    ("I", 8.717248191182602, 9.379788452899039),
+    ("I", 7.710536092789644, 8.193070986949223),
+    ("K", 9.00569296952753, 3.8791608880922066),
+    ("K", 8.354231743647695, 3.6830867477258407),
+    ("K", 5.24190977291053, 1.7665291050718006),
+    ("K", 0.2371055271187698, 5.588310091199482e-05),
+    ("K", 0.12795139610451803, 3.2855848339870475e-05),
+    ("K", 0.046837454906347775, 2.1140954110005736e-13),
+    ("K", 7.440369847638139e-05, 0.00043752966057044354),
 ]
 # And where it must not look as far: the trapezoidal rule would end too early.
 NOT_FARTHER = [("K", 2.2913742909850677e-10, 1.1889446051964835e-17)]
