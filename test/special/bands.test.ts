@@ -2,7 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { logBesselI, logBesselK } from 'lapidary/special';
-import { bands, bandsHeader, bandsPath, border, cells, limitAt, smallR2, type Kind } from '../../tools/special-bands.js';
+import {
+  bands,
+  bandsHeader,
+  bandsPath,
+  border,
+  cells,
+  limitAt,
+  smallR2,
+  type Kind,
+} from '../../tools/special-bands.js';
 import { uniform } from '../support/random.js';
 
 test('the header is what the generator writes', () => {
