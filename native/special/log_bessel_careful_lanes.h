@@ -48,9 +48,9 @@ static inline void careful_pairs(HighLow<S> (&sum)[kTogether], const At (&at)[kT
   for (size_t l = 0; l < kTogether; l++) sum[l] = careful_step<S>(sum[l], at[l], S::all(c), S::all(c_low));
 }
 
-// The power series as in log_bessel_series_lanes.h. Where the logarithm is that small, the terms after the first few are
-// so small a part of the sum that their errors do not count: those few are careful. One step less shows, two less are
-// within a few last places only.
+// The power series as in log_bessel_series_lanes.h. Where the logarithm is that small, the terms after the first few
+// are so small a part of the sum that their errors do not count: those few are careful. One step less shows, two less
+// are within a few last places only.
 template <class S>
 static inline void careful_i(int terms, const double* v, const double* x, double* out, size_t n) {
   using V = typename S::V;

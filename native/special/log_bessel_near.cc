@@ -9,8 +9,8 @@
 namespace lapidary {
 namespace {
 
-// Below the limits of bands.h, |log I| and |log K| of the branches for small r and x ≥ ⅛ are computed carrying along what
-// the leading operations round off (careful), and with twice the digits below kTiny.
+// Below the limits of bands.h, |log I| and |log K| of the branches for small r and x ≥ ⅛ are computed carrying along
+// what the leading operations round off (careful), and with twice the digits below kTiny.
 constexpr double kTinyI = 1 / 16.0, kTinyK = 1 / 64.0;
 // Where x² is less, log I is nearly v log(x/2) − log Γ(v + 1), which has no such errors.
 constexpr double kSmallByX2 = 24;

@@ -6,8 +6,8 @@
 //   K_m = Σ c_k f_k,  (x/2) K_{m+1} = Σ c_k (p_k − k f_k),  c_k = q^k / k!,  q = x²/4,  v = n + m, |m| ≤ ½,
 //   f_0 D = E λ sinh σ / σ − O cosh σ,  2 p_0 D = e^σ (E − m O),  2 q_0 D = e^−σ (E + m O),
 //   λ = log(2/x),  σ = m λ,  1/Γ(1 ± m) = E ± m O,  D = E² − m² O²
-// is a sum of two, with the first-order errors of all operations that round off a whole last place. 1 stays out of E and
-// D. The terms after it are below 2^-7 of the sum.
+// is a sum of two, with the first-order errors of all operations that round off a whole last place. 1 stays out of E
+// and D. The terms after it are below 2^-7 of the sum.
 
 // e^(a + a_low) for |a| ≤ 700: relative error about 2^-56.
 template <class S>
@@ -91,8 +91,8 @@ static inline void temme_logarithms(const double* v, const double* x, double* ou
       const V sigma = m[l] * lambda.high;
       const auto rise = careful_exp<S>(sigma, S::fma(m[l], lambda.low, S::fma(m[l], lambda.high, -sigma)));
       const V inverse_rise = 1 / rise.high;
-      const HighLow<S> fall{
-          inverse_rise, (S::fma(-inverse_rise, rise.high, S::all(1)) - inverse_rise * rise.low) * inverse_rise};
+      const HighLow<S> fall{inverse_rise,
+                            (S::fma(-inverse_rise, rise.high, S::all(1)) - inverse_rise * rise.low) * inverse_rise};
 
       const auto sinh = temme_sinh<S>(m[l], sigma, lambda, rise, fall);
       auto cosh = scaled<S>(exact_sum<S>(rise.high, fall.high), 0.5);
