@@ -98,7 +98,7 @@ test.each(named)('$name: negative x, and negative v of what is not even in v, ar
 test.each(named)('$name: numbers beside arrays of f64 and f32 are repeated', ({ f }) => {
   for (const of of [Float64Array, Float32Array]) {
     const values = of.from([0.1, 0.9, 7, 60, 1500]);
-    const same = of.from(values, () => 2.5);
+    const same = new of(values.length).fill(2.5);
     expect(f(2.5, values as Float64Array)).toEqual(f(same as Float64Array, values as Float64Array));
     expect(f(values as Float64Array, 2.5)).toEqual(f(values as Float64Array, same as Float64Array));
   }
