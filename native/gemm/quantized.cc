@@ -26,7 +26,7 @@ constexpr size_t kTokens = 1024;
 constexpr size_t kFewTokens = 8, kFewWholeTokens = 24;
 // Bytes of codes in one part, which stay in the second-level cache, and from which on a second thread saves more than
 // it costs to wake.
-constexpr size_t kPartBytes = size_t{1} << 16, kParallelBytes = size_t{1} << 18;
+constexpr size_t kPartBytes = size_t{1} << 17, kParallelBytes = size_t{1} << 18;
 // Values that a part decodes to f32 for few tokens, and for many.
 constexpr size_t kFewValues = size_t{1} << 15, kManyValues = size_t{1} << 19;
 constexpr size_t kPartRows = 256;
@@ -90,6 +90,9 @@ Status dot_product(const QuantizedProduct& g, const CodeRows& rows, const Quanti
   if (x.x == nullptr || x.a == nullptr || x.q == nullptr || x.rest == nullptr) return Status::out_of_memory;
 
   const auto dots = kernels.dots[static_cast<size_t>(form)][static_cast<size_t>(span)];
+  ByteScales which{};
+  const auto byte_scaled =
+      rows.byte_scaled(form, unit, which) ? kernels.byte_scaled[static_cast<size_t>(which)] : nullptr;
   const int raised = form == CodeForm::wide_bytes ? kernels.raised : 0;
   const size_t each = ceil_div(std::clamp<size_t>(kPartBytes / rows.row_bytes(), 1, kPartRows), kDotRows) * kDotRows;
   const size_t chunks = depth / chunk;
@@ -137,18 +140,21 @@ Status dot_product(const QuantizedProduct& g, const CodeRows& rows, const Quanti
           d.codes = copies;
           d.codes_stride = row_pitch;
         }
-        const CodeRows::Scales scales = rows.scales(kernels, i, d.rows, unit, raised, room);
-        d.scales = scales.scales;
-        d.scales_stride = scales.stride;
-        d.zeros = scales.zeros;
-        d.zero = scales.zero;
+        const bool as_bytes = byte_scaled != nullptr && rows.byte_scales(kernels, which, i, d.rows, d);
+        if (!as_bytes) {
+          const CodeRows::Scales scales = rows.scales(kernels, i, d.rows, unit, raised, room);
+          d.scales = scales.scales;
+          d.scales_stride = scales.stride;
+          d.zeros = scales.zeros;
+          d.zero = scales.zero;
+        }
         for (size_t t = 0; t < tokens; t += kernels.tokens) {
           d.tokens = std::min(kernels.tokens, tokens - t);
           d.x = x.x + t * x.x_stride;
           d.a = x.a + t * x.a_stride;
           d.q = x.q + t * x.a_stride;
           d.sums = y + t * n + i;
-          dots(d);
+          (as_bytes ? byte_scaled : dots)(d);
         }
       }
       finish(g, x.rest, tokens, first, end - first, y);

@@ -51,6 +51,16 @@ struct Lanes {
     const I c = _mm256_xor_si256(w, _mm256_set1_epi8(static_cast<char>(0x80)));
     return floats(whole(_mm256_maddubs_epi16(_mm256_abs_epi8(c), _mm256_sign_epi8(x, c))));
   }
+  static F32::V floats_of_bits(I v) { return _mm256_castsi256_ps(v); }
+  template <int n>
+  static I shifted_bytes(const std::uint8_t* p, int count) {
+    std::uint64_t bytes = 0;
+    if (count == F32::kLanes)
+      __builtin_memcpy(&bytes, p, sizeof bytes);
+    else
+      for (int i = 0; i < count; i++) bytes |= static_cast<std::uint64_t>(p[i]) << 8 * i;
+    return _mm256_slli_epi32(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(bytes))), n);
+  }
   static F32::V powers(const std::uint8_t* p) {
     const __m256i s = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
     const __m256i nan = _mm256_srli_epi32(_mm256_cmpeq_epi32(s, _mm256_set1_epi32(255)), 9);  // below the exponent
@@ -65,8 +75,10 @@ struct Lanes {
     const __m256i nan = _mm256_cmpeq_epi32(_mm256_and_si256(c, all), all);
     return _mm256_or_ps(_mm256_mul_ps(_mm256_castsi256_ps(bits), _mm256_set1_ps(0x1p120f)), _mm256_castsi256_ps(nan));
   }
-  static bool positive(const std::uint8_t* p) {
-    return _mm256_movemask_epi8(_mm256_adds_epu8(load(p), _mm256_set1_epi8(1))) == 0;
+  static bool within(const std::uint8_t* p, std::uint8_t least, std::uint8_t most) {
+    const I v = load(p), inside = _mm256_min_epu8(_mm256_max_epu8(v, _mm256_set1_epi8(static_cast<char>(least))),
+                                                  _mm256_set1_epi8(static_cast<char>(most)));
+    return _mm256_movemask_epi8(_mm256_cmpeq_epi8(v, inside)) == -1;
   }
   static F32::V positive_floats(const std::uint8_t* p) {
     const __m256i c = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));

@@ -36,6 +36,10 @@ const QuantizedKernels& quantized_kernels__avx512vpop() noexcept {
     dots[static_cast<std::size_t>(lane)] = code_dots<LookupLanes, looked_up, lane>;
     dots[static_cast<std::size_t>(two_lanes)] = code_dots<LookupLanes, looked_up, two_lanes>;
     dots[static_cast<std::size_t>(chunk)] = code_dots<LookupLanes, looked_up, chunk>;
+    k.byte_scaled[static_cast<std::size_t>(ByteScales::powers)] =
+        code_dots<LookupLanes, looked_up, lane, ScaleForm::powers>;
+    k.byte_scaled[static_cast<std::size_t>(ByteScales::small_floats)] =
+        code_dots<LookupLanes, looked_up, half_lane, ScaleForm::small_floats>;
     return k;
   }();
   return kernels;

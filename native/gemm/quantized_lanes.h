@@ -11,9 +11,11 @@
 //     keep(v)   // a value that stays in its register
 //     F32::V permute(v, index)   // v[index[i]] in lane i
 //     ask(p)    // prefetches the line of p
+//     shifted_bytes<n>(p, count)   // the first `count` of kLanes bytes, times 2^n as i32, zeros after them
+//     floats_of_bits(i32)
 //     unpack(StreamLanes, p)   // a vector of codes out of a stream; reads 64 bytes less those of the vectors before
 //     F32::V powers(p), small_floats(p)   // 2^(s − 127) of bytes, NaN of 255; E4M3
-//     positive(p)   // 4·kLanes bytes are neither negative in E4M3 nor NaN
+//     within(p, least, most)   // 4·kLanes bytes are that
 //     F32::V positive_floats(p)   // E4M3 that is so
 //     nibbles(lo, x0, hi, x1), bytes(w, x), wide_bytes(w, x)  // sums of products of 4 (8) neighbours, as F32::V
 //     Sum: zero(), step(sum, w, x), whole(sum) → i32, planes(low, high) → low + 16·high, floats(i32)
@@ -47,7 +49,20 @@ inline F32::V each(F32::V values) {
     return L::permute(values, L::load(kSpread<kEach>.index[0]));
 }
 
-template <class L, CodeForm kForm, Span kSpan, int kRows, int kTokens>
+// Where the dots find the scales: in CodeDots::scales, or as ByteScales has them.
+enum class ScaleForm : std::uint8_t { floats, powers, small_floats, integers };
+
+// The scales of so many units, zeros after them. No byte is read behind them.
+template <class L, ScaleForm kScales, class T>
+inline F32::V load_scales(const T* from, int units) {
+  if constexpr (kScales == ScaleForm::floats) return F32::load(F32::mask(units), from);
+  if constexpr (kScales == ScaleForm::powers) return L::floats_of_bits(L::template shifted_bytes<23>(from, units));
+  if constexpr (kScales == ScaleForm::small_floats)  // exponent and mantissa are 2^−120 of the value, or denormal
+    return F32::mul(L::floats_of_bits(L::template shifted_bytes<20>(from, units)), F32::all(0x1p120f));
+  if constexpr (kScales == ScaleForm::integers) return L::floats(L::template shifted_bytes<0>(from, units));
+}
+
+template <class L, CodeForm kForm, Span kSpan, ScaleForm kScales, int kRows, int kTokens>
 inline void code_dots_of(const CodeDots& d, std::size_t row) {
   constexpr bool kNibbles = kForm == CodeForm::nibbles || kForm == CodeForm::looked_up;
   constexpr bool kPacked = kForm == CodeForm::packed;
@@ -67,7 +82,12 @@ inline void code_dots_of(const CodeDots& d, std::size_t row) {
   // Bytes of a chunk, and of the codes in one of its vectors.
   const std::size_t step = kPacked ? 8 * static_cast<std::size_t>(d.bits) : kCodeChunk, part = step / L::kVectors;
   const std::uint8_t* const codes = d.codes + row * d.codes_stride;
-  const float* const scales = d.scales + row * d.scales_stride;
+  const auto* const scales = [&] {
+    if constexpr (kScales == ScaleForm::floats)
+      return d.scales + row * d.scales_stride;
+    else
+      return d.byte_scales + row * d.scales_stride;
+  }();
   const F32::V zero = F32::all(d.zero);
   // The next rows are asked for where these are read, in long rows what follows: the hardware does not read ahead over
   // the end of a page, and too late where much is computed between two loads. What lies past the matrix is not read.
@@ -78,14 +98,16 @@ inline void code_dots_of(const CodeDots& d, std::size_t row) {
   for (std::size_t first = 0; first < vectors; first += kBlock) {
     const int count = static_cast<int>(vectors - first < kBlock ? vectors - first : kBlock);
     const std::size_t first_unit = first / kBlock * kBlockUnits;
-    const F32::Mask held = F32::mask(count * static_cast<int>(kBlockUnits) / kBlock);
+    const int units = count * static_cast<int>(kBlockUnits) / kBlock;
     const float* zeros = d.zeros == nullptr ? nullptr : d.zeros + row * d.scales_stride + first_unit;
     F32::V of_row[kRows], scale[kRows][kTokens];
 #pragma GCC unroll 8
     for (std::size_t r = 0; r < kRows; r++) {
-      const float* s = scales + r * d.scales_stride + first_unit;
+      const auto* s = scales + r * d.scales_stride + first_unit;
       __builtin_prefetch(s + scales_ahead);
-      of_row[r] = each<L, kUnitSlots>(F32::load(held, s));
+      F32::V values = load_scales<L, kScales>(s, units);
+      if constexpr (kScales == ScaleForm::integers) values = F32::mul(values, F32::broadcast(d.row_scales + row + r));
+      of_row[r] = each<L, kUnitSlots>(values);
     }
     // What comes off each code, for all codes of a scale at once.
 #pragma GCC unroll 8
@@ -96,7 +118,12 @@ inline void code_dots_of(const CodeDots& d, std::size_t row) {
       F32::V off = F32::mul(zero, qt);
 #pragma GCC unroll 8
       for (std::size_t r = 0; r < kRows; r++) {
-        if (zeros != nullptr) off = F32::mul(each<L, kUnitSlots>(F32::load(held, zeros + r * d.scales_stride)), qt);
+        if constexpr (kScales == ScaleForm::integers) {
+          const std::uint8_t* bytes = d.byte_zeros + (row + r) * d.scales_stride + first_unit;
+          off = F32::mul(each<L, kUnitSlots>(load_scales<L, kScales>(bytes, units)), qt);
+        } else if (zeros != nullptr) {
+          off = F32::mul(each<L, kUnitSlots>(load_scales<L, ScaleForm::floats>(zeros + r * d.scales_stride, units)), qt);
+        }
         scale[r][t] = F32::mul(of_row[r], at);
         sums[r][t] = F32::fnma(scale[r][t], off, sums[r][t]);
       }
@@ -150,22 +177,22 @@ inline void code_dots_of(const CodeDots& d, std::size_t row) {
     for (std::size_t r = 0; r < kRows; r++) d.sums[t * d.sums_stride + row + r] = L::sum(sums[r][t]);
 }
 
-template <class L, CodeForm kForm, Span kSpan, int kTokens>
+template <class L, CodeForm kForm, Span kSpan, ScaleForm kScales, int kTokens>
 inline void code_dots_up_to(const CodeDots& d) {
   if (d.tokens == kTokens) {
     constexpr int kRows = L::rows_of(kTokens);
     std::size_t row = 0;
-    for (; row + kRows <= d.rows; row += kRows) code_dots_of<L, kForm, kSpan, kRows, kTokens>(d, row);
+    for (; row + kRows <= d.rows; row += kRows) code_dots_of<L, kForm, kSpan, kScales, kRows, kTokens>(d, row);
     if constexpr (kRows > 1)
-      for (; row < d.rows; row++) code_dots_of<L, kForm, kSpan, 1, kTokens>(d, row);
+      for (; row < d.rows; row++) code_dots_of<L, kForm, kSpan, kScales, 1, kTokens>(d, row);
   } else if constexpr (kTokens > 1) {
-    code_dots_up_to<L, kForm, kSpan, kTokens - 1>(d);
+    code_dots_up_to<L, kForm, kSpan, kScales, kTokens - 1>(d);
   }
 }
 
-template <class L, CodeForm kForm, Span kSpan>
+template <class L, CodeForm kForm, Span kSpan, ScaleForm kScales = ScaleForm::floats>
 void code_dots(const CodeDots& d) {
-  code_dots_up_to<L, kForm, kSpan, L::kTokens>(d);
+  code_dots_up_to<L, kForm, kSpan, kScales, L::kTokens>(d);
 }
 
 // to[i] = decode(from + i), kLanes at a time.
@@ -189,7 +216,7 @@ template <class L>
 void small_floats(const std::uint8_t* from, std::size_t count, float* to) {
   constexpr std::size_t kBytes = 4 * F32::kLanes;
   for (; count >= kBytes; count -= kBytes, from += kBytes, to += kBytes) {
-    if (!L::positive(from)) {
+    if (!L::within(from, 0, 0x7e)) {
       decode_bytes<L::small_floats>(from, kBytes, to);
       continue;
     }
@@ -199,9 +226,36 @@ void small_floats(const std::uint8_t* from, std::size_t count, float* to) {
   decode_bytes<L::small_floats>(from, count, to);
 }
 
+template <class L>
+bool within(const std::uint8_t* from, std::size_t count, std::uint8_t least, std::uint8_t most) {
+  constexpr std::size_t kBytes = 4 * F32::kLanes;
+  std::size_t i = 0;
+  for (; i + kBytes <= count; i += kBytes)
+    if (!L::within(from + i, least, most)) return false;
+  for (; i < count; i++)
+    if (from[i] < least || from[i] > most) return false;
+  return true;
+}
+
+// Each of the values kEach times, out of a register of them: stores that overlap would keep the loads that follow
+// waiting.
+template <class L, int kEach>
+inline void repeat_few(const float* from, std::size_t count, float* to) {
+  for (std::size_t i = 0; i < count; i += F32::kLanes, to += kEach * F32::kLanes) {
+    const int n = static_cast<int>(count - i < F32::kLanes ? count - i : F32::kLanes);
+    const F32::V values = F32::load(F32::mask(n), from + i);
+    for (int v = 0; v * F32::kLanes < n * kEach; v++)
+      F32::store(to + v * F32::kLanes, L::permute(values, L::load(kSpread<kEach>.index[v])));
+  }
+}
+
 // Whole vectors, each over what is too much of the one before.
-inline void repeat(const float* from, std::size_t count, std::size_t each, float* to) {
+template <class L>
+void repeat(const float* from, std::size_t count, std::size_t each, float* to) {
   static_assert(F32::kLanes <= kRepeatSlack);
+  if (each == 2) return repeat_few<L, 2>(from, count, to);
+  if (each == 4) return repeat_few<L, 4>(from, count, to);
+  if (each == 8) return repeat_few<L, 8>(from, count, to);
   for (std::size_t i = 0; i < count; i++, to += each) {
     const F32::V value = F32::broadcast(from + i);
     for (std::size_t k = 0; k < each; k += F32::kLanes) F32::store(to + k, value);
@@ -341,6 +395,15 @@ inline void whole_panel(const WholePanel& p) {
   whole_from<L, L::kRows>(p, 0);
 }
 
+// With several vectors in a chunk the scales of a block are too few bytes to be worth it.
+template <class L>
+constexpr auto integer_scaled_dots() -> void (*)(const CodeDots&) {
+  if constexpr (L::kVectors == 1)
+    return code_dots<L, CodeForm::nibbles, Span::chunk, ScaleForm::integers>;
+  else
+    return nullptr;
+}
+
 template <class L>
 constexpr QuantizedKernels kernels_of(int raised, void (*tile)(const PanelTile&), int plane_bits,
                                       std::size_t table_steps, decltype(QuantizedKernels::expand) expand) {
@@ -354,6 +417,8 @@ constexpr QuantizedKernels kernels_of(int raised, void (*tile)(const PanelTile&)
        {nullptr, code_dots<L, bytes, lane>, code_dots<L, bytes, two_lanes>, code_dots<L, bytes, chunk>},
        {nullptr, code_dots<L, wide_bytes, lane>, code_dots<L, wide_bytes, two_lanes>, code_dots<L, wide_bytes, chunk>},
        {nullptr, code_dots<L, packed, lane>, code_dots<L, packed, two_lanes>, code_dots<L, packed, chunk>}},
+      {code_dots<L, looked_up, lane, ScaleForm::powers>, code_dots<L, looked_up, half_lane, ScaleForm::small_floats>,
+       integer_scaled_dots<L>()},
       L::kTokens,
       raised,
       L::kRows,
@@ -365,5 +430,6 @@ constexpr QuantizedKernels kernels_of(int raised, void (*tile)(const PanelTile&)
       expand,
       powers_of_two<L>,
       small_floats<L>,
-      repeat};
+      within<L>,
+      repeat<L>};
 }

@@ -18,13 +18,18 @@ struct Lanes {
   static I look_up_low(I table, I v) { return look_up(table, low(v)); }
   static I look_up_high(I table, I v) { return look_up(table, high(v)); }
   static F32::V permute(F32::V v, I index) { return _mm512_permutexvar_ps(index, v); }
-  static void ask(const std::uint8_t* p) { __builtin_prefetch(p, 0, 2); }
+  static void ask(const std::uint8_t* p) { __builtin_prefetch(p); }
   static I whole(Sum sum) { return sum; }
   static F32::V floats(I v) { return _mm512_cvtepi32_ps(v); }
   static void keep(I& v) { __asm__("" : "+v"(v)); }
   static F32::V nibbles(I lo, I x0, I hi, I x1) { return floats(step(step(zero(), lo, x0), hi, x1)); }
   static F32::V bytes(I w, I x) { return floats(step(zero(), w, x)); }
   static F32::V wide_bytes(I w, I x) { return bytes(w, x); }
+  static F32::V floats_of_bits(I v) { return _mm512_castsi512_ps(v); }
+  template <int n>
+  static I shifted_bytes(const std::uint8_t* p, int count) {
+    return _mm512_slli_epi32(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(F32::mask(count), p)), n);
+  }
   static F32::V powers(const std::uint8_t* p) {
     const __m512i s = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
     const __m512i bits = _mm512_max_epi32(_mm512_slli_epi32(s, 23), _mm512_set1_epi32(1 << 22));
@@ -40,8 +45,10 @@ struct Lanes {
     const __m512 values = _mm512_mul_ps(_mm512_castsi512_ps(bits), _mm512_set1_ps(0x1p120f));
     return _mm512_mask_blend_ps(nan, values, _mm512_set1_ps(__builtin_nanf("")));
   }
-  static bool positive(const std::uint8_t* p) {
-    return _mm512_cmpge_epu8_mask(_mm512_loadu_si512(p), _mm512_set1_epi8(0x7f)) == 0;
+  static bool within(const std::uint8_t* p, std::uint8_t least, std::uint8_t most) {
+    const __m512i v = _mm512_loadu_si512(p);
+    const __mmask64 below = _mm512_cmplt_epu8_mask(v, _mm512_set1_epi8(static_cast<char>(least)));
+    return (below | _mm512_cmpgt_epu8_mask(v, _mm512_set1_epi8(static_cast<char>(most)))) == 0;
   }
   static F32::V positive_floats(const std::uint8_t* p) {
     const __m512i c = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));

@@ -87,6 +87,10 @@ void powers_of_two(const uint8_t* from, size_t count, float* to) { std::transfor
 
 void small_floats(const uint8_t* from, size_t count, float* to) { std::transform(from, from + count, to, e4m3_value); }
 
+bool within(const uint8_t* from, size_t count, uint8_t least, uint8_t most) {
+  return std::all_of(from, from + count, [&](uint8_t b) { return b >= least && b <= most; });
+}
+
 void repeat(const float* from, size_t count, size_t each, float* to) {
   for (size_t i = 0; i < count; i++) std::fill_n(to + i * each, each, from[i]);
 }
@@ -97,6 +101,7 @@ constexpr QuantizedKernels kKernels = {
      {nullptr, code_dots<false, false, 4>, code_dots<false, false, 2>, code_dots<false, false, 1>},
      {nullptr, code_dots<false, false, 4>, code_dots<false, false, 2>, code_dots<false, false, 1>},
      {}},
+    {},
     kTokens,
     0,
     kRows,
@@ -108,6 +113,7 @@ constexpr QuantizedKernels kKernels = {
     expand,
     powers_of_two,
     small_floats,
+    within,
     repeat,
 };
 

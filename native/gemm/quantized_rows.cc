@@ -133,4 +133,36 @@ CodeRows::Scales CodeRows::scales(const QuantizedKernels& kernels, size_t i, siz
   return out;
 }
 
+bool CodeRows::byte_scaled(CodeForm form, size_t unit, ByteScales& which) const {
+  if (pitch_ != unit || groups_ * unit != depth_) return false;
+  switch (layout_.scheme) {
+    case Scheme::mxfp4:
+      which = ByteScales::powers;
+      return form == CodeForm::looked_up && unit == 32;
+    case Scheme::nvfp4:
+      which = ByteScales::small_floats;
+      return form == CodeForm::looked_up && unit == 16;
+    case Scheme::dgq:
+      which = ByteScales::integers;
+      return form == CodeForm::nibbles && unit == 128;
+    default:
+      return false;
+  }
+}
+
+bool CodeRows::byte_scales(const QuantizedKernels& kernels, ByteScales which, size_t i, size_t count,
+                           CodeDots& d) const {
+  const uint8_t* const bytes = parts_.byte_scales + i * groups_;
+  const uint8_t least = which == ByteScales::powers ? 1 : 0;
+  const uint8_t most = which == ByteScales::powers ? 254 : 0x7e;
+  if (which != ByteScales::integers && !kernels.within(bytes, count * groups_, least, most)) return false;
+  d.byte_scales = bytes;
+  d.byte_zeros = parts_.zeros != nullptr ? parts_.zeros + i * groups_ : nullptr;
+  d.row_scales = parts_.row_scales != nullptr ? parts_.row_scales + i : nullptr;
+  d.scales_stride = groups_;
+  d.zero = zero_;
+  d.zeros = nullptr;
+  return true;
+}
+
 }  // namespace lapidary

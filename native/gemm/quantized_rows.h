@@ -48,6 +48,11 @@ class CodeRows {
   Scales scales(const QuantizedKernels& kernels, std::size_t i, std::size_t count, std::size_t unit, int raised,
                 float* room) const;
   std::size_t room(std::size_t unit) const { return 2 * (depth_ / unit + groups_ + kRepeatSlack); }
+  // True if the scales of these units can be those of QuantizedKernels::byte_scaled.
+  bool byte_scaled(CodeForm form, std::size_t unit, ByteScales& which) const;
+  // They, of `count` rows from i on; false if some are not what such dots take.
+  bool byte_scales(const QuantizedKernels& kernels, ByteScales which, std::size_t i, std::size_t count,
+                   CodeDots& d) const;
   // What the sums of all rows are multiplied with.
   float factor() const { return factor_; }
 
