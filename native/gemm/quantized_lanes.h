@@ -25,8 +25,8 @@
 //     sum(F32::V)    // over the lanes, as a tree
 //   };
 
-// Bytes of codes ahead of those in use that are asked for at most.
-inline constexpr std::size_t kAhead = 8192;
+// Bytes of a row's codes ahead of those in use that are asked for at most.
+inline constexpr std::size_t kAhead = 2048;
 
 // first + i / each in lane i, for the first that are so many lanes apart.
 template <int kEach>
@@ -55,7 +55,8 @@ enum class ScaleForm : std::uint8_t { floats, powers, small_floats, integers };
 // The scales of so many units, zeros after them. No byte is read behind them.
 template <class L, ScaleForm kScales, class T>
 inline F32::V load_scales(const T* from, int units) {
-  if constexpr (kScales == ScaleForm::floats) return F32::load(F32::mask(units), from);
+  if constexpr (kScales == ScaleForm::floats)
+    return units == F32::kLanes ? F32::load(from) : F32::load(F32::mask(units), from);
   if constexpr (kScales == ScaleForm::powers) return L::floats_of_bits(L::template shifted_bytes<23>(from, units));
   if constexpr (kScales == ScaleForm::small_floats)  // exponent and mantissa are 2^−120 of the value, or denormal
     return F32::mul(L::floats_of_bits(L::template shifted_bytes<20>(from, units)), F32::all(0x1p120f));
@@ -89,14 +90,16 @@ inline void code_dots_of(const CodeDots& d, std::size_t row) {
       return d.byte_scales + row * d.scales_stride;
   }();
   const F32::V zero = F32::all(d.zero);
-  // The next rows are asked for where these are read, in long rows what follows: the hardware does not read ahead over
-  // the end of a page, and too late where much is computed between two loads. What lies past the matrix is not read.
-  const std::size_t next = kRows * d.codes_stride, ahead = next < kAhead ? next : kAhead;
+  // What follows in the rows is asked for, towards their end the next rows: the hardware does not read ahead over the
+  // end of a page, and too late where much is computed between two loads. What lies past the matrix is not read.
+  std::size_t ahead = kAhead < d.codes_stride ? kAhead : d.codes_stride;
+  const std::size_t vectors = d.chunks * L::kVectors;
+  const std::size_t turn = (d.codes_stride - ahead) / step * L::kVectors / kBlock * kBlock;
   const std::size_t scales_ahead = kRows * d.scales_stride;
 
-  const std::size_t vectors = d.chunks * L::kVectors;
-  for (std::size_t first = 0; first < vectors; first += kBlock) {
-    const int count = static_cast<int>(vectors - first < kBlock ? vectors - first : kBlock);
+  // A block of `count` vectors from `first` on.
+  const auto block = [&](std::size_t first, auto size) __attribute__((always_inline)) {
+    const int count = size;
     const std::size_t first_unit = first / kBlock * kBlockUnits;
     const int units = count * static_cast<int>(kBlockUnits) / kBlock;
     const float* zeros = d.zeros == nullptr ? nullptr : d.zeros + row * d.scales_stride + first_unit;
@@ -169,7 +172,14 @@ inline void code_dots_of(const CodeDots& d, std::size_t row) {
         }
       }
     }
+  };
+  const std::size_t whole = vectors / kBlock * kBlock;
+  std::size_t first = 0;
+  for (std::size_t end = turn < whole ? turn : whole; first < whole; end = whole) {
+    if (first == turn) ahead += (kRows - 1) * d.codes_stride;
+    for (; first < end; first += kBlock) block(first, std::integral_constant<int, kBlock>{});
   }
+  if (first < vectors) block(first, static_cast<int>(vectors - first));
 
 #pragma GCC unroll 8
   for (std::size_t t = 0; t < kTokens; t++)
