@@ -56,25 +56,26 @@ CodeForm form_of(const CodeRows& rows, const QuantizedKernels& kernels) {
   if (rows.bits() == 8) return CodeForm::wide_bytes;
   if (rows.moved()) return CodeForm::bytes;
   if (rows.bits() == 4) return rows.table() != nullptr ? CodeForm::looked_up : CodeForm::nibbles;
-  return kernels.dots[static_cast<size_t>(CodeForm::packed)][kSpans - 1] != nullptr ? CodeForm::packed
-                                                                                    : CodeForm::bytes;
+  const auto has = [&](CodeForm form) { return kernels.dots[static_cast<size_t>(form)][kSpans - 1] != nullptr; };
+  if (rows.bits() <= 3 && has(CodeForm::pairs)) return CodeForm::pairs;
+  return has(CodeForm::packed) ? CodeForm::packed : CodeForm::bytes;
 }
 
 // Rows of codes, read once where they lie or, where groups move apart, through rows of bytes, against all tokens.
 Status dot_product(const QuantizedProduct& g, const CodeRows& rows, const QuantizedKernels& kernels) {
   const size_t n = g.w.layout.rows, depth = rows.depth(), cols = g.w.layout.cols;
   const CodeForm form = form_of(rows, kernels);
-  const bool nibbles = form < CodeForm::bytes;
+  const bool in_two = comes_in_two(form);
   const bool in_place = form != CodeForm::bytes && !rows.moved();
   // Columns of a chunk; a scale may belong to all of it, to two lanes, to one or to half of one.
-  const size_t chunk = nibbles ? 128 : 64;
+  const size_t chunk = in_two ? 128 : 64;
   const Span span = rows.pitch() % chunk == 0         ? Span::chunk
                     : rows.pitch() % (chunk / 2) == 0 ? Span::two_lanes
                     : rows.pitch() % (chunk / 4) == 0 ? Span::lane
                                                       : Span::half_lane;
   const size_t unit = chunk / units_of(span);
   const size_t slot = std::min(unit, chunk / 4);
-  const TokenForm token_form = nibbles ? TokenForm::nibbles : TokenForm::plain;
+  const TokenForm token_form = in_two ? TokenForm::nibbles : TokenForm::plain;
   const size_t most = std::min(g.tokens, kTokens), slots = ceil_div(depth / slot, kSlotBlock) * kSlotBlock;
   // An odd number of cache lines: tokens fall into different sets of the cache.
   const size_t pitch = (ceil_div(depth, kAlignment) | 1) * kAlignment;
@@ -97,7 +98,7 @@ Status dot_product(const QuantizedProduct& g, const CodeRows& rows, const Quanti
   const size_t each = ceil_div(std::clamp<size_t>(kPartBytes / rows.row_bytes(), 1, kPartRows), kDotRows) * kDotRows;
   const size_t chunks = depth / chunk;
   // Bytes of a row that the dots take for its own.
-  const size_t reach = (chunks - 1) * (form == CodeForm::packed ? 8 * rows.bits() : kCodeChunk) + kCodeChunk;
+  const size_t reach = (chunks - 1) * chunk_bytes(form, rows.bits()) + kCodeChunk;
   const size_t row_pitch = in_place ? ceil_div(reach, kAlignment) * kAlignment : depth, room_pitch = rows.room(unit);
   const bool parallel = n >= ceil_div(kParallelBytes, rows.row_bytes() * std::min<size_t>(g.tokens, 16));
   for (size_t base = 0; base < g.tokens; base += kTokens) {

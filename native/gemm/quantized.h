@@ -136,8 +136,16 @@ enum class CodeForm : std::uint8_t {
   bytes,       // below 128
   wide_bytes,  // Σ (c − raised)·q
   packed,      // a stream of 1 to 7 bits (quant/bit_stream.h), a chunk the 64 codes of 8·bits bytes
+  pairs,       // a stream of 1 to 3 bits that comes apart as nibbles do, a chunk the 128 codes of 16·bits bytes
 };
-inline constexpr std::size_t kCodeForms = 5;
+inline constexpr std::size_t kCodeForms = 6;
+// Two codes for each byte of a vector: tokens come with the even columns first.
+constexpr bool comes_in_two(CodeForm form) { return form < CodeForm::bytes || form == CodeForm::pairs; }
+// Bytes from one chunk to the next.
+constexpr std::size_t chunk_bytes(CodeForm form, int bits) {
+  const auto each = static_cast<std::size_t>(bits);
+  return form == CodeForm::packed ? 8 * each : form == CodeForm::pairs ? 16 * each : kCodeChunk;
+}
 
 // The part of a chunk that a scale belongs to.
 enum class Span : std::uint8_t { half_lane, lane, two_lanes, chunk };
@@ -156,7 +164,8 @@ enum class ByteScales : std::uint8_t {
 inline constexpr std::size_t kByteScales = 3;
 
 struct QuantizedKernels {
-  void (*dots[kCodeForms][kSpans])(const CodeDots&);  // half lanes of nibbles only; nullptr: packed codes are expanded
+  // Half lanes of codes that come in two only. nullptr: pairs go as packed, these are expanded.
+  void (*dots[kCodeForms][kSpans])(const CodeDots&);
   void (*byte_scaled[kByteScales])(const CodeDots&);  // nullptr: scales are decoded first
   std::size_t tokens;                                 // of a call
   int raised;                                         // of wide_bytes

@@ -25,6 +25,7 @@ namespace {
 struct Lanes {
   using I = __m256i;
   using Sum = __m256i;  // of i16
+  using Pairs = int;    // none
   static constexpr int kVectors = 2, kTokens = 8, kRows = 6, kRowVectors = 2;
   static constexpr std::size_t kSumSteps = 8;
   static constexpr int rows_of(int tokens) { return tokens == 1 ? 2 : 1; }  // 16 registers hold no more

@@ -14,6 +14,7 @@
 //     shifted_bytes<n>(p, count)   // the first `count` of kLanes bytes, times 2^n as i32, zeros after them
 //     floats_of_bits(i32)
 //     unpack(StreamLanes, p)   // a vector of codes out of a stream; reads 64 bytes less those of the vectors before
+//     Pairs                    // unpack(v, low, high): of 128 codes out of a stream; where there are dots of pairs
 //     F32::V powers(p), small_floats(p)   // 2^(s − 127) of bytes, NaN of 255; E4M3
 //     within(p, least, most)   // 4·kLanes bytes are that
 //     F32::V positive_floats(p)   // E4M3 that is so
@@ -66,7 +67,7 @@ inline F32::V load_scales(const T* from, int units) {
 template <class L, CodeForm kForm, Span kSpan, ScaleForm kScales, int kRows, int kTokens>
 inline void code_dots_of(const CodeDots& d, std::size_t row) {
   constexpr bool kNibbles = kForm == CodeForm::nibbles || kForm == CodeForm::looked_up;
-  constexpr bool kPacked = kForm == CodeForm::packed;
+  constexpr bool kPacked = kForm == CodeForm::packed, kTwo = comes_in_two(kForm);
   // A register of scales serves a block of as many vectors of codes as there are sums that share a scale.
   constexpr int kShare = kSpan == Span::half_lane ? 2 : 4, kBlock = kShare;
   constexpr std::size_t kBlockUnits = kBlock * units_of(kSpan) / L::kVectors;
@@ -80,8 +81,9 @@ inline void code_dots_of(const CodeDots& d, std::size_t row) {
   [[maybe_unused]] typename L::I table;
   if constexpr (kForm == CodeForm::looked_up) table = L::table(d.table);
   const StreamLanes stream(kPacked ? d.bits : 1);
+  [[maybe_unused]] const typename L::Pairs pairs(kForm == CodeForm::pairs ? d.bits : 1);
   // Bytes of a chunk, and of the codes in one of its vectors.
-  const std::size_t step = kPacked ? 8 * static_cast<std::size_t>(d.bits) : kCodeChunk, part = step / L::kVectors;
+  const std::size_t step = chunk_bytes(kForm, d.bits), part = step / L::kVectors;
   const std::uint8_t* const codes = d.codes + row * d.codes_stride;
   const auto* const scales = [&] {
     if constexpr (kScales == ScaleForm::floats)
@@ -149,6 +151,7 @@ inline void code_dots_of(const CodeDots& d, std::size_t row) {
         else
           w = L::load(from);
         low[r] = high[r] = w;
+        if constexpr (kForm == CodeForm::pairs) pairs.unpack(w, low[r], high[r]);
         if constexpr (kNibbles) {
           // One load for both: arrays of JavaScript begin 16 bytes into a line, so that each touches two.
           L::keep(w);
@@ -158,11 +161,11 @@ inline void code_dots_of(const CodeDots& d, std::size_t row) {
       }
 #pragma GCC unroll 8
       for (std::size_t t = 0; t < kTokens; t++) {
-        const std::int8_t* xt = d.x + t * d.x_stride + chunk * kCodeChunk * (kNibbles ? 2 : 1) + v * kBytes;
+        const std::int8_t* xt = d.x + t * d.x_stride + chunk * kCodeChunk * (kTwo ? 2 : 1) + v * kBytes;
 #pragma GCC unroll 8
         for (int r = 0; r < kRows; r++) {
           F32::V whole;
-          if constexpr (kNibbles)
+          if constexpr (kTwo)
             whole = L::nibbles(low[r], L::load(xt), high[r], L::load(xt + kCodeChunk));
           else if constexpr (kForm == CodeForm::wide_bytes)
             whole = L::wide_bytes(low[r], L::load(xt));
@@ -426,7 +429,8 @@ constexpr QuantizedKernels kernels_of(int raised, void (*tile)(const PanelTile&)
         code_dots<L, looked_up, chunk>},
        {nullptr, code_dots<L, bytes, lane>, code_dots<L, bytes, two_lanes>, code_dots<L, bytes, chunk>},
        {nullptr, code_dots<L, wide_bytes, lane>, code_dots<L, wide_bytes, two_lanes>, code_dots<L, wide_bytes, chunk>},
-       {nullptr, code_dots<L, packed, lane>, code_dots<L, packed, two_lanes>, code_dots<L, packed, chunk>}},
+       {nullptr, code_dots<L, packed, lane>, code_dots<L, packed, two_lanes>, code_dots<L, packed, chunk>},
+       {}},
       {code_dots<L, looked_up, lane, ScaleForm::powers>, code_dots<L, looked_up, half_lane, ScaleForm::small_floats>,
        integer_scaled_dots<L>()},
       L::kTokens,

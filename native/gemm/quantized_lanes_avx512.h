@@ -4,6 +4,7 @@
 struct Lanes {
   using I = __m512i;
   using Sum = __m512i;
+  using Pairs = int;  // none
   static constexpr int kVectors = 1, kTokens = 4, kRows = 8, kRowVectors = 2;
   static constexpr std::size_t kSumSteps = 0;
   static constexpr int rows_of(int tokens) { return tokens <= 2 ? 4 : 2; }

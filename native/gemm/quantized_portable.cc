@@ -100,6 +100,7 @@ constexpr QuantizedKernels kKernels = {
      {code_dots<true, true, 8>, code_dots<true, true, 4>, code_dots<true, true, 2>, code_dots<true, true, 1>},
      {nullptr, code_dots<false, false, 4>, code_dots<false, false, 2>, code_dots<false, false, 1>},
      {nullptr, code_dots<false, false, 4>, code_dots<false, false, 2>, code_dots<false, false, 1>},
+     {},
      {}},
     {},
     kTokens,
