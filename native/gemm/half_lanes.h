@@ -44,7 +44,7 @@ inline void dots_tile(const float* x, std::size_t x_stride, const typename S::T*
     for (int j = 0; j < kCols; j++) wv[j] = S::load(w + j * w_stride + p);
     std::uintptr_t next = ahead.from + p * sizeof(typename S::T);
     for (std::size_t j = ahead.count; j > 0; j--, next += ahead.stride)
-      __builtin_prefetch(reinterpret_cast<const void*>(next), 0, 2);
+      __builtin_prefetch(reinterpret_cast<const void*>(next));
 #pragma GCC unroll 6
     for (int i = 0; i < kRows; i++) {
       const F32::V xv = F32::load(x + i * x_stride + p);
