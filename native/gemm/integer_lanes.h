@@ -42,7 +42,7 @@ inline void dots_tile(const std::uint8_t* x, std::size_t x_stride, const std::ui
 #pragma GCC unroll 4
         for (int j = 0; j < kCols; j++)
           _mm_prefetch(reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(w) + (kCols + j) * w_stride + p),
-                       kRows <= 2 ? _MM_HINT_T0 : _MM_HINT_T1);
+                       _MM_HINT_T0);
 #pragma GCC unroll 6
     for (int i = 0; i < kRows; i++) {
       const typename S::X xv = S::load_x(x + i * x_stride + p);

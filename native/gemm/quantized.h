@@ -61,7 +61,7 @@ Status quantized_linear(std::size_t tokens, StoredOperand x, const QuantizedWeig
 inline constexpr std::size_t kTokenBlock = 32;  // columns of a token that share a scale
 inline constexpr std::size_t kCodeChunk = 64;   // bytes that the dots take at a time: 4 lanes of 16
 inline constexpr std::size_t kSlotBlock = 16;   // slots that the dots take at a time
-inline constexpr std::size_t kDotRows = 16;     // rows in one call of the dots: enough that they share loads of tokens
+inline constexpr std::size_t kDotRows = 16;     // rows in one call of the dots: it costs as much as some hundred codes
 inline constexpr std::size_t kRepeatSlack = 16;
 inline constexpr std::size_t kDepthStep = 128;  // the columns that kernels see are a multiple of this
 

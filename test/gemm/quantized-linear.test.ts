@@ -245,6 +245,63 @@ describeEachIsa('linear with weights in few bits', (isa) => {
     } // prettier-ignore
   });
 
+  const stored = [
+    ...[128, 384, 1152].flatMap((k) => [
+      { format: 'mxfp4', groupSize: 32, k } as const,
+      { format: 'nvfp4', groupSize: 16, k } as const,
+      { format: 'dgq', groupSize: 128, k } as const,
+    ]),
+    ...([32, 256, 384, 512, 1024] as const).map((groupSize) => ({ format: 'int4', groupSize, k: 5248 }) as const),
+  ];
+
+  test.each(stored)('$format, groups of $groupSize of $k: each scale meets its own columns', ({ format, groupSize, k }) => {
+    const n = 19;
+    const w = quantize(f32(n, k, 2), { format, groupSize, ...(format === 'int4' ? { symmetric: false } : {}) });
+    const groups = Math.ceil(k / groupSize);
+    if (format === 'mxfp4') w.scales.forEach((_, i) => (w.scales[i] = 1 + ((i * 37) % 200)));
+    if (format === 'nvfp4') w.scales.forEach((_, i) => (w.scales[i] = (i * 37) % 127));
+    const values = dequantize(w).data;
+    // A token for each group, which sees but its first or its last column.
+    const columns = Array.from({ length: groups }, (_, g) => (g % 2 ? g * groupSize : Math.min(k, (g + 1) * groupSize) - 1)); // prettier-ignore
+    const x = dense(groups, k, new Float32Array(groups * k));
+    columns.forEach((column, g) => (x.data[g * k + column] = 127));
+    for (const m of [groups, 1]) {
+      const y = withIsa(isa, () => linear(dense(m, k, x.data.subarray(0, m * k)), w, { kernel: 'dot' }).data);
+      for (let g = 0; g < m; g++)
+        for (let j = 0; j < n; j++) {
+          const want = 127 * values[j * k + columns[g]!]!;
+          // code and zero point count apart
+          const scale = format === 'dgq' ? w.scales[j * groups + g]! * w.rowScales![j]! : format === 'int4' ? w.scales[j * groups + g]! : 0; // prettier-ignore
+          expect(Math.abs(y[g * n + j]! - want), `${j} ${g}`).toBeLessThanOrEqual(1e-6 * (Math.abs(want) + 127 * 20 * scale)); // prettier-ignore
+        }
+    }
+  }); // prettier-ignore
+
+  test('scales of bytes that dots cannot take as they are stored', () => {
+    const k = 384;
+    const x = f32(3, k, 1);
+    const strangers = { mxfp4: [255, 0], nvfp4: [0x7f, 0xff, 0xb8] } as const;
+    for (const format of ['mxfp4', 'nvfp4'] as const)
+      for (const stranger of strangers[format])
+        for (const [row, group] of [
+          [2, 0],
+          [17, 11],
+        ] as const) {
+          // prettier-ignore
+          const w = quantize(f32(18, k, 2), { format });
+          const clean = withIsa(isa, () => linear(x, w, { kernel: 'dot' }).data);
+          w.scales[row * (k / w.groupSize) + group] = stranger;
+          const y = withIsa(isa, () => linear(x, w, { kernel: 'dot' }).data);
+          if (stranger !== 255 && stranger % 128 !== 127) checkBound(x, w, y, true, `${format} ${stranger}`);
+          for (let t = 0; t < 3; t++)
+            for (let j = 0; j < 18; j++)
+              if (j !== row) expect(y[t * 18 + j]).toBe(clean[t * 18 + j]);
+              else if (stranger === 255 || stranger % 128 === 127)
+                expect(y[t * 18 + j], `${format} ${stranger}`).toBeNaN();
+              else expect(y[t * 18 + j]).not.toBe(clean[t * 18 + j]);
+        }
+  });
+
   test('tokens whose own sums overflow, where the product does not', () => {
     for (const format of ['int8', 'int4', 'int3', 'int2', 'ternary', 'bipolar1', 'fp4-e2m1'] as const) {
       const w = quantize(dense(3, 64, new Float32Array(192).fill(1e-10)), { format, groupSize: 'row' });
