@@ -34,7 +34,8 @@ const bytes = [Uint8Array, Int8Array] as const;
  * 'f16' or 'bf16'), mixed as you like, give a Float32Array: 16-bit floats are widened exactly, subnormals, infinities and
  * NaN included, while they are read. Sums are formed in the result's type with fused multiply-add where the processor has
  * it. Error: elementwise at most γ_{k+2} · (|alpha| · |a| · |b| + |beta| · |out|) with γ_n = n·u/(1 − n·u). NaN and infinity
- * propagate; with `alpha` = 0 or k = 0 the result is `beta · out` whatever `a` and `b` hold.
+ * propagate; with `alpha` = 0 or k = 0 the result is `beta · out` whatever `a` and `b` hold. Where the result is a
+ * Float32Array, `alpha` and `beta` are rounded to 32 bits first, and refused if that makes them 0 or infinite.
  *
  * Integers: Uint8Array × Int8Array, Int8Array × Int8Array or Int8Array × Uint8Array give an Int32Array, exactly: k is at
  * most 65,793, so that no sum leaves 32 bits. Where `alpha` and `beta`, whole numbers, take a result out of 32 bits, it is
@@ -51,7 +52,7 @@ const bytes = [Uint8Array, Int8Array] as const;
  * @param a m × k (k × m if transposed), `batch` of them one below another
  * @param b k × n (n × k if transposed), `batch` of them one below another; or PackedBytes of k columns and n rows
  * @returns m × n, `batch` of them; `out` if it was given
- * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_RANGE (also k above 65,793 for integers), ERR_OPTION (unknown option, or
+ * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_RANGE (also k above 65,793 for integers, and see above), ERR_OPTION (unknown option, or
  *   `beta` without `out`), ERR_ALIAS, ERR_DETACHED, ERR_ABORTED, ERR_OUT_OF_MEMORY
  * @source Goto & van de Geijn, Anatomy of High-Performance Matrix Multiplication (ACM TOMS 34(3), 2008); Van Zee & van de
  *   Geijn, BLIS (ACM TOMS 41(3), 2015), section 4
@@ -99,10 +100,15 @@ export function matmul(
       `a of ${shape(left, transposeA)} and b of ${shape(right, transposeB)}`,
     );
   }
-  const factor = (name: 'alpha' | 'beta', value: number) =>
-    integer
-      ? at.integer(`options.${name}`, value, { min: -(2 ** 31), max: 2 ** 31 - 1 })
-      : at.number(`options.${name}`, value);
+  const factor = (name: 'alpha' | 'beta', value: number) => {
+    if (integer) return at.integer(`options.${name}`, value, { min: -(2 ** 31), max: 2 ** 31 - 1 });
+    const number = at.number(`options.${name}`, value);
+    if (double) return number;
+    const rounded = Math.fround(number);
+    if ((rounded === 0) !== (number === 0) || Number.isFinite(rounded) !== Number.isFinite(number))
+      at.fail('ERR_RANGE', `options.${name}`, 'a number that does not become 0 or infinite in 32 bits', String(number));
+    return rounded;
+  };
   const alpha = factor('alpha', opts.alpha ?? 1);
   const beta = factor('beta', opts.beta ?? 0);
   if (beta !== 0 && opts.out === undefined)

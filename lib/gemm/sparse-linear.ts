@@ -121,7 +121,8 @@ function kindOf(at: Where, w: unknown): 'nm' | 'group-sparse' | 'csr' | 'dense' 
       return 'group-sparse';
     }
     if ('indptr' in w) {
-      at.csr('w', w, [Float32Array]);
+      const { cols } = at.csr('w', w, [Float32Array]);
+      if (cols >= 2 ** 31) at.fail('ERR_RANGE', 'w', 'fewer than 2^31 columns', String(cols));
       return 'csr';
     }
     if (arrayTypeName((w as Dense<NumericArray>).data)) {

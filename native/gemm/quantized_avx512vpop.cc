@@ -1,7 +1,7 @@
-// Dots with VBMI, all else is that of VNNI. Of 4-bit codes that stand for the bytes of a table: vpermb takes the low six
-// bits of a byte for its index, so that with the table four times in a register neither nibble has to be masked off. Of
-// codes in a stream: a permutation of bytes and a multishift bring 64 of them to their bytes, or with up to 3 bits one
-// permutation and two multishifts 128, in 10 operations where nibbles take 8.
+// Dots with VBMI, all else is that of VNNI. Of 4-bit codes that stand for the bytes of a table: vpermb takes the low
+// six bits of a byte for its index, so that with the table four times in a register neither nibble has to be masked
+// off. Of codes in a stream: a permutation of bytes and a multishift bring 64 of them to their bytes, or with up to 3
+// bits one permutation and two multishifts 128, in 10 operations where nibbles take 8.
 #include "gemm/quantized.h"
 
 #if LAPIDARY_X86
@@ -33,7 +33,8 @@ const QuantizedKernels& quantized_kernels__avx512vpop() noexcept {
     QuantizedKernels k = quantized_kernels__avx512vnni();
     const auto set = [&]<CodeForm kForm>(std::integral_constant<CodeForm, kForm>) {
       auto& dots = k.dots[static_cast<std::size_t>(kForm)];
-      if constexpr (comes_in_two(kForm)) dots[static_cast<std::size_t>(half_lane)] = code_dots<VbmiLanes, kForm, half_lane>;
+      if constexpr (comes_in_two(kForm))
+        dots[static_cast<std::size_t>(half_lane)] = code_dots<VbmiLanes, kForm, half_lane>;
       dots[static_cast<std::size_t>(lane)] = code_dots<VbmiLanes, kForm, lane>;
       dots[static_cast<std::size_t>(two_lanes)] = code_dots<VbmiLanes, kForm, two_lanes>;
       dots[static_cast<std::size_t>(chunk)] = code_dots<VbmiLanes, kForm, chunk>;

@@ -6,13 +6,16 @@
 // (bit_stream.h) that begins at a byte, row i at codes + i·stream_bytes(cols, bits). What belongs to a group g of row i
 // stands at [i·groups + g]. With w the value and c the code of a column:
 //
-//   scheme         bits  scales     w
-//   integer        2-8   f32        s·(c − z)              z = zeros[…] (one byte a group) or, without zeros,
-//   2^(bits−1) ternary        2     f32        s·(c − 1)              c in 0, 1, 2 bipolar        1-8   f32 s·(2c −
-//   (2^bits − 1)) e4m3, e5m2     8     f32        s·value(c) e2m1           4     f32        s·value(c) mxfp4 4     u8
-//   (E8M0)  2^(s − 127)·t·value(c)  E2M1; t = tensor_scale: 1, or 4/3 for the 4/3-variant nvfp4          4     u8
-//   (E4M3)  (value(s)·t)·value(c)   E2M1; the bracket rounded to f32 first bfp            2-8   u8 (E8M0)  2^(s −
-//   127)·(c − 2^(bits−1)) dgq            4     u8 (1-127) r·(s·(c − z))           r = row_scales[i]; |s·(c − z)| ≤ 127
+//   scheme      bits  scales      w
+//   integer     2-8   f32         s·(c − z)               z = zeros[…], a byte a group; without zeros 2^(bits−1)
+//   ternary     2     f32         s·(c − 1)               c in 0, 1, 2
+//   bipolar     1-8   f32         s·(2c − (2^bits − 1))
+//   e4m3, e5m2  8     f32         s·value(c)
+//   e2m1        4     f32         s·value(c)
+//   mxfp4       4     u8 (E8M0)   2^(s − 127)·t·value(c)  E2M1; t = tensor_scale: 1, or 4/3 for the 4/3-variant
+//   nvfp4       4     u8 (E4M3)   (value(s)·t)·value(c)   E2M1; the bracket rounded to f32 first
+//   bfp         2-8   u8 (E8M0)   2^(s − 127)·(c − 2^(bits−1))
+//   dgq         4     u8 (1-127)  r·(s·(c − z))           r = row_scales[i]; |s·(c − z)| ≤ 127
 //
 // An E8M0 scale of 0 is 2^−127 (an f32 denormal), 255 is NaN and never written. With a permutation p, column j of the
 // stream holds column p[j] of the matrix.

@@ -113,6 +113,21 @@ describeEachIsa('matmul', (isa) => {
           }
   });
 
+  test('factors of 32-bit products that 32 bits do not hold are refused, the least and the largest that they hold taken', () => {
+    const one = dense(1, 1, Float32Array.of(1));
+    const half = { rows: 1, cols: 1, data: Uint16Array.of(0x3f80), dtype: 'bf16' } as const;
+    for (const b of [one, half])
+      for (const value of [2 ** -150, -(2 ** -150), 1e-300, 2 ** 128, -1e300]) {
+        expect(() => matmul(one, b, { alpha: value }), `alpha ${value}`).toThrow(withCode('ERR_RANGE'));
+        const out = dense(1, 1, new Float32Array(1));
+        expect(() => matmul(one, b, { beta: value, out }), `beta ${value}`).toThrow(withCode('ERR_RANGE'));
+      }
+    for (const value of [2 ** -149, -0, 3.4028234663852886e38, -Infinity])
+      expect(matmul(one, one, { alpha: value }).data[0]).toBe(value + 0);
+    const wide = dense(1, 1, Float64Array.of(1));
+    expect(matmul(wide, wide, { alpha: 1e-300 }).data[0]).toBe(1e-300);
+  }); // prettier-ignore
+
   test.each(types)('%o: beta = 0 ignores what out holds; alpha = 0 and k = 0 ignore a and b', (type) => {
     for (const [m, n, k] of [
       [5, 7, 3],

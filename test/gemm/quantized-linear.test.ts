@@ -293,6 +293,15 @@ describeEachIsa('linear with weights in few bits', (isa) => {
           w.scales[row * (k / w.groupSize) + group] = stranger;
           const y = withIsa(isa, () => linear(x, w, { kernel: 'dot' }).data);
           if (stranger !== 255 && stranger % 128 !== 127) checkBound(x, w, y, true, `${format} ${stranger}`);
+          // A token that sees but that group, large enough for 2^−127 to count.
+          const column = group * w.groupSize;
+          const lone = dense(1, k, new Float32Array(k));
+          lone.data[column] = 127 * 2 ** 60;
+          w.codes.fill(0x77);
+          const want = lone.data[column] * dequantize(w).data[row * k + column]!;
+          const got = withIsa(isa, () => linear(lone, w, { kernel: 'dot' }).data[row]!);
+          if (Number.isNaN(want)) expect(got).toBeNaN();
+          else expect(Math.abs(got / want - 1), `${format} ${stranger}`).toBeLessThan(1e-6);
           for (let t = 0; t < 3; t++)
             for (let j = 0; j < 18; j++)
               if (j !== row) expect(y[t * 18 + j]).toBe(clean[t * 18 + j]);

@@ -173,6 +173,9 @@ describe('arguments', () => {
     const up = dense(10, 3, new Float32Array(30));
     expect(() => sparseLinear(x, w, { lowRank: { ...lowRank, up }, out: dense(2, 10, up.data.subarray(5, 25)) })).toThrow(withCode('ERR_ALIAS')); // prettier-ignore
     expect(() => sparseLinear(x, w, { rank: 1 } as never)).toThrow(withCode('ERR_OPTION'));
+    const wide = { rows: 1, cols: 2 ** 31, indptr: Uint32Array.of(0, 1), indices: Uint32Array.of(5), values: Float32Array.of(1) }; // prettier-ignore
+    expect(() => sparseLinear({ rows: 0, cols: 2 ** 31, data: new Float32Array(0) }, wide)).toThrow('sparseLinear: w: expected fewer than 2^31 columns, got 2147483648'); // prettier-ignore
+    expect(sparseLinear({ rows: 0, cols: 2 ** 31 - 1, data: new Float32Array(0) }, { ...wide, cols: 2 ** 31 - 1 }).cols).toBe(1); // prettier-ignore
     expect(() => groupPrune(x, { density: 2 })).toThrow(withCode('ERR_RANGE'));
     expect(() => groupPrune(x, { density: 0.5, importance: new Float32Array(40).fill(-1) })).toThrow(
       withCode('ERR_RANGE'),
