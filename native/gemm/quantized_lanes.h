@@ -127,7 +127,8 @@ inline void code_dots_of(const CodeDots& d, std::size_t row) {
           const std::uint8_t* bytes = d.byte_zeros + (row + r) * d.scales_stride + first_unit;
           off = F32::mul(each<L, kUnitSlots>(load_scales<L, kScales>(bytes, units)), qt);
         } else if (zeros != nullptr) {
-          off = F32::mul(each<L, kUnitSlots>(load_scales<L, ScaleForm::floats>(zeros + r * d.scales_stride, units)), qt);
+          off =
+              F32::mul(each<L, kUnitSlots>(load_scales<L, ScaleForm::floats>(zeros + r * d.scales_stride, units)), qt);
         }
         scale[r][t] = F32::mul(of_row[r], at);
         sums[r][t] = F32::fnma(scale[r][t], off, sums[r][t]);
