@@ -99,7 +99,8 @@ inline void code_dots_of(const CodeDots& d, std::size_t row) {
   const std::size_t turn = (d.codes_stride - ahead) / step * L::kVectors / kBlock * kBlock;
   const std::size_t scales_ahead = kRows * d.scales_stride;
 
-  // A block of `count` vectors from `first` on.
+  // A block of `size` vectors from `first` on. The last of a row, where one is cut short, is a loop: unrolled it would
+  // be nearly half of the code of all dots.
   const auto block = [&](std::size_t first, auto size) __attribute__((always_inline)) {
     const int count = size;
     const std::size_t first_unit = first / kBlock * kBlockUnits;
@@ -134,9 +135,7 @@ inline void code_dots_of(const CodeDots& d, std::size_t row) {
         sums[r][t] = F32::fnma(scale[r][t], off, sums[r][t]);
       }
     }
-#pragma GCC unroll 4
-    for (int b = 0; b < kBlock; b++) {
-      if (b >= count) break;
+    const auto vector = [&](int b) __attribute__((always_inline)) {
       constexpr std::size_t kBytes = kCodeChunk / L::kVectors;
       const std::size_t chunk = (first + static_cast<std::size_t>(b)) / L::kVectors;
       const std::size_t v = static_cast<std::size_t>(b) % L::kVectors;
@@ -175,6 +174,13 @@ inline void code_dots_of(const CodeDots& d, std::size_t row) {
           sums[r][t] = F32::fma(whole, L::permute(scale[r][t], spread), sums[r][t]);
         }
       }
+    };
+    if constexpr (std::is_same_v<decltype(size), int>) {
+#pragma GCC unroll 1
+      for (int b = 0; b < count; b++) vector(b);
+    } else {
+#pragma GCC unroll 4
+      for (int b = 0; b < kBlock; b++) vector(b);
     }
   };
   const std::size_t whole = vectors / kBlock * kBlock;
