@@ -34,7 +34,7 @@ export function packedLinear(
   const bias = opts.bias === undefined ? undefined : at.array('options.bias', opts.bias, [Float32Array], rows);
   const out = at.outDense('options.out', opts.out, Float32Array, input.rows, rows);
   const scales = isRounded(input) ? input.scales : undefined;
-  checkApart(at, out.data, [input.data, scales, w.packed, w.scales, w.zeros, bias, head.coefficients]);
+  checkApart(at, out.data, [input.data, scales, w.packed, w.scales, w.zeros, bias]);
   const q =
     kernel === 'lut8' || isRounded(input) ? input : rounded(at, input.data, input.rows, cols, 0, false, undefined, 0);
   const tokenScales = isRounded(q) ? q.scales : undefined;

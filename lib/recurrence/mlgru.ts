@@ -53,7 +53,7 @@ export function mlgru(forget: Dense<Float32Array>, input: Dense<Float32Array>, o
   const lengths = sequenceLengths(at, opts.lengths, rows);
   shapedIf(at, 'options.state', opts.state, Float32Array, lengths.length, cols);
   const out = at.outDense('options.out', opts.out, Float32Array, rows, cols);
-  checkApart(at, out.data, [data, inputs, bound, opts.state?.data]);
+  checkApart(at, out.data, [data, inputs, bound, opts.state?.data, opts.lengths]);
   const gates = fresh(at, Float32Array, rows, cols) as Dense<Float32Array>;
   native.mlgruGates(data, inputs, bound, gates.data, out.data, rows, cols);
   return linearScan(gates, out, { lengths, out, ...(opts.state && { state: opts.state }) });

@@ -126,7 +126,7 @@ describe('mlgru', () => {
     expect(out.data.every((value) => value === 7)).toBe(true);
   });
 
-  it.each(['forget', 'input', 'lowerBound', 'state'] as const)(
+  it.each(['forget', 'input', 'lowerBound', 'state', 'lengths'] as const)(
     'refuses out over %s, with a state and without',
     (part) => {
       const memory = new Float32Array(18).fill(0.5);
@@ -136,10 +136,14 @@ describe('mlgru', () => {
       for (const state of part === 'state' ? [over(1)] : [own(1), undefined]) {
         const [f, x] = [part === 'forget' ? over(2) : own(2), part === 'input' ? over(2) : own(2)];
         const lowerBound = (part === 'lowerBound' ? over(1) : own(1)).data;
-        expect(() => mlgru(f, x, { out, lowerBound, ...(state && { state }) })).toThrow(
+        const lengths = new Uint32Array(part === 'lengths' ? memory.buffer : new ArrayBuffer(4), 0, 1);
+        lengths[0] = 2;
+        if (part === 'lengths') memory.fill(0.5, 1);
+        expect(() => mlgru(f, x, { out, lowerBound, lengths, ...(state && { state }) })).toThrow(
           expect.objectContaining({ code: 'ERR_ALIAS', function: 'mlgru', argument: 'options.out' }),
         );
-        expect(memory.every((value) => value === 0.5)).toBe(true);
+        expect(lengths[0]).toBe(2);
+        expect(memory.subarray(1).every((value) => value === 0.5)).toBe(true);
       }
     },
   );
