@@ -51,6 +51,8 @@ class Keeping {
   Keeping(const SpgemmPlan& plan, const SpgemmOptions& options)
       : can_sort_(may_sort(pattern_kernels(), options) && options.semiring.is_plus_times()),
         appends_(!options.sorted && options.accumulator == Accumulator::automatic && options.semiring.is_plus_times()) {
+    // Where rows are few products over many columns, as many stamps miss the caches: those are sorted in registers.
+    for (size_t w = 0; w < plan.window_count && appends_; w++) appends_ = plan.windows[w].kind == Accumulator::dense;
     for (size_t w = 0; w < plan.window_count && appends_; w++)
       for (size_t i = plan.windows[w].first; i < plan.windows[w].last && appends_; i++)
         appends_ = plan.work[i].products <= kMostAppended && 64 * plan.work[i].words() <= kMostStamps;

@@ -14,11 +14,12 @@
 namespace lapidary {
 namespace {
 
-constexpr size_t kGrain = size_t{1} << 16;            // entries of A that one part of the counting takes
-constexpr size_t kRowGrain = size_t{1} << 18;         // the same where what was found before counts
-constexpr uint64_t kWindow = uint64_t{1} << 15;       // products: tens of microseconds between looks at the cancel flag
-constexpr uint64_t kPart = uint64_t{1} << 20;         // products: milliseconds, against tens of microseconds to set up
-constexpr uint64_t kPatternPart = uint64_t{3} << 20;  // the same where most rows are like others
+constexpr size_t kGrain = size_t{1} << 16;       // entries of A that one part of the counting takes
+constexpr size_t kRowGrain = size_t{1} << 18;    // the same where what was found before counts
+constexpr uint64_t kWindow = uint64_t{1} << 15;  // products: tens of microseconds between looks at the cancel flag
+constexpr uint64_t kPart = uint64_t{1} << 20;    // products: milliseconds, against tens of microseconds to set up
+// The same where most rows are like others: each part finds its patterns anew, but every thread shall have some.
+constexpr uint64_t kLeastPatternPart = uint64_t{1} << 19, kMostPatternPart = uint64_t{3} << 20, kPatternParts = 8;
 constexpr uint64_t kMostParts = 128;
 constexpr size_t kMostRows = size_t{1} << 12;   // of a window: its accumulator must suit them all
 constexpr uint64_t kSlice = uint64_t{1} << 21;  // products: a row with more is cut by columns
@@ -136,19 +137,27 @@ class LastPatterns {
  public:
   static constexpr size_t kNone = ~size_t{0};
 
-  // The one that row i is like, or none, and then row i is one of them.
+  // The one that row i is like, or none, and then row i is one of them. Comparisons that fail cost more than they could
+  // save: with too many of them nothing is compared any more.
   size_t find_or_add(const CsrPattern& a, const CsrPattern& b, size_t i) {
+    if (failed_ > kMostFailed + 2 * found_) return kNone;
     const uint64_t hash = pattern_hash(a, b, i);
-    for (size_t s = 0; s < std::min(added_, kSlots); s++)
-      if (hashes_[s] == hash && i - rows_[s] < size_t{1} << kBackBits && same_pattern(a, b, i, rows_[s]))
+    for (size_t s = 0; s < std::min(added_, kSlots); s++) {
+      if (hashes_[s] != hash || i - rows_[s] >= size_t{1} << kBackBits) continue;
+      if (same_pattern(a, b, i, rows_[s])) {
+        found_++;
         return rows_[s];
+      }
+      failed_++;
+    }
     hashes_[added_ % kSlots] = hash;
     rows_[added_++ % kSlots] = i;
     return kNone;
   }
 
  private:
-  static constexpr size_t kSlots = kLastPatterns;
+  static constexpr size_t kSlots = kLastPatterns, kMostFailed = 1024;
+  size_t found_ = 0, failed_ = 0;
   uint64_t hashes_[kSlots];
   size_t rows_[kSlots];
   size_t added_ = 0;
@@ -324,6 +333,7 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
       const size_t j = patterns.find_or_add(a, b, i);
       if (j == LastPatterns::kNone) return false;
       RowWork& other = row_work[j];
+      if (uint64_t{other.high} + (i - j) > kNoColumn) return false;  // columns of some would be alike modulo 2^32 only
       other.again = 1;
       const uint32_t back = static_cast<uint32_t>(i - j);
       put(i, {other.products, static_cast<uint64_t>(Repeat::no), 0, back, other.low + back, other.high + back});
@@ -360,8 +370,8 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
   if (context.cancelled()) return Status::aborted;
 
   CutWindow* cuts = scratch.take<CutWindow>(most_windows);
-  // Each part finds its patterns anew.
-  const uint64_t part_products = std::max(4 * counted < total ? kPatternPart : kPart, total / kMostParts);
+  const uint64_t pattern_part = std::clamp(total / kPatternParts, kLeastPatternPart, kMostPatternPart);
+  const uint64_t part_products = std::max(4 * counted < total ? pattern_part : kPart, total / kMostParts);
   windows = scratch.take<Window>(most_windows);
   WindowPart* part = scratch.take<WindowPart>(std::min<uint64_t>(most_windows, 2 * (total / part_products + 1)));
   if (cuts == nullptr || windows == nullptr || part == nullptr) return Status::out_of_memory;

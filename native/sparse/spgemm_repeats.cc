@@ -52,11 +52,17 @@ void RepeatedRows<T>::keep(const Product& product, size_t i, size_t count, const
   slot.by_block = slot.by_tile = semiring_.is_plus_times() ? Built::not_yet : Built::no;
 }
 
+// Whether A and B have the same indptr and values; `row` is row i.
 template <class T>
-bool RepeatedRows<T>::can_tile(Slot& slot, const RowInput<T>& row) {
+bool is_square(const Product& product, const RowInput<T>& row, size_t i) {
+  return product.a.indptr == product.b.indptr && row.values == row.b_values + product.a.indptr[i];
+}
+
+template <class T>
+bool RepeatedRows<T>::can_tile(Slot& slot, const RowInput<T>& row, bool square) {
   if (slot.by_tile == Built::not_yet) {
-    const bool built =
-        rows_.add_by_tile != nullptr && slot.tiles.build(row, rows_.tile_lanes, slot.places, slot.products, slot.count);
+    const bool built = rows_.add_by_tile != nullptr &&
+                       slot.tiles.build(row, square, rows_.tile_lanes, slot.places, slot.products, slot.count);
     slot.by_tile = built ? Built::yes : Built::no;
   }
   return slot.by_tile == Built::yes;
@@ -65,7 +71,9 @@ bool RepeatedRows<T>::can_tile(Slot& slot, const RowInput<T>& row) {
 template <class T>
 bool RepeatedRows<T>::can_block(Slot& slot, const RowInput<T>& row) {
   if (slot.by_block == Built::not_yet) {
-    const bool built = slot.blocks.build(row, rows_.blocks, slot.places, slot.products, slot.count);
+    // bases_ and moves_ have room for so many rows of B; a row may name more, most of them empty.
+    const bool built =
+        row.n <= kMostPlaces && slot.blocks.build(row, rows_.blocks, slot.places, slot.products, slot.count);
     slot.by_block = built ? Built::yes : Built::no;
   }
   return slot.by_block == Built::yes;
@@ -80,7 +88,8 @@ void RepeatedRows<T>::write(const Product& product, const RowInput<T>& row, size
   const auto moves_on = [&](const RowWork& work) { return work.repeat == static_cast<uint64_t>(Repeat::shifted); };
   const RowWork* const next = product.plan.work + i + 1;
   const size_t few = RowTiles<T>::kFewestRows - 1;
-  head_waits_ = last - i > few && std::all_of(next, next + few, moves_on) && can_tile(slot, row);
+  head_waits_ =
+      last - i > few && std::all_of(next, next + few, moves_on) && can_tile(slot, row, is_square(product, row, i));
   if (head_waits_) return;
   if (can_block(slot, row))
     rows_.add_by_block(slot.blocks.run(row, 1, false, bases_, moves_), slot.count, values);
@@ -117,7 +126,8 @@ void RepeatedRows<T>::add_rows(const Product& product, const CsrView<T>& a, cons
                                size_t last, bool shifted, T* values) {
   Slot& slot = slots_[current_];
   const auto row = [&](size_t i) { return RowInput<T>{product.row(i), a.values + a.indptr[i], b.values}; };
-  if (shifted && last - first >= RowTiles<T>::kFewestRows && can_tile(slot, row(first)))
+  if (shifted && last - first >= RowTiles<T>::kFewestRows &&
+      can_tile(slot, row(first), is_square(product, row(first), first)))
     return rows_.add_by_tile(slot.tiles.run(row(first), last - first, lanes_), values);
   if (can_block(slot, row(first)))
     return rows_.add_by_block(slot.blocks.run(row(first), last - first, shifted, bases_, moves_), slot.count, values);

@@ -54,7 +54,7 @@ class RepeatedRows {
   static constexpr size_t kSlots = kLastPatterns, kLarge = kSlots;  // the last slot is for long rows
   static constexpr size_t kMostSmall = 1024;                        // products of a row in another
 
-  bool can_tile(Slot& slot, const RowInput<T>& row);
+  bool can_tile(Slot& slot, const RowInput<T>& row, bool square);
   bool can_block(Slot& slot, const RowInput<T>& row);
   void add_rows(const Product& product, const CsrView<T>& a, const CsrView<T>& b, size_t first, size_t last,
                 bool shifted, T* values);

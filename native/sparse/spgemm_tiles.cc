@@ -22,7 +22,8 @@ bool RowTiles<T>::init(ArenaFrame& scratch, size_t most) {
 // Entries of A whose columns are neighbours name rows of B that overlap from row to row of C: these are a group and
 // turned around once. So is the row of A where it is one of them: in a square of a matrix with a diagonal.
 template <class T>
-bool RowTiles<T>::build(const RowInput<T>& row, size_t lanes, const uint32_t* places, size_t products, size_t count) {
+bool RowTiles<T>::build(const RowInput<T>& row, bool square, size_t lanes, const uint32_t* places, size_t products,
+                        size_t count) {
   groups_used_ = 0;
   within_b_ = false;
   size_t own_group = 0, own_offset = 0;
@@ -33,7 +34,7 @@ bool RowTiles<T>::build(const RowInput<T>& row, size_t lanes, const uint32_t* pl
       if (groups_used_ == kMostGroups) return false;
       groups_[groups_used_++] = {nullptr, static_cast<uint32_t>(e), row.extent(e).end - row.extent(e).begin, 0, 0, 0};
     }
-    if (row.b_values + row.extent(e).begin != row.values) continue;
+    if (!square || row.b_values + row.extent(e).begin != row.values) continue;
     within_b_ = true;
     own_group = groups_used_ - 1;
     own_offset = e - groups_[own_group].entry;

@@ -22,9 +22,9 @@ class RowTiles {
 
   // Room for rows of up to `most` products.
   bool init(ArenaFrame& scratch, size_t most);
-  // Lays out tiles for a row, places[p] being the place of its p-th product; `lanes` as in RowKernels. False if a tile
-  // would not fit.
-  bool build(const RowInput<T>& row, size_t lanes, const uint32_t* places, size_t products, size_t count);
+  // Lays out tiles for a row, places[p] being the place of its p-th product; `lanes` as in RowKernels. `square`: A and
+  // B have the same indptr and values, not merely values that overlap. False if a tile would not fit.
+  bool build(const RowInput<T>& row, bool square, size_t lanes, const uint32_t* places, size_t products, size_t count);
   // `rows` rows from `first` on, two at least: all have its pattern, each row of B is the one after that of the row
   // before. `lanes` has room for kRoom values.
   TileRun<T> run(const RowInput<T>& first, size_t rows, T* lanes);

@@ -155,3 +155,103 @@ test('a plan that gives a row which comes again another length is refused', () =
     expect(() => spgemm(a, a, { plan: { ...plan, indptr } })).toThrow(expect.objectContaining({ code: 'ERR_FORMAT' }));
   }
 });
+
+test('a plan that gives a row within a run another length is refused', () => {
+  const a = shifted(300, 310, [0, 1, 2, 5], whole);
+  const b = shifted(310, 330, [0, 3], whole);
+  const plan = spgemmPlan(a, b);
+  for (const i of [3, 17, 64, 150, 298])
+    for (const more of [1, -1]) {
+      const indptr = plan.indptr.slice();
+      indptr[i + 1]! += more;
+      expect(() => spgemm(a, b, { plan: { ...plan, indptr } })).toThrow(
+        expect.objectContaining({ code: 'ERR_FORMAT' }),
+      );
+    }
+});
+
+describeEachIsa('rows that repeat, ', (isa) => {
+  const equalsHash = (a: Csr, b: Csr) =>
+    withIsa(isa, () => sameBits(spgemm(a, b), spgemm(a, b, { accumulator: 'hash' })));
+
+  test('factors of other patterns whose values are one array', () => {
+    const values = Float64Array.from({ length: 2000 }, (_, p) => whole(p));
+    for (const [of_a, of_b] of [
+      [
+        [0, 1, 2],
+        [0, 1],
+      ],
+      [[0, 1, 2, 5], [0]],
+      [
+        [0, 1],
+        [0, 1, 2],
+      ],
+      [
+        [0, 3],
+        [0, 1, 2, 3],
+      ],
+    ] as const)
+      for (const from of [0, 1, 64]) {
+        const [a, b] = [shifted(300, 310, of_a, whole), shifted(310, 330, of_b, whole)];
+        equalsHash(
+          { ...a, values: values.subarray(0, a.indices.length) },
+          { ...b, values: values.subarray(from, from + b.indices.length) },
+        );
+      }
+  });
+
+  test.each([4096, 4097, 30_000])('rows of %i entries that are alike, nearly all for empty rows of b', (n) => {
+    const full = (k: number) => (k >= n - 4 || k < 2 ? 8 : 0);
+    const indptr = new Uint32Array(n + 1);
+    for (let k = 0; k < n; k++) indptr[k + 1] = indptr[k]! + full(k);
+    const indices = Uint32Array.from({ length: indptr[n]! }, (_, p) => p);
+    const b = { rows: n, cols: 64, indptr, indices, values: Float64Array.from(indices, (_, p) => p + 1) };
+    const rows = 20;
+    const a = {
+      rows,
+      cols: n,
+      indptr: Uint32Array.from({ length: rows + 1 }, (_, i) => i * n),
+      indices: Uint32Array.from({ length: rows * n }, (_, p) => p % n),
+      values: Float64Array.from({ length: rows * n }, (_, p) => whole(p)),
+    };
+    equalsHash(a, b);
+  });
+
+  test('rows that are alike only where columns go round at 2³²', () => {
+    const [cols, n, step] = [2 ** 32 - 1, 6000, 5120];
+    const [of_a, of_b] = [new Map<number, number[]>(), new Map<number, number[]>()];
+    for (const [from, to] of [
+      [0, 250],
+      [5000, 5100],
+    ] as const)
+      // prettier-ignore
+      for (let k = from; k < to; k++) {
+        of_a.set(k, [k]);
+        of_b.set(
+          k,
+          Array.from({ length: 8 }, (_, q) => k + q),
+        );
+      }
+    for (const [k, row] of [
+      [300, [0]],
+      [302, [cols - 1]],
+      [300 + step, [step]],
+      [302 + step, [step - 2]],
+    ] as const)
+      // prettier-ignore
+      of_b.set(k, [...row]);
+    for (const i of [300, 300 + step]) of_a.set(i, [i, i + 2]);
+    const csr = (width: number, rows: Map<number, number[]>): Csr => {
+      const indptr = new Uint32Array(n + 1);
+      const indices: number[] = [];
+      for (let k = 0; k < n; k++) {
+        indices.push(...(rows.get(k) ?? []));
+        indptr[k + 1] = indices.length;
+      }
+      return { rows: n, cols: width, indptr, indices: Uint32Array.from(indices), values: Float64Array.from(indices, (_, p) => whole(p)) }; // prettier-ignore
+    };
+    const c = withIsa(isa, () => spgemm(csr(n, of_a), csr(cols, of_b)));
+    const i = 300 + step;
+    expect([...c.indices.subarray(c.indptr[i], c.indptr[i + 1])]).toEqual([step - 2, step]);
+  });
+});
