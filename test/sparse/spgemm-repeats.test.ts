@@ -217,6 +217,25 @@ describeEachIsa('rows that repeat, ', (isa) => {
     equalsHash(a, b);
   });
 
+  test('rows of more entries with gaps between them than there are groups of a tile', () => {
+    for (const entries of [127, 128, 129, 300, 1100]) {
+      const offsets = Array.from({ length: entries }, (_, e) => 2 * e);
+      equalsHash(shifted(40, 2300, offsets, whole), shifted(2300, 2400, [0], whole));
+    }
+  });
+
+  test('short runs that begin and end anywhere in the parts of a product', () => {
+    const near = Array.from({ length: 10 }, (_, e) => e);
+    const [n, indices, indptr] = [24_000, [] as number[], [0]];
+    for (let i = 0; i < n; i++) {
+      for (const o of near) indices.push(i + (Math.floor(i / 5) % 2) * o + o);
+      indptr.push(indices.length);
+    }
+    const values = Float64Array.from(indices, (_, p) => whole(p));
+    const a = { rows: n, cols: n + 20, indptr: Uint32Array.from(indptr), indices: Uint32Array.from(indices), values };
+    equalsHash(a, shifted(n + 20, n + 40, near, whole));
+  });
+
   test('rows that are alike only where columns go round at 2³²', () => {
     const [cols, n, step] = [2 ** 32 - 1, 6000, 5120];
     const [of_a, of_b] = [new Map<number, number[]>(), new Map<number, number[]>()];

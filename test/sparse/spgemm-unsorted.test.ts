@@ -25,6 +25,18 @@ const descents = ({ rows, indptr, indices }: Csr) => {
   return count;
 };
 
+/** a with the first `entries` columns in its last row. */
+function withLongRow(a: Csr, entries: number): Csr {
+  const before = a.indptr[a.rows - 1]!;
+  const row = Uint32Array.from({ length: entries }, (_, e) => e);
+  return {
+    ...a,
+    indptr: a.indptr.map((p, i) => (i === a.rows ? before + entries : p)),
+    indices: Uint32Array.from([...a.indices.subarray(0, before), ...row]),
+    values: Float64Array.from([...a.values.subarray(0, before), ...row]),
+  };
+}
+
 describeEachIsa('spgemm, unsorted', (isa) => {
   test('the entries of the sorted product, to the last bit, in another order', () => {
     // Half of the rows of a name two rows of b that share a third column with each other: few products meet.
@@ -50,6 +62,7 @@ describeEachIsa('spgemm, unsorted', (isa) => {
       [randomCsr(700, 300, 40, 3), randomCsr(300, 200000, 20, 4)], // 800 products
       [randomCsr(100, 300, 80, 3), randomCsr(300, 200000, 20, 4)], // 1,600: too many, sorted
       [randomCsr(3000, 3000, 3, 5), randomCsr(3000, 500000, 8, 6)], // too wide, sorted
+      [withLongRow(randomCsr(3000, 3000, 12, 1), 500), randomCsr(3000, 9000, 12, 2)], // one of 6,000, many that meet
       [meeting, chain],
     ] as const)
       for (const type of [Float64Array, Float32Array, Int32Array]) {
