@@ -28,12 +28,12 @@ export const limits: Record<Kind, Limit> = {
   I: { least: 2, fewSteps: 2.5, most: 4 },
   K: { least: 2, fewSteps: 1.5, most: 4 },
 };
-/** In this cell of K everything below `most` is careful. */
-const wholeCell = 1;
+/** In these cells everything below `most` is careful: the search found errors beyond 2 last places for small v too. */
+const wholeCells: Record<Kind, number[]> = { I: [2], K: [1, 2] };
 
 export function limitAt(kind: Kind, cell: number, v: number): number {
   const { least, fewSteps, most } = limits[kind];
-  return kind === 'K' && cell === wholeCell ? most : Math.max(least, Math.min(v - fewSteps, most));
+  return wholeCells[kind].includes(cell) ? most : Math.max(least, Math.min(v - fewSteps, most));
 }
 
 /** The cells of x that have a band: their number among the branches, and their ends. */
@@ -167,12 +167,13 @@ inline constexpr int kSeriesCells = ${seriesTerms.length};
 inline constexpr double kSeriesBorders[kSeriesCells - 1] = {${seriesBorders.join(', ')}};
 inline constexpr int kSeriesTerms[kSeriesCells] = {${seriesTerms.join(', ')}};
 
-// |log I| and |log K| below max(least, min(v − few_steps, most)) are computed carefully; in the first cell of K's
-// polynomials below \`most\`.
+// |log I| and |log K| below max(least, min(v − few_steps, most)) are computed carefully; in the whole cells, of the
+// series that takes kWholeTermsI terms and the first kWholeCellsK of K's polynomials, below \`most\`.
 struct CarefulLimit {
   double least, few_steps, most;
 };
 inline constexpr CarefulLimit kLimitI = ${limit('I')}, kLimitK = ${limit('K')};
+inline constexpr int kWholeTermsI = ${seriesTerms[wholeCells.I[0]!]}, kWholeCellsK = ${wholeCells.K.length};
 
 // Where they are below these limits, by lines close to where that is. Only time hangs on the lines: whatever they miss
 // goes to the careful method after its first result, and what they take in beyond is more exact.

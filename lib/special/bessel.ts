@@ -2,6 +2,7 @@
 import type { Where } from '../core/validate.js';
 import { typeOf } from '../core/validate.js';
 import type { Real } from '../core/values.js';
+import { checkApart } from '../gemm/operands.js';
 import { native } from './native.js';
 
 export interface BesselOutput<A extends Real = Float64Array> {
@@ -26,6 +27,7 @@ export const functionCodes = {
   scaledI: 5,
   scaledK: 6,
 };
+const evenInOrder: ReadonlySet<keyof typeof functionCodes> = new Set(['logK', 'logKSlope', 'scaledK']);
 export const methods = ['auto', 'paper'] as const;
 
 /** Memory for numbers, which a call of a microsecond need not ask for: v, x and the result. */
@@ -35,6 +37,9 @@ const one = (type: typeof Float64Array | typeof Float32Array): { v: Real; x: Rea
   out: new type(1),
 });
 const [one64, one32] = [one(Float64Array), one(Float32Array)];
+
+/** The very same memory, where a result may take the place of an argument. */
+const isSame = (a: Real, b: Real) => a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.length === b.length;
 
 /**
  * Evaluates element by element; two numbers give a number, anything else an array. Arrays are both f64 or both f32, and so
@@ -59,6 +64,9 @@ export function evaluate<A extends Real>(
   const single = type === Float64Array ? one64 : one32;
   const operand = (name: 'v' | 'x', value: BesselArgument<A>): Real => {
     if (typeof value !== 'number') return at.array(name, value, [type], given!.length);
+    // here, since a small one rounds to −0 in f32
+    if (value < 0 && (name === 'x' || !evenInOrder.has(fn)))
+      at.fail('ERR_RANGE', name, 'a number from 0 up', String(value));
     single[name][0] = value;
     return single[name];
   };
@@ -67,12 +75,12 @@ export function evaluate<A extends Real>(
   if (code !== 0 && type.BYTES_PER_ELEMENT === 4)
     at.fail('ERR_OPTION', 'options.method', "'auto' for a Float32Array", `'${method}'`);
   const result = scalar ? single.out : at.outArray<Real>('options.out', out, type, given!.length);
+  if (out !== undefined) checkApart(at, result, isSame(result, points) ? [orders] : [orders, points]);
   const outside = native.bessel(functionCodes[fn], code, orders, points, result);
   if (outside >= 0) {
-    const pick = (name: string, from: BesselArgument<A>): [string, number] =>
-      typeof from === 'number' ? [name, from] : [`${name}[${outside}]`, from[outside]!];
-    const [name, value] = [pick('x', x), pick('v', v)].find(([, a]) => a < 0)!;
-    at.fail('ERR_RANGE', name, 'a number from 0 up', String(value));
+    // one of the arrays: numbers have been looked at
+    const [name, value] = points[outside]! < 0 ? ['x', points[outside]] : ['v', orders[outside]];
+    at.fail('ERR_RANGE', `${name}[${outside}]`, 'a number from 0 up', String(value));
   }
   return scalar ? result[0]! : (result as A);
 }

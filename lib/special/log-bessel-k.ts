@@ -15,11 +15,11 @@ import { evaluate, type BesselArgument, type BesselOptions } from './bessel.js';
  * @param x argument, the same; an array and a number broadcast. Both arrays f64 or both f32; a number beside a Float32Array
  * is rounded to f32
  * @returns a number for two numbers, else an array of their type. `K_v(0)` gives +∞, `K_v(∞)` −∞; NaN gives NaN. Constant
- * time an element: about 10 ns, 40 ns for small arguments ('paper': tens of µs there); in f32 a third to a half of that.
+ * time an element: about 10 ns ('paper': tens of µs for small arguments); in f32 a third to a half of that.
  * @throws LapidaryError ERR_RANGE (negative x), ERR_SHAPE, ERR_DTYPE, ERR_OPTION, ERR_ALIAS
  * @source Plesner, Sørensen & Hauberg, Accurate Computation of the Logarithm of Modified Bessel Functions on GPUs (2024),
  * for 'paper', with vη = √(v² + x²) − v asinh(v/x) in place of the paper's form, which overflows; Temme, On the Numerical
- * Evaluation of the Modified Bessel Function of the Third Kind (1975), for x < 1 in 'auto'
+ * Evaluation of the Modified Bessel Function of the Third Kind (1975), for x < ⅛ in 'auto'
  * @example logBesselK(Float64Array.of(0.5, -0.5), 1) // -0.774208647353, -0.774208647353
  */
 export function logBesselK(v: number, x: number, options?: BesselOptions): number;

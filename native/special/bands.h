@@ -14,24 +14,25 @@ inline constexpr int kSeriesCells = 6;
 inline constexpr double kSeriesBorders[kSeriesCells - 1] = {1, 3, 6, 10, 16};
 inline constexpr int kSeriesTerms[kSeriesCells] = {10, 14, 19, 25, 32, 40};
 
-// |log I| and |log K| below max(least, min(v − few_steps, most)) are computed carefully; in the first cell of K's
-// polynomials below `most`.
+// |log I| and |log K| below max(least, min(v − few_steps, most)) are computed carefully; in the whole cells, of the
+// series that takes kWholeTermsI terms and the first kWholeCellsK of K's polynomials, below `most`.
 struct CarefulLimit {
   double least, few_steps, most;
 };
 inline constexpr CarefulLimit kLimitI = {2, 2.5, 4}, kLimitK = {2, 1.5, 4};
+inline constexpr int kWholeTermsI = 19, kWholeCellsK = 2;
 
 // Where they are below these limits, by lines close to where that is. Only time hangs on the lines: whatever they miss
 // goes to the careful method after its first result, and what they take in beyond is more exact.
 inline constexpr BesselBorders<double>::Band kBandI = {
-    {1000000, -1000, -5.5576171875, -1.111328125, -6.4091796875, 1000000, 1000000, 1000000},
-    {0, 0, 1.802734375, 0.9375, 1.5390625, 0, 0, 0},
+    {1000000, -1000, -34.0478515625, -1.111328125, -6.4091796875, 1000000, 1000000, 1000000},
+    {0, 0, 5.9521484375, 0.9375, 1.5390625, 0, 0, 0},
     {0, 0.6357421875, 1.7236328125, 1.6748046875, 1.6103515625, 0, 0, 0},
     {0, 1.3515625, 1.462890625, 1.470703125, 1.4775390625, 0, 0, 0}};
 inline constexpr BesselBorders<double>::Band kBandK = {
     {1000000, -1000, -1000, -1000, -1000, -4.404296875, 0.8818359375, -3.5830078125},
     {0, 0, 0, 0, 0, 2.630859375, 0.81640625, 1.6181640625},
-    {0, 1.2626953125, 0.7646484375, 0.9765625, -1.0048828125, 2.43359375, 2.8115234375, 3.26171875},
-    {0, 3.8466796875, 2.466796875, 2.0595703125, 3.75, 1.810546875, 1.677734375, 1.591796875}};
+    {0, 1.2626953125, 1.5087890625, 0.9765625, -1.0048828125, 2.43359375, 2.8115234375, 3.26171875},
+    {0, 3.8466796875, 2.900390625, 2.0595703125, 3.75, 1.810546875, 1.677734375, 1.591796875}};
 
 }  // namespace lapidary

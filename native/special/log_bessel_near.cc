@@ -11,7 +11,7 @@ namespace {
 
 // Below the limits of bands.h, |log I| and |log K| of the branches for small r and x ≥ ⅛ are computed carrying along
 // what the leading operations round off (careful), and with twice the digits below kTiny.
-constexpr double kTinyI = 1 / 16.0, kTinyK = 1 / 64.0;
+constexpr double kTinyI = 1 / 16.0, kTinyK = 1 / 32.0;
 // Where x² is less, log I is nearly v log(x/2) − log Γ(v + 1), which has no such errors.
 constexpr double kSmallByX2 = 24;
 // The same with twice the digits for large r, over v + x.
@@ -42,9 +42,10 @@ size_t NearZeros::find(size_t branch, const double* v, const double* x, std::spa
   if (kernel == Kernel::careful)
     rule.least = rule.most = f_ == BesselFunction::log_i ? kTinyI : kTinyK;
   else if (kernel == Kernel::series)
-    rule = {kLimitI.least, kLimitI.few_steps, kLimitI.most, kSmallByX2, INFINITY};
+    rule = {terms == kWholeTermsI ? kLimitI.most : kLimitI.least, kLimitI.few_steps, kLimitI.most, kSmallByX2,
+            INFINITY};
   else if (kernel == Kernel::recurred)
-    rule = {terms == 0 ? kLimitK.most : kLimitK.least, kLimitK.few_steps, kLimitK.most, INFINITY, INFINITY};
+    rule = {terms < kWholeCellsK ? kLimitK.most : kLimitK.least, kLimitK.few_steps, kLimitK.most, INFINITY, INFINITY};
   else if (kernel == Kernel::uniform)
     rule.by_sum = kSmallBySum;
   else

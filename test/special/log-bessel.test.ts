@@ -271,10 +271,23 @@ test('bad input', () => {
   expect(() => logBesselI(1, 1, { out: x })).toThrow(withCode('ERR_OPTION'));
   expect(() => logBesselI(1, x, { method: 'fast' as never })).toThrow(withCode('ERR_OPTION'));
   expect(() => logBesselI(1, x, { methods: 'auto' } as never)).toThrow(withCode('ERR_OPTION'));
+  // numbers that are −0 in f32
+  const one = Float32Array.of(1);
+  for (const f of [logBesselI, logBesselK, besselKe]) expect(() => f(one, -1e-60)).toThrow(/: x .*-1e-60/);
+  for (const f of [logBesselI, besselIRatio, logBesselIDerivative, besselIe])
+    expect(() => f(-1e-60, one)).toThrow(/: v .*-1e-60/);
+  expect(logBesselK(-1e-60, one)).toEqual(logBesselK(0, one));
   const buffer = new Float64Array(5);
-  expect(() => logBesselI(1, buffer.subarray(0, 4), { out: buffer.subarray(1) })).toThrow(withCode('ERR_ALIAS'));
+  const alias = /logBesselI: options\.out/;
   const v = Float64Array.of(1, 2, 3);
-  expect(() => logBesselI(v, x, { out: v })).toThrow(withCode('ERR_ALIAS'));
+  for (const call of [
+    () => logBesselI(1, buffer.subarray(0, 4), { out: buffer.subarray(1) }),
+    () => logBesselI(v, x, { out: v }),
+    () => logBesselI(v, v, { out: v }),
+  ]) {
+    expect(call).toThrow(withCode('ERR_ALIAS'));
+    expect(call).toThrow(alias);
+  }
   // nothing is written before the domain is checked
   const out = new Float64Array(3);
   expect(() => logBesselI(1, Float64Array.of(1, 1, -1), { out })).toThrow(withCode('ERR_RANGE'));
