@@ -49,8 +49,7 @@ static inline void careful_pairs(HighLow<S> (&sum)[kTogether], const At (&at)[kT
 }
 
 // The power series as in log_bessel_series_lanes.h. Where the logarithm is that small, the terms after the first few
-// are so small a part of the sum that their errors do not count: those few are careful. One step less shows, two less
-// are within a few last places only.
+// are so small a part of the sum that their errors do not count: those few are careful.
 template <class S>
 static inline void careful_i(int terms, const double* v, const double* x, double* out, size_t n) {
   using V = typename S::V;
