@@ -13,8 +13,7 @@ import { evaluate, type BesselArgument, type BesselOutput } from './bessel.js';
  * @param v order, one number or one for each element
  * @param x argument, the same; an array and a number broadcast. Both arrays f64 or both f32; a number beside a Float32Array
  * is rounded to f32
- * @returns a number for two numbers, else an array of their type. +∞ for x = 0. Constant time an element, about 10 ns, 40 ns
- * for small arguments.
+ * @returns a number for two numbers, else an array of their type. +∞ for x = 0. Constant time an element, about 10 ns.
  * @throws LapidaryError ERR_RANGE (negative x), ERR_SHAPE, ERR_DTYPE, ERR_OPTION, ERR_ALIAS
  * @source as logBesselK; the exponent is carried as a sum of two numbers
  * @example besselKe(0.5, 2) // 0.886226925453
