@@ -1,10 +1,11 @@
 /** Weights of whole numbers laid out once: `packWeights` of a matrix of bytes, and the products with them. */
+import { checkApart } from '../core/apart.js';
 import { describe, type Where } from '../core/validate.js';
 import type { Dense, Real } from '../core/values.js';
 import type { LinearOptions } from './linear.js';
 import type { MatmulOptions } from './matmul.js';
 import { native } from './native.js';
-import { checkApart, checkNoScales, integerDepth, operand } from './operands.js';
+import { checkNoScales, integerDepth, operand } from './operands.js';
 
 /**
  * A matrix of 8-bit integers laid out once for {@link matmul} and {@link linear}: plain arrays in one layout for every

@@ -1,10 +1,10 @@
 /** `linear` with packed weights: its docstring is that of linear.ts. */
+import { checkApart } from '../core/apart.js';
 import { describe, type Where } from '../core/validate.js';
 import type { Dense, Real } from '../core/values.js';
 import { activationOf } from './activations.js';
 import type { LinearOptions } from './linear.js';
 import { native } from './native.js';
-import { checkApart } from './operands.js';
 import { packedWeights, type PackedWeights } from './pack-weights.js';
 import { rounded, type QuantizedActivations } from './quantize-activations.js';
 

@@ -1,9 +1,10 @@
+import { checkApart } from '../core/apart.js';
 import { arrayTypeName, describe, where, type Where } from '../core/validate.js';
 import type { Csr, Dense, NumericArray } from '../core/values.js';
 import { checkGroups, type GroupSparse } from './group-prune.js';
 
 import { native } from './native.js';
-import { checkApart, type Bytes } from './operands.js';
+import type { Bytes } from './operands.js';
 import { checkNm, type NmValues, type NmWeights } from './nm-prune.js';
 
 /** A low-rank part of weights, `scale · (Σ_i up_i) · down`, which is never formed. */

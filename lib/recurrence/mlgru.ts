@@ -1,6 +1,6 @@
+import { checkApart } from '../core/apart.js';
 import { where, type Where } from '../core/validate.js';
 import type { Dense } from '../core/values.js';
-import { checkApart } from '../gemm/operands.js';
 import { linearScan } from './linear-scan.js';
 import { native } from './native.js';
 import { fresh, sequenceLengths, shaped, shapedIf } from './sequences.js';

@@ -1,8 +1,8 @@
 /** What the Bessel functions share: broadcasting, the domain, and the one native call. */
+import { checkApart } from '../core/apart.js';
 import type { Where } from '../core/validate.js';
 import { typeOf } from '../core/validate.js';
 import type { Real } from '../core/values.js';
-import { checkApart } from '../gemm/operands.js';
 import { native } from './native.js';
 
 export interface BesselOutput<A extends Real = Float64Array> {
