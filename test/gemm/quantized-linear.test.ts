@@ -311,6 +311,50 @@ describeEachIsa('linear with weights in few bits', (isa) => {
         }
   });
 
+  test('a scale that is NaN makes NaN where infinity would not', () => {
+    const x = dense(1, 128, new Float32Array(128));
+    for (let i = 0; i < 32; i += 2) x.data.set([1, -0.8], i);
+    const w = quantize(f32(1, 128, 3), { format: 'mxfp4' });
+    w.codes.fill(0).fill(0x7f, 0, 16);
+    w.scales.set([255, 127, 127, 127]);
+    expect(withIsa(isa, () => linear(x, w, { kernel: 'dot' }).data[0])).toBeNaN();
+  });
+
+  test('scales of bytes stay in their rows where groups do not fill the depth', () => {
+    const [n, k] = [17, 96];
+    const w = quantize(f32(n, k, 4), { format: 'mxfp4' });
+    const x = f32(2, k, 5);
+    const clean = withIsa(isa, () => linear(x, w, { kernel: 'dot' }).data);
+    w.scales[16 * 3] = 255;
+    const y = withIsa(isa, () => linear(x, w, { kernel: 'dot' }).data);
+    y.forEach((v, i) => (i % n === 16 ? expect(v).toBeNaN() : expect(v).toBe(clean[i])));
+  });
+
+  test('nothing is read behind the last code and scale', () => {
+    // what follows the memory of a WebAssembly module faults
+    type Memory = new (size: { initial: number; maximum: number }) => { buffer: ArrayBuffer };
+    const { Memory } = (globalThis as unknown as { WebAssembly: { Memory: Memory } }).WebAssembly;
+    const atEnd = <A extends Uint8Array | Float32Array>(from: A): A => {
+      const { buffer } = new Memory({ initial: 1, maximum: 1 });
+      const type = from.constructor as new (memory: ArrayBuffer, offset: number, length: number) => A;
+      const view = new type(buffer, buffer.byteLength - from.byteLength, from.length);
+      view.set(from);
+      return view;
+    };
+    for (const format of ['int2', 'int3', 'int4', 'int8', 'bipolar1', 'ternary', 'fp4-e2m1', 'mxfp4', 'nvfp4'] as const)
+      for (const [m, k] of [
+        [1, 33],
+        [3, 200],
+        [16, 33],
+      ] as const) {
+        const w = quantize(f32(3, k, 6), { format });
+        const x = f32(m, k, 7);
+        const ended = { ...w, codes: atEnd(w.codes), scales: atEnd(w.scales as Float32Array) } as typeof w;
+        const [got, want] = [ended, w].map((v) => withIsa(isa, () => linear(x, v).data));
+        expect(got).toEqual(want);
+      }
+  });
+
   test('tokens whose own sums overflow, where the product does not', () => {
     for (const format of ['int8', 'int4', 'int3', 'int2', 'ternary', 'bipolar1', 'fp4-e2m1'] as const) {
       const w = quantize(dense(3, 64, new Float32Array(192).fill(1e-10)), { format, groupSize: 'row' });
