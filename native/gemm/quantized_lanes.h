@@ -64,7 +64,8 @@ inline F32::V load_scales(const T* from, int units) {
   if constexpr (kScales == ScaleForm::integers) return L::floats(L::template shifted_bytes<0>(from, units));
 }
 
-template <class L, CodeForm kForm, Span kSpan, ScaleForm kScales, int kRows, int kTokens>
+// kLoop: blocks are loops too, for the few rows at the end of a matrix and for numbers of tokens that are rare.
+template <class L, CodeForm kForm, Span kSpan, ScaleForm kScales, int kRows, int kTokens, bool kLoop = false>
 inline void code_dots_of(const CodeDots& d, std::size_t row) {
   constexpr bool kNibbles = kForm == CodeForm::nibbles || kForm == CodeForm::looked_up;
   constexpr bool kPacked = kForm == CodeForm::packed, kTwo = comes_in_two(kForm);
@@ -187,7 +188,12 @@ inline void code_dots_of(const CodeDots& d, std::size_t row) {
   std::size_t first = 0;
   for (std::size_t end = turn < whole ? turn : whole; first < whole; end = whole) {
     if (first == turn) ahead += (kRows - 1) * d.codes_stride;
-    for (; first < end; first += kBlock) block(first, std::integral_constant<int, kBlock>{});
+    for (; first < end; first += kBlock) {
+      if constexpr (kLoop)
+        block(first, kBlock);
+      else
+        block(first, std::integral_constant<int, kBlock>{});
+    }
   }
   if (first < vectors) block(first, static_cast<int>(vectors - first));
 
@@ -201,10 +207,12 @@ template <class L, CodeForm kForm, Span kSpan, ScaleForm kScales, int kTokens>
 inline void code_dots_up_to(const CodeDots& d) {
   if (d.tokens == kTokens) {
     constexpr int kRows = L::rows_of(kTokens);
+    constexpr bool kBetween = kTokens > 2 && kTokens < L::kTokens;  // rare: not worth the code
     std::size_t row = 0;
-    for (; row + kRows <= d.rows; row += kRows) code_dots_of<L, kForm, kSpan, kScales, kRows, kTokens>(d, row);
+    for (; row + kRows <= d.rows; row += kRows)
+      code_dots_of<L, kForm, kSpan, kScales, kRows, kTokens, kBetween>(d, row);
     if constexpr (kRows > 1)
-      for (; row < d.rows; row++) code_dots_of<L, kForm, kSpan, kScales, 1, kTokens>(d, row);
+      for (; row < d.rows; row++) code_dots_of<L, kForm, kSpan, kScales, 1, kTokens, true>(d, row);
   } else if constexpr (kTokens > 1) {
     code_dots_up_to<L, kForm, kSpan, kScales, kTokens - 1>(d);
   }
