@@ -33,8 +33,8 @@ inline constexpr size_t kAccumulators = 5;
 struct SpgemmOptions {
   Semiring semiring;
   Accumulator accumulator = Accumulator::automatic;
-  bool sorted =
-      true;  // else columns are in no order in hash windows, and where a product is counted and filled at once
+  // Else columns are in no order in hash windows, and where a product of dense windows is counted and filled at once.
+  bool sorted = true;
   const CsrPattern* mask = nullptr;  // of the shape of C: only its entries are computed, or all others
   bool complement = false;
 };

@@ -14,10 +14,12 @@
 namespace lapidary {
 namespace {
 
-constexpr size_t kGrain = size_t{1} << 16;       // entries of A that one part of the counting takes
-constexpr size_t kRowGrain = size_t{1} << 18;    // the same where what was found before counts
-constexpr uint64_t kWindow = uint64_t{1} << 15;  // products: tens of microseconds between looks at the cancel flag
-constexpr uint64_t kPart = uint64_t{1} << 20;    // products: milliseconds, against tens of microseconds to set up
+constexpr size_t kGrain = size_t{1} << 16;     // entries of A that one part of the counting takes
+constexpr size_t kRowGrain = size_t{1} << 18;  // the same where what was found before counts
+// Products: tens of microseconds between looks at the cancel flag, but for runs of rows that repeat, which end with
+// their part.
+constexpr uint64_t kWindow = uint64_t{1} << 15;
+constexpr uint64_t kPart = uint64_t{1} << 20;  // products: milliseconds, against tens of microseconds to set up
 // The same where most rows are like others: each part finds its patterns anew, but every thread shall have some.
 constexpr uint64_t kLeastPatternPart = uint64_t{1} << 19, kMostPatternPart = uint64_t{3} << 20, kPatternParts = 8;
 constexpr uint64_t kMostParts = 128;

@@ -30,7 +30,7 @@ class RepeatedRows {
 
   size_t count() const { return slots_[current_].count; }
   // Writes row i, which has the current pattern and that many entries; if it was found, not kept, its columns too. Its
-  // values are left for write_next where more rows follow in the window, which ends at `last`.
+  // values are left for write_next where more rows follow in the part, which ends at `last`.
   void write(const Product& product, const RowInput<T>& row, size_t i, size_t last, bool found, uint32_t* indices,
              T* values);
   // Writes the rows from i on that repeat row i − 1, if that had the current pattern: up to the row that is the result,
