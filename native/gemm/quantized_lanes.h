@@ -207,7 +207,9 @@ template <class L, CodeForm kForm, Span kSpan, ScaleForm kScales, int kTokens>
 inline void code_dots_up_to(const CodeDots& d) {
   if (d.tokens == kTokens) {
     constexpr int kRows = L::rows_of(kTokens);
-    constexpr bool kBetween = kTokens > 2 && kTokens < L::kTokens;  // rare: not worth the code
+    // Rare, and hardly slower as loops, but for bytes on 512 bits, which lose a fifth.
+    constexpr bool kLoses = kForm == CodeForm::wide_bytes && L::kVectors == 1;
+    constexpr bool kBetween = kTokens > 2 && kTokens < L::kTokens && !kLoses;
     std::size_t row = 0;
     for (; row + kRows <= d.rows; row += kRows)
       code_dots_of<L, kForm, kSpan, kScales, kRows, kTokens, kBetween>(d, row);
