@@ -1,7 +1,7 @@
 // Dots with VBMI, all else is that of VNNI. Of 4-bit codes that stand for the bytes of a table: vpermb takes the low
 // six bits of a byte for its index, so that with the table four times in a register neither nibble has to be masked
-// off. Of codes of up to 3 bits in a stream: a permutation of bytes and two multishifts bring 128 of them to their
-// bytes, in 10 operations where nibbles take 8.
+// off. Of codes in a stream: a permutation of bytes and a multishift bring 64 of them to their bytes, or with up to 3
+// bits one permutation and two multishifts 128, in 10 operations where nibbles take 8.
 #include "gemm/quantized.h"
 
 #if LAPIDARY_X86
@@ -40,6 +40,7 @@ const QuantizedKernels& quantized_kernels__avx512vpop() noexcept {
       dots[static_cast<std::size_t>(chunk)] = code_dots<VbmiLanes, kForm, chunk>;
     };
     set(std::integral_constant<CodeForm, looked_up>{});
+    set(std::integral_constant<CodeForm, packed>{});
     set(std::integral_constant<CodeForm, pairs>{});
     k.byte_scaled[static_cast<std::size_t>(ByteScales::powers)] =
         code_dots<VbmiLanes, looked_up, lane, ScaleForm::powers>;

@@ -207,12 +207,13 @@ template <class L, CodeForm kForm, Span kSpan, ScaleForm kScales, int kTokens>
 inline void code_dots_up_to(const CodeDots& d) {
   if (d.tokens == kTokens) {
     constexpr int kRows = L::rows_of(kTokens);
-    // Rare, and hardly slower as loops, but for bytes on 512 bits, which lose a fifth.
+    // As loops where the numbers of tokens are rare, except for bytes on 512 bits, which lose a fifth by it, and for
+    // codes in a stream, which take so long to come apart that little is lost (6 bits, 4 tokens: a tenth).
     constexpr bool kLoses = kForm == CodeForm::wide_bytes && L::kVectors == 1;
-    constexpr bool kBetween = kTokens > 2 && kTokens < L::kTokens && !kLoses;
+    constexpr bool kRare = kTokens > 2 && kTokens < L::kTokens && !kLoses;
+    constexpr bool kLoop = kRare || kForm == CodeForm::packed;
     std::size_t row = 0;
-    for (; row + kRows <= d.rows; row += kRows)
-      code_dots_of<L, kForm, kSpan, kScales, kRows, kTokens, kBetween>(d, row);
+    for (; row + kRows <= d.rows; row += kRows) code_dots_of<L, kForm, kSpan, kScales, kRows, kTokens, kLoop>(d, row);
     if constexpr (kRows > 1)
       for (; row < d.rows; row++) code_dots_of<L, kForm, kSpan, kScales, 1, kTokens, true>(d, row);
   } else if constexpr (kTokens > 1) {
