@@ -6,8 +6,11 @@
 
 #include "core/arena.h"
 #include "core/checked.h"
+#include "core/cpu.h"
 #include "core/each_part.h"
+#include "core/memory.h"
 #include "gemm/gemm.h"
+#include "gemm/microkernel.h"
 #include "gemm/pack.h"
 
 namespace lapidary {
@@ -20,7 +23,12 @@ constexpr size_t kPanel = 32;  // columns of a packed panel of Kᵀ, and the sid
 constexpr size_t kEnoughScans = 4, kChunk = 2048;
 // Below about this many multiplications a second thread costs more to wake than it saves.
 constexpr double kParallelWork = 2e6;
-constexpr size_t kWave = 256;
+// The most scans that a thread takes along time together, and the tokens a scan of them that it goes before all others
+// are as far: the heads of a row share pages of memory, and in a long sequence a scan of its own would find none of
+// them in the TLB.
+constexpr size_t kGroup = 8, kWave = 256;
+// The largest products that run on what lies in the caches, unpacked.
+constexpr double kDirectWork = 8e6;
 
 // The rows of one head of an operand.
 template <class T>
@@ -38,6 +46,7 @@ struct Scan {
   Rows<T> out;
   size_t tokens, d, e;
   double decay;
+  const T* powers;  // of the decay, from 0 to the longest block
   bool reversed;
   T* state;
   bool has_state;
@@ -53,125 +62,221 @@ T power(double decay, size_t exponent) {
   return p < std::numeric_limits<T>::min() ? T{0} : p;  // what lies below would only slow the products down
 }
 
-// The space in which blocks of scans of one shape are worked on.
+// A block of a scan: `count` tokens from `first` on in the scan's own order, and whether results are wanted or only the
+// state behind them.
 template <class T>
-class Blocks {
+struct Block {
+  const Scan<T>* scan;  // nullptr: no block
+  size_t first, count;
+  bool output;
+
+  size_t row(size_t i) const { return scan->reversed ? scan->tokens - 1 - first - i : first + i; }
+};
+
+// Asks for the rows of a block while the one before is worked on. They lie far apart, so the processor does not foresee
+// them; and it would wait if they were asked for all at once, since only a few lines can be on their way. So some rows
+// are asked for after each tile of a product. Rows of the result are not: stores do not hold anything up.
+template <class T>
+class Ahead {
  public:
-  Blocks(size_t d, size_t e, size_t block) : block_(block) {
-    const auto panels = checked_mul(checked_mul(ceil_div(block, kPanel), kPanel), d);
-    const auto keys = checked_mul(block, d), values = checked_mul(block, e), scores = checked_mul(block, block);
-    if (!panels || !keys || !values || !scores) return;
-    q_ = frame_.take<T>(*keys);
-    k_ = frame_.take<T>(*keys);
-    packed_ = frame_.take<T>(*panels);
-    v_ = frame_.take<T>(*values);
-    o_ = frame_.take<T>(*values);
-    scores_ = frame_.take<T>(*scores);
-    powers_ = frame_.take<T>(block + 1);
+  // The block to ask for, and the multiplications that are left to do until then.
+  Ahead(const Block<T>& block, double work) : rows_(block.scan == nullptr ? 0 : block.count) {
+    if (rows_ == 0) return;
+    const Scan<T>& scan = *block.scan;
+    count_ = block.count;
+    if (block.output) add(scan.q, scan.d, block);
+    add(scan.v, scan.e, block);
+    add(scan.k, scan.d, block);
+    step_ = work / static_cast<double>(operands_ * count_);
   }
 
-  bool ok() const { return q_ && k_ && packed_ && v_ && o_ && scores_ && powers_; }
-
-  // Tokens [first, last) of a scan in its own order; `state` moves from before to after, `empty` says that it is zero
-  // and not yet written. Without output only the state moves.
-  Status run(const Scan<T>& scan, size_t first, size_t last, T* state, bool empty, bool output,
-             const Context& context) {
-    for (size_t i = 0; i <= block_; i++) powers_[i] = power<T>(scan.decay, i);
-    for (size_t t = first; t < last; t += block_, empty = false) {
-      if (context.cancelled()) return Status::aborted;
-      const size_t n = std::min(block_, last - t);
-      Status status = Status::ok;
-      if (output) {
-        status = attend(scan, t, n, state, empty, context);
-      } else {
-        gather(scan, scan.k, scan.d, t, n, k_);
-        gather(scan, scan.v, scan.e, t, n, v_);
-      }
-      if (status == Status::ok) status = advance(scan, n, state, empty, context);
-      if (status != Status::ok) return status;
-    }
-    if (empty) std::fill_n(state, scan.d * scan.e, T{0});
-    return Status::ok;
+  void after(double work) {
+    for (done_ += work; operands_ > 0 && done_ > 0; done_ -= step_) ask();
   }
 
  private:
-  static size_t row(const Scan<T>& scan, size_t t) { return scan.reversed ? scan.tokens - 1 - t : t; }
+  struct Next {
+    const T* row;
+    ptrdiff_t step;
+    size_t values;
+  };
 
-  // While a row is worked on, the one a block later is asked for. A head's rows lie far apart, so the processor does
-  // not foresee them; asked for all at once they would be waited for, so each operand is fetched between other
-  // products.
-  template <int kWrite, class Row>
-  void ask_ahead(const Scan<T>& scan, Rows<Row> x, size_t cols, size_t t) const {
-    if (scan.tokens - t <= block_) return;
-    const T* const next = x[row(scan, t + block_)];
-    const auto from = reinterpret_cast<uintptr_t>(next), to = reinterpret_cast<uintptr_t>(next + cols);
-    for (uintptr_t line = from / kAlignment * kAlignment; line < to; line += kAlignment)
-      __builtin_prefetch(reinterpret_cast<const void*>(line), kWrite, 2);
+  template <class Row>
+  void add(Rows<Row> x, size_t values, const Block<T>& block) {
+    const auto stride = static_cast<ptrdiff_t>(x.stride);
+    next_[operands_++] = {x[block.row(0)], block.scan->reversed ? -stride : stride, values};
+  }
+
+  // Inlined by order: the compiler takes a function that only asks for one without effect, and drops calls of it.
+  [[gnu::always_inline]] void ask() {
+    Next& next = next_[operands_ - 1];
+    const auto from = reinterpret_cast<uintptr_t>(next.row), to = reinterpret_cast<uintptr_t>(next.row + next.values);
+    for (uintptr_t line = (from + kAlignment - 1) / kAlignment * kAlignment; line < to; line += kAlignment)
+      __builtin_prefetch(reinterpret_cast<const void*>(line));
+    next.row += next.step;
+    if (--rows_ > 0) return;
+    operands_--;
+    rows_ = count_;
+  }
+
+  Next next_[3];
+  size_t operands_ = 0, rows_, count_ = 0;
+  double step_ = 0, done_ = 0;
+};
+
+// The space in which blocks of scans are worked on, with neither d nor e beyond `widest`.
+template <class T>
+class Blocks {
+ public:
+  Blocks(size_t widest, size_t block) : block_(block) {
+    const auto panels = checked_mul(checked_mul(ceil_div(block, kPanel), kPanel), widest);
+    const auto rows = checked_mul(block, widest), scores = checked_mul(block, block);
+    if (!panels || !rows || !scores) return;
+    q_ = frame_.take<T>(*rows);
+    k_ = frame_.take<T>(*rows);
+    packed_ = frame_.take<T>(*panels);
+    v_ = frame_.take<T>(*rows);
+    o_ = frame_.take<T>(*rows);
+    scores_ = frame_.take<T>(*scores);
+  }
+
+  bool ok() const { return q_ && k_ && packed_ && v_ && o_ && scores_; }
+
+  // `state` moves from before the block to after it, `empty` says that it is zero and not yet written. The rows of
+  // `next` are asked for meanwhile.
+  Status run(const Block<T>& block, T* state, bool empty, const Block<T>& next, const Context& context) {
+    const Scan<T>& scan = *block.scan;
+    const auto n = static_cast<double>(block.count), d = static_cast<double>(scan.d), e = static_cast<double>(scan.e);
+    Ahead<T> ahead(next, n * d * e + (block.output ? n * (n * (d + e) / 2 + (empty ? 0 : d * e)) : 0));
+    Status status = context.cancelled() ? Status::aborted : Status::ok;
+    if (status != Status::ok) return status;
+    if (block.output) {
+      status = attend(block, state, empty, ahead, context);
+    } else {
+      gather(block, scan.k, scan.d, k_);
+      gather(block, scan.v, scan.e, v_);
+    }
+    return status == Status::ok ? advance(block, state, empty, ahead, context) : status;
+  }
+
+ private:
+  // C ← A·B + beta·C, m × n, k deep, with rows of B `b_step` values apart.
+  static Status multiply(size_t m, size_t n, size_t k, Operand<T> a, const T* b, size_t b_step, T beta, T* c,
+                         size_t ldc, Ahead<T>& ahead, const Context& context) {
+    const double depth = static_cast<double>(k), work = static_cast<double>(m) * static_cast<double>(n) * depth;
+    if (work >= kDirectWork || m == 1) {
+      ahead.after(work);
+      return gemm<T>(m, n, k, 1, a, {b, b_step, false}, beta, c, ldc, context);
+    }
+    const MicroKernel<T> kernel = kGemm<T>.pick();
+    GemmTile<T> t;
+    t.a_row = a.transposed ? 1 : a.stride;
+    t.a_step = a.transposed ? a.stride : 1;
+    t.b_step = b_step;
+    t.padded = false;
+    t.ldc = ldc;
+    t.k = k;
+    t.alpha = 1;
+    t.beta = beta;
+    for (size_t j = 0; j < n; j += kernel.nr) {
+      t.n = std::min(kernel.nr, n - j);
+      t.b = b + j;
+      for (size_t i = 0; i < m; i += kernel.mr) {
+        t.a = a.data + i * t.a_row;
+        t.c = c + i * ldc + j;
+        t.m = std::min(kernel.mr, m - i);
+        kernel.run(t);
+        ahead.after(static_cast<double>(t.m * t.n) * depth);
+      }
+    }
+    return Status::ok;
   }
 
   // Rows of one head into a block of their own: at the stride of many heads they would fall into few sets of the cache.
-  void gather(const Scan<T>& scan, Rows<const T> x, size_t cols, size_t t, size_t n, T* to) const {
-    for (size_t i = t; i < t + n; i++, to += cols) {
-      ask_ahead<0>(scan, x, cols, i);
-      std::copy_n(x[row(scan, i)], cols, to);
-    }
+  static void gather(const Block<T>& block, Rows<const T> x, size_t cols, T* to) {
+    for (size_t i = 0; i < block.count; i++, to += cols) std::copy_n(x[block.row(i)], cols, to);
   }
 
-  // out ← Λ·q·state + [(q·kᵀ) ⊙ D]·v for n tokens from t on; k_ and v_ are theirs then.
-  Status attend(const Scan<T>& scan, size_t t, size_t n, const T* state, bool empty, const Context& context) {
-    const size_t d = scan.d, e = scan.e;
-    gather(scan, scan.q, d, t, n, q_);
+  // out ← Λ·q·state + [(q·kᵀ) ⊙ D]·v; k_ and v_ are those of the block then.
+  Status attend(const Block<T>& block, const T* state, bool empty, Ahead<T>& ahead, const Context& context) {
+    const Scan<T>& scan = *block.scan;
+    const size_t d = scan.d, e = scan.e, n = block.count;
+    gather(block, scan.q, d, q_);
     if (!empty) {
-      const Status status = gemm<T>(n, e, d, 1, {q_, d, false}, {state, e, false}, 0, o_, e, context);
+      const Status status = multiply(n, e, d, {q_, d, false}, state, e, 0, o_, e, ahead, context);
       if (status != Status::ok) return status;
       for (size_t i = 0; i < n; i++) {
-        const T decay = powers_[i + scan.lead()];
+        const T decay = scan.powers[i + scan.lead()];
         for (size_t c = 0; c < e; c++) o_[i * e + c] *= decay;
       }
     }
-    gather(scan, scan.k, d, t, n, k_);
+    gather(block, scan.k, d, k_);
     pack::panels_transposed<T, kPanel>(k_, d, d, n, packed_);
     for (size_t j = 0; j < n; j += kPanel) {
       const size_t width = std::min(kPanel, n - j);
-      const Status status = gemm<T>(n - j, width, d, 1, {q_ + j * d, d, false}, {packed_ + j * d, kPanel, false}, 0,
-                                    scores_ + j * block_ + j, block_, context);
+      const Status status = multiply(n - j, width, d, {q_ + j * d, d, false}, packed_ + j * d, kPanel, 0,
+                                     scores_ + j * block_ + j, block_, ahead, context);
       if (status != Status::ok) return status;
       for (size_t i = j; i < n; i++) {
         T* const s = scores_ + i * block_ + j;
         const size_t seen = std::min(width, i - j + 1);
-        for (size_t c = 0; c < seen; c++) s[c] *= powers_[i - j - c];
+        for (size_t c = 0; c < seen; c++) s[c] *= scan.powers[i - j - c];
         std::fill(s + seen, s + width, T{0});
       }
     }
-    gather(scan, scan.v, e, t, n, v_);
+    gather(block, scan.v, e, v_);
     for (size_t i = 0; i < n; i += kPanel) {
       const size_t rows = std::min(kPanel, n - i);
-      const Status status = gemm<T>(rows, e, i + rows, 1, {scores_ + i * block_, block_, false}, {v_, e, false},
-                                    empty ? 0 : 1, o_ + i * e, e, context);
+      const Status status = multiply(rows, e, i + rows, {scores_ + i * block_, block_, false}, v_, e, empty ? 0 : 1,
+                                     o_ + i * e, e, ahead, context);
       if (status != Status::ok) return status;
     }
-    for (size_t i = 0; i < n; i++) {
-      ask_ahead<1>(scan, scan.out, e, t + i);
-      std::copy_n(o_ + i * e, e, scan.out[row(scan, t + i)]);
-    }
+    for (size_t i = 0; i < n; i++) std::copy_n(o_ + i * e, e, scan.out[block.row(i)]);
     return Status::ok;
   }
 
   // state ← λⁿ·state + (Λ·k)ᵀ·v, of what k_ and v_ hold.
-  Status advance(const Scan<T>& scan, size_t n, T* state, bool empty, const Context& context) {
-    const size_t d = scan.d, e = scan.e;
+  Status advance(const Block<T>& block, T* state, bool empty, Ahead<T>& ahead, const Context& context) {
+    const Scan<T>& scan = *block.scan;
+    const size_t d = scan.d, e = scan.e, n = block.count;
     for (size_t j = 0; j < n; j++) {
-      const T decay = powers_[n - scan.lead() - j];
+      const T decay = scan.powers[n - scan.lead() - j];
       for (size_t c = 0; c < d; c++) k_[j * d + c] *= decay;
     }
-    return gemm<T>(d, e, n, 1, {k_, d, true}, {v_, e, false}, empty ? 0 : powers_[n], state, e, context);
+    return multiply(d, e, n, {k_, d, true}, v_, e, empty ? 0 : scan.powers[n], state, e, ahead, context);
   }
 
   ArenaFrame frame_;
   size_t block_;
-  T *q_ = nullptr, *k_ = nullptr, *packed_ = nullptr, *v_ = nullptr, *o_ = nullptr, *scores_ = nullptr,
-    *powers_ = nullptr;
+  T *q_ = nullptr, *k_ = nullptr, *packed_ = nullptr, *v_ = nullptr, *o_ = nullptr, *scores_ = nullptr;
 };
+
+// Tokens [first, last) of scans of one shape (some may have d and e the other way round), block by block through all of
+// them; a scan that is shorter ends earlier.
+// The states move from before to after; before they are zero and not yet written, unless `begun` or has_state.
+template <class T>
+Status run_blocks(std::span<const Scan<T>> scans, size_t first, size_t last, size_t block, bool begun, bool output,
+                  const Context& context) {
+  Blocks<T> blocks(std::max(scans[0].d, scans[0].e), block);
+  if (!blocks.ok()) return Status::out_of_memory;
+  // The block of scan i that begins with token t, or the one after it.
+  const auto block_at = [&](size_t i, size_t t) -> Block<T> {
+    for (;; i++) {
+      if (i == scans.size()) i = 0, t += block;
+      if (t >= last) return {nullptr, 0, 0, false};
+      const size_t end = std::min(last, scans[i].tokens);
+      if (t < end) return {&scans[i], t, std::min(block, end - t), output};
+    }
+  };
+  for (Block<T> at = block_at(0, first); at.scan != nullptr;) {
+    const Block<T> next = block_at(static_cast<size_t>(at.scan - scans.data()) + 1, at.first);
+    const bool empty = at.first == first && !begun && !at.scan->has_state;
+    const Status status = blocks.run(at, at.scan->state, empty, next, context);
+    if (status != Status::ok) return status;
+    at = next;
+  }
+  return Status::ok;
+}
 
 // Each chunk's own state first, then the states before all chunks, then the outputs.
 template <class T>
@@ -196,18 +301,14 @@ Status run_chunks(std::span<const Scan<T>> scans, size_t block, const Context& c
     for (size_t c = 0; c < std::max<size_t>(1, ceil_div(scan.tokens, kChunk)); c++, states += scan.d * scan.e)
       all[at++] = {&scan, c, states};
 
-  const auto each_chunk = [&](auto&& body) {
-    return each_part(chunks, true, context, [&](size_t part) {
-      const Chunk& chunk = all[part];
-      Blocks<T> blocks(chunk.scan->d, chunk.scan->e, block);
-      return blocks.ok() ? body(chunk, blocks) : Status::out_of_memory;
-    });
-  };
   // The sum of chunk c goes to where the state before chunk c + 1 will be.
-  Status status = each_chunk([&](const Chunk& chunk, Blocks<T>& blocks) {
-    const size_t end = (chunk.index + 1) * kChunk, size = chunk.scan->d * chunk.scan->e;
-    if (end >= chunk.scan->tokens) return Status::ok;
-    return blocks.run(*chunk.scan, end - kChunk, end, chunk.state + size, true, false, context);
+  Status status = each_part(chunks, true, context, [&](size_t part) {
+    Scan<T> scan = *all[part].scan;
+    const size_t end = (all[part].index + 1) * kChunk;
+    if (end >= scan.tokens) return Status::ok;
+    scan.state = all[part + 1].state;
+    scan.has_state = false;
+    return run_blocks<T>({&scan, 1}, end - kChunk, end, block, false, false, context);
   });
   if (status != Status::ok) return status;
   for (size_t c = 0; c < chunks; c++) {
@@ -224,12 +325,13 @@ Status run_chunks(std::span<const Scan<T>> scans, size_t block, const Context& c
       for (size_t i = 0; i < size; i++) all[c].state[i] += decay * all[c - 1].state[i];
     }
   }
-  return each_chunk([&](const Chunk& chunk, Blocks<T>& blocks) {
-    const Scan<T>& scan = *chunk.scan;
-    const size_t first = chunk.index * kChunk, last = std::min(scan.tokens, first + kChunk);
-    const bool empty = chunk.index == 0 && !scan.has_state;
-    const Status ran = blocks.run(scan, first, last, chunk.state, empty, true, context);
-    if (ran == Status::ok && last == scan.tokens) std::copy_n(chunk.state, scan.d * scan.e, scan.state);
+  return each_part(chunks, true, context, [&](size_t part) {
+    Scan<T> scan = *all[part].scan;
+    T* const result = scan.state;
+    const size_t first = all[part].index * kChunk, last = std::min(scan.tokens, first + kChunk);
+    scan.state = all[part].state;
+    const Status ran = run_blocks<T>({&scan, 1}, first, last, block, first > 0, true, context);
+    if (ran == Status::ok && last == scan.tokens) std::copy_n(scan.state, scan.d * scan.e, result);
     return ran;
   });
 }
@@ -239,26 +341,41 @@ Status run_scans(std::span<const Scan<T>> scans, size_t block, const Context& co
   bool longer = false;
   for (const Scan<T>& scan : scans) longer |= scan.tokens > kChunk;
   if (scans.size() < kEnoughScans && longer) return run_chunks(scans, block, context);
-  // In waves of some hundred tokens through all scans: the heads of a row share pages of memory, and in a long sequence
-  // a scan of its own would find none of them in the TLB.
-  const size_t wave = ceil_div(kWave, block) * block;
   double work = 0;
-  size_t tokens = 0;
+  size_t tokens = 0, size = 1;
   for (const Scan<T>& scan : scans) {
     tokens = std::max(tokens, scan.tokens);
-    work += static_cast<double>(std::min(wave, scan.tokens)) * static_cast<double>((scan.d + scan.e) * block);
+    size = std::max(size, scan.d * scan.e);
+    work += static_cast<double>(std::min(kWave, scan.tokens)) * static_cast<double>((scan.d + scan.e) * block);
+    if (scan.tokens == 0 && !scan.has_state) std::fill_n(scan.state, scan.d * scan.e, T{0});
   }
+  const bool parallel = work >= kParallelWork;
+  // The states of a group stay in the second-level cache.
+  const size_t fit = std::max<size_t>(1, cache_sizes().l2 / 2 / sizeof(T) / size);
+  const size_t group = std::min({kGroup, fit, ceil_div(scans.size(), parallel ? thread_count() : 1)});
+  const size_t wave = ceil_div(kWave * group, block) * block;
   Status status = Status::ok;
-  for (size_t first = 0; status == Status::ok && (first == 0 || first < tokens); first += wave)
-    status = each_part(scans.size(), work >= kParallelWork, context, [&](size_t part) {
-      const Scan<T>& scan = scans[part];
-      if (first > 0 && first >= scan.tokens) return Status::ok;
-      Blocks<T> blocks(scan.d, scan.e, block);
-      const bool empty = first == 0 && !scan.has_state;
-      const size_t last = std::min(scan.tokens, first + wave);
-      return blocks.ok() ? blocks.run(scan, first, last, scan.state, empty, true, context) : Status::out_of_memory;
+  for (size_t first = 0; status == Status::ok && first < tokens; first += wave)
+    status = each_part(ceil_div(scans.size(), group), parallel, context, [&](size_t part) {
+      const size_t from = part * group;
+      return run_blocks<T>(scans.subspan(from, std::min(group, scans.size() - from)), first, first + wave, block,
+                           first > 0, true, context);
     });
   return status;
+}
+
+// The powers that scans of these heads need, a row of `length` for each.
+template <class T>
+T* take_powers(const LightningShape& shape, ArenaFrame& frame, size_t* length) {
+  size_t longest = 0;
+  for (const size_t tokens : shape.lengths) longest = std::max(longest, tokens);
+  *length = std::min(shape.block, longest) + 1;
+  const auto room = checked_mul(shape.heads, *length);
+  T* const powers = room ? frame.take<T>(*room) : nullptr;
+  if (powers == nullptr) return nullptr;
+  for (size_t h = 0; h < shape.heads; h++)
+    for (size_t i = 0; i < *length; i++) powers[h * *length + i] = power<T>(shape.decay[h], i);
+  return powers;
 }
 
 // to ← fromᵀ, from rows × cols
@@ -287,7 +404,9 @@ Status lightning_attention(const LightningShape& shape, const T* q, const T* k, 
   const size_t count = shape.lengths.size() * shape.heads;
   ArenaFrame frame;
   Scan<T>* const scans = frame.take<Scan<T>>(count);
-  if (scans == nullptr) return Status::out_of_memory;
+  size_t length = 0;
+  const T* const powers = take_powers<T>(shape, frame, &length);
+  if (scans == nullptr || powers == nullptr) return Status::out_of_memory;
   each_head(shape, [&](size_t at, size_t h, size_t tokens, size_t row) {
     const size_t key = row * wide_d + h * d, value = row * wide_e + h * e;
     scans[at] = {{q + key, wide_d},
@@ -298,6 +417,7 @@ Status lightning_attention(const LightningShape& shape, const T* q, const T* k, 
                  d,
                  e,
                  shape.decay[h],
+                 powers + h * length,
                  false,
                  state + at * d * e,
                  has_state};
@@ -316,7 +436,9 @@ Status lightning_attention_backward(const LightningShape& shape, const T* q, con
   ArenaFrame frame;
   Scan<T>* const scans = scan_count ? frame.take<Scan<T>>(*scan_count) : nullptr;
   T* const turned = room ? frame.take<T>(*room) : nullptr;
-  if (scans == nullptr || turned == nullptr) return Status::out_of_memory;
+  size_t length = 0;
+  const T* const powers = take_powers<T>(shape, frame, &length);
+  if (scans == nullptr || turned == nullptr || powers == nullptr) return Status::out_of_memory;
   each_head(shape, [&](size_t at, size_t h, size_t tokens, size_t row) {
     const size_t key = row * wide_d + h * d, value = row * wide_e + h * e;
     const Rows<const T> query{q + key, wide_d}, keys{k + key, wide_d}, values{v + value, wide_e};
@@ -325,10 +447,12 @@ Status lightning_attention_backward(const LightningShape& shape, const T* q, con
     if (state != nullptr) turn(state + at * size, d, e, first);
     if (has_d_state) turn(d_state + at * size, d, e, last);
     const double decay = shape.decay[h];
-    Scan<T>* const to = scans + 3 * at;
-    to[0] = {given, values, keys, {dq + key, wide_d}, tokens, e, d, decay, false, first, state != nullptr};
-    to[1] = {values, given, query, {dk + key, wide_d}, tokens, e, d, decay, true, last, has_d_state};
-    to[2] = {keys, query, given, {dv + value, wide_e}, tokens, d, e, decay, true, d_state + at * size, has_d_state};
+    const T* const p = powers + h * length;
+    // The two against time read the same rows: side by side.
+    Scan<T>* const to = scans + count + 2 * at;
+    scans[at] = {given, values, keys, {dq + key, wide_d}, tokens, e, d, decay, p, false, first, state != nullptr};
+    to[0] = {values, given, query, {dk + key, wide_d}, tokens, e, d, decay, p, true, last, has_d_state};
+    to[1] = {keys, query, given, {dv + value, wide_e}, tokens, d, e, decay, p, true, d_state + at * size, has_d_state};
   });
   return run_scans<T>({scans, 3 * count}, shape.block, context);
 }

@@ -29,8 +29,7 @@ struct LightningShape {
 };
 
 // state: sequences × heads × d × e. Before: S before the first token if has_state, else not read; after: S after the
-// last. Same bits for any number of threads. Scratch: a few block × (d + e + block) a thread. T is float or
-// double.
+// last. Same bits for any number of threads. Scratch: block × (5·max(d, e) + block) a thread. T is float or double.
 template <class T>
 Status lightning_attention(const LightningShape& shape, const T* q, const T* k, const T* v, T* out, T* state,
                            bool has_state, const Context& context);

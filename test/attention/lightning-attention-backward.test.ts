@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { dense } from 'lapidary';
 import { lightningAttention, lightningAttentionBackward } from 'lapidary/attention';
 import { describeEachIsa, withIsa } from '../support/isa.js';
-import { distance, random, recurrence, sameForAllThreads, type Matrix } from '../support/linear-attention.js';
+import { bytesOf, distance, random, recurrence, sameForAllThreads, type Matrix } from '../support/linear-attention.js';
 
 const inner = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
   let sum = 0;
@@ -71,6 +71,27 @@ describe('lightningAttentionBackward', () => {
     for (const name of ['dq', 'dk', 'dv'] as const)
       expect(distance([...first[name].data, ...second[name].data], whole[name].data)).toBeLessThan(2e-6);
     expect(distance(first.dState.data, whole.dState.data)).toBeLessThan(2e-6);
+  });
+
+  it.each([
+    [7, 3],
+    [3, 7],
+  ])('takes sequences of heads of %i and %i columns together with the bits of each alone', (d, e) => {
+    const [heads, lengths] = [5, [2600, 0, 65, 1300]];
+    const total = lengths.reduce((a, b) => a + b);
+    const of = (cols: number, seed: number) => random(total, heads * cols, seed);
+    const [q, k, v, dOut] = [of(d, 1), of(d, 2), of(e, 3), of(e, 4)];
+    const all = lightningAttentionBackward(q, k, v, dOut, { heads, lengths });
+    const rows = (m: Matrix, from: number, to: number) => dense(to - from, m.cols, m.data.slice(from * m.cols, to * m.cols)); // prettier-ignore
+    let first = 0;
+    lengths.forEach((length, s) => {
+      const cut = (m: Matrix) => rows(m, first, first + length);
+      const alone = lightningAttentionBackward(cut(q), cut(k), cut(v), cut(dOut), { heads });
+      for (const name of ['dq', 'dk', 'dv'] as const)
+        expect(bytesOf(cut(all[name])).equals(bytesOf(alone[name]))).toBe(true);
+      expect(bytesOf(rows(all.dState, heads * d * s, heads * d * (s + 1))).equals(bytesOf(alone.dState))).toBe(true);
+      first += length;
+    });
   });
 
   it('agrees with itself cut along time', () => {

@@ -102,6 +102,23 @@ describe('lightningAttention', () => {
     });
   });
 
+  it('takes sequences of many heads and unlike lengths together with the bits of each alone', () => {
+    // 20 scans, in groups that a thread takes along time together, the longest in several waves
+    const [heads, lengths] = [5, [2600, 0, 65, 1300]];
+    const total = lengths.reduce((a, b) => a + b);
+    const [a, b, c] = [random(total, heads * 6, 1), random(total, heads * 6, 2), random(total, heads * 3, 3)];
+    const all = lightningAttention(a, b, c, { heads, lengths });
+    let first = 0;
+    lengths.forEach((length, s) => {
+      const part = [a, b, c].map((m) => rows(m, first, first + length)) as [Matrix, Matrix, Matrix];
+      const alone = lightningAttention(...part, { heads });
+      expect(bytesOf(rows(all.out, first, first + length)).equals(bytesOf(alone.out))).toBe(true);
+      expect(bytesOf(rows(all.state, 30 * s, 30 * s + 30)).equals(bytesOf(alone.state))).toBe(true);
+      first += length;
+    });
+    expect(all.state.data.subarray(90, 180).every((x) => x === 0)).toBe(true);
+  });
+
   it('returns the given state, or zeros, of no tokens', () => {
     const none = (cols: number) => dense(0, cols, new Float32Array(0));
     expect([...lightningAttention(none(2), none(2), none(1)).state.data]).toEqual([0, 0]);
