@@ -4,10 +4,12 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "attention/decode_kernels.h"
 #include "core/arena.h"
 #include "core/checked.h"
+#include "core/cpu.h"
 #include "core/cpuid.h"
 #include "core/thread_pool.h"
 
@@ -22,11 +24,14 @@ constexpr size_t kLogitStride = kDecodeChunk + 16;
 
 // How far ahead of the rows that are worked on others are asked for: memory is then read while the arithmetic goes on,
 // where the processor's own reading ahead ends at each page. Zen 5's does better undisturbed, as long as a byte takes
-// little work: not with caches of 16 bits, not with several query heads to a head of keys.
+// little work or the cache of `keys` tokens lies in the last level; else, with 16 bits or several query heads to a head
+// of keys, it wants to be led by a short way.
 template <class T>
-size_t bytes_ahead(const DecodeProblem& problem) {
-  const bool little_work = sizeof(T) > 2 && problem.heads == problem.kv_heads;
-  return little_work && reads_ahead_alone() ? 0 : size_t{64} << 10;
+size_t bytes_ahead(const DecodeProblem& problem, size_t keys) {
+  if (!reads_ahead_alone()) return size_t{64} << 10;
+  if (sizeof(T) > 2 && problem.heads == problem.kv_heads) return 0;
+  const double bytes = static_cast<double>(keys) * static_cast<double>(problem.kv_heads * (problem.d + problem.dv));
+  return bytes * sizeof(T) > static_cast<double>(cache_sizes().l3) / 2 ? kDecodeNear : 0;
 }
 
 // What a chunk knows of one head: its weights are relative to e^top (2^top with pairs), and their sum.
@@ -41,6 +46,7 @@ struct Layout {
   const uint32_t* pages;      // the used ones of all sequences, one after another
   const size_t* first_page;   // of each sequence
   const size_t* first_chunk;  // of each sequence, and the number of chunks at the end
+  size_t tokens;              // of all sequences
   size_t page_size;
 };
 
@@ -56,7 +62,7 @@ class Decoder {
         values_(static_cast<const T*>(cache.values)),
         layout_(layout),
         context_(context),
-        ahead_(bytes_ahead<T>(problem)) {}
+        ahead_(bytes_ahead<T>(problem, layout.tokens)) {}
 
   // The sequences first … last − 1. `partial` and `acc` have room for all their chunks, `abandoned` for a flag of each
   // head of each.
@@ -294,7 +300,8 @@ Status decode_attention(const DecodeProblem& p, const R* q, const KvCache& cache
       if (pages[i] >= cache.rows / page_size) return Status::bad_structure;
     }
 
-  const Layout layout = {own_lengths, pages, first_page, first_chunk, page_size};
+  const size_t tokens = std::accumulate(own_lengths, own_lengths + p.batch, size_t{0});
+  const Layout layout = {own_lengths, pages, first_page, first_chunk, tokens, page_size};
   if constexpr (std::is_same_v<R, double>) {
     return decode<double>(p, q, cache, layout, out, fallbacks, context);
   } else {

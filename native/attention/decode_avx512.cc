@@ -14,8 +14,13 @@ namespace {
 
 inline __mmask16 first(std::size_t n) { return static_cast<__mmask16>((1u << n) - 1); }
 
+#include "attention/decode_lines_avx512.h"
+
 struct CacheF32 {
   using T = float;
+  template <int kQ>
+    requires(kQ == 4)
+  using Lines = LineTiles<LineF32, kQ>;
   static __m512 load(const T* x) { return _mm512_loadu_ps(x); }
   static __m512 load_first(std::size_t n, const T* x) { return _mm512_maskz_loadu_ps(first(n), x); }
 };
@@ -28,6 +33,9 @@ struct CacheF16 {
 
 struct CacheBf16 {
   using T = Bf16Bits;
+  template <int kQ>
+    requires(kQ == 1)
+  using Lines = LineTiles<LineBf16, kQ>;
   static __m512 widen(__m256i x) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16)); }
   static __m512 load(const T* x) { return widen(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x))); }
   static __m512 load_first(std::size_t n, const T* x) { return widen(_mm256_maskz_loadu_epi16(first(n), x)); }

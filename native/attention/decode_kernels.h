@@ -4,7 +4,8 @@
 // 4 rows at a time, values 8, and all heads of such rows before the next: memory is read in long runs although a head's
 // own share of a row is short, and nothing of the accumulators leaves the first two caches.
 //
-// Contract: exactly the named values are read and written, tails are masked. A product or sum is one accumulator a
+// Contract: exactly the named values are read and written, tails are masked; but a line of the caches that holds named
+// values may be read whole. A product or sum is one accumulator a
 // lane, f32 or for f64 f64, keys ascending, whatever heads are computed with it. Bound: memory while group is small;
 // else one FMA for 16 (AVX-512) or 8 (AVX2) values and query head.
 #pragma once
@@ -25,7 +26,9 @@ struct Bf16Bits {
   uint16_t bits;
 };
 
-// `count` rows `stride` values apart. Rows `ahead` bytes from those worked on are asked for; 0: none are.
+// `count` rows `stride` values apart. Rows `ahead` bytes from those worked on are asked for; 0: none are; kDecodeNear:
+// those that are next, into the first cache.
+inline constexpr std::size_t kDecodeNear = 1;
 template <class T>
 struct DecodeRows {
   const T* data;

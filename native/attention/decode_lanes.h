@@ -8,19 +8,51 @@
 // Keys and values of a block, and the most query heads that share them in registers.
 constexpr std::size_t kKeys = 4, kValues = 8, kQueries = F32::kLanes == 16 ? 4 : 2;
 
-// The rows ahead, at least one block of them; none where there are not so many.
+// What is asked for: `count` rows of a head at a time, `rows` after those worked on. From afar into the second-level
+// cache: in the first one they would push out the queries and sums.
+struct Asked {
+  std::size_t rows, count;
+  bool near;
+};
+
+// Whole blocks, at least one; none where there are not so many.
 template <class T>
-inline std::size_t rows_ahead(const DecodeRows<T>& rows, std::size_t block) {
-  if (rows.ahead == 0) return rows.count;
-  return (rows.ahead / (rows.stride * sizeof(T)) / block + 1) * block;
+inline Asked rows_ahead(const DecodeRows<T>& rows, std::size_t first, std::size_t block) {
+  const bool near = rows.ahead == kDecodeNear;
+  const std::size_t ahead = near ? block : (rows.ahead / (rows.stride * sizeof(T)) / block + 1) * block;
+  return {ahead, rows.ahead != 0 && first + ahead + block <= rows.count ? block : 0, near};
 }
 
-// Asks for `count` rows of the head at x, into the second-level cache: in the first one they would push out the queries
-// and sums.
 template <class T>
-inline void prefetch_rows(const T* x, std::size_t stride, std::size_t count, std::size_t width) {
-  for (std::size_t i = 0; i < count; i++)
-    for (std::size_t j = 0; j < width; j += 64 / sizeof(T)) __builtin_prefetch(x + i * stride + j, 0, 2);
+[[gnu::always_inline]] inline void ask(const T* x, std::size_t stride, const Asked& asked, std::size_t width) {
+  x += asked.rows * stride;
+  for (std::size_t i = 0; i < asked.count; i++, x += stride)
+    if (asked.near)
+      for (std::size_t j = 0; j < width; j += 64 / sizeof(T)) __builtin_prefetch(x + j);
+    else
+      for (std::size_t j = 0; j < width; j += 64 / sizeof(T)) __builtin_prefetch(x + j, 0, 2);
+}
+
+// The sums of the lanes of kK vectors.
+template <class S, int kK>
+[[gnu::always_inline]] inline void put_sums(const typename S::V* sum, typename S::T* x) {
+  if constexpr (kK == 4) {
+    sums4(sum[0], sum[1], sum[2], sum[3], x);
+  } else {
+    typename S::T sums[4];
+    sums4(sum[0], sum[1], sum[2], sum[3], sums);
+    for (int i = 0; i < kK; i++) x[i] = sums[i];
+  }
+}
+
+// Whether kQ query heads of this cache have tiles of their own where heads are whole cache lines: C::Lines<kQ>.
+template <class C, int kQ>
+constexpr bool has_lines() {
+  return requires { typename C::template Lines<kQ>; };
+}
+template <class T>
+inline bool whole_lines(const DecodeRows<T>& rows, std::size_t width) {
+  return width % 64 == 0 && rows.stride * sizeof(T) % 64 == 0;
 }
 
 // kQ query heads of one head of keys, kK keys.
@@ -56,36 +88,47 @@ template <class S, class C, int kQ, int kK>
     }
   }
 #pragma GCC unroll 4
-  for (int a = 0; a < kQ; a++) {
-    if constexpr (kK == 4) {
-      sums4(sum[a][0], sum[a][1], sum[a][2], sum[a][3], x + a * ld);
-    } else {
-      typename S::T sums[4];
-      sums4(sum[a][0], sum[a][1], sum[a][2], sum[a][3], sums);
-      for (int i = 0; i < kK; i++) x[a * ld + i] = sums[i];
-    }
-  }
+  for (int a = 0; a < kQ; a++) put_sums<S, kK>(sum[a], x + a * ld);
 }
 
-// All heads of kK keys; `wanted` keys `ahead` rows on are asked for.
+template <class S, class C, int kQ, int kK>
+[[gnu::always_inline]] inline void score_heads(const typename S::T* q, std::size_t d, const typename C::T* k,
+                                               std::size_t stride, bool lines, typename S::T* x, std::size_t ld) {
+  if constexpr (has_lines<C, kQ>())
+    if (lines) return C::template Lines<kQ>::template scores<kK>(q, d, k, stride, x, ld);
+  score_tile<S, C, kQ, kK>(q, d, k, stride, x, ld);
+}
+
+// The same as a call: with several query heads there is enough to do in each.
+template <class S, class C, int kQ, int kK>
+[[gnu::noinline]] void call_scores(const typename S::T* q, std::size_t d, const typename C::T* k, std::size_t stride,
+                                   bool lines, typename S::T* x, std::size_t ld) {
+  score_heads<S, C, kQ, kK>(q, d, k, stride, lines, x, ld);
+}
+
+// All heads of kK keys.
 template <class S, class C, int kK>
-inline void score_rows(const typename S::T* q, const typename C::T* k, std::size_t stride, std::size_t ahead,
-                       std::size_t wanted, const DecodeHeads& heads, typename S::T* x, std::size_t ld) {
-  const std::size_t d = heads.width;
-  if (heads.group == 1) {
+inline void score_rows(const typename S::T* q, const DecodeRows<typename C::T>& keys, std::size_t first,
+                       const DecodeHeads& heads, typename S::T* x, std::size_t ld) {
+  const std::size_t d = heads.width, stride = keys.stride, group = heads.group;
+  const auto* k = keys.data + first * stride;
+  const Asked asked = kK == kKeys ? rows_ahead(keys, first, kKeys) : Asked{0, 0, false};
+  const bool lines = whole_lines(keys, d);
+  x += first;
+  if (kK == kKeys && group == 1) {
     for (std::size_t h = 0; h < heads.kv_heads; h++, k += d, q += d, x += ld) {
-      prefetch_rows(k + ahead * stride, stride, wanted, d);
-      score_tile<S, C, 1, kK>(q, d, k, stride, x, ld);
+      ask(k, stride, asked, d);
+      score_heads<S, C, 1, kK>(q, d, k, stride, lines, x, ld);
     }
     return;
   }
   for (std::size_t h = 0; h < heads.kv_heads; h++, k += d) {
-    prefetch_rows(k + ahead * stride, stride, wanted, d);
+    ask(k, stride, asked, d);
     std::size_t a = 0;
-    for (; a + kQueries <= heads.group; a += kQueries, q += kQueries * d, x += kQueries * ld)
-      score_tile<S, C, kQueries, kK>(q, d, k, stride, x, ld);
-    for (; a + 2 <= heads.group; a += 2, q += 2 * d, x += 2 * ld) score_tile<S, C, 2, kK>(q, d, k, stride, x, ld);
-    for (; a < heads.group; a++, q += d, x += ld) score_tile<S, C, 1, kK>(q, d, k, stride, x, ld);
+    for (; a + kQueries <= group; a += kQueries, q += kQueries * d, x += kQueries * ld)
+      call_scores<S, C, kQueries, kK>(q, d, k, stride, lines, x, ld);
+    for (; a + 2 <= group; a += 2, q += 2 * d, x += 2 * ld) call_scores<S, C, 2, kK>(q, d, k, stride, lines, x, ld);
+    for (; a < group; a++, q += d, x += ld) call_scores<S, C, 1, kK>(q, d, k, stride, lines, x, ld);
   }
 }
 
@@ -93,13 +136,21 @@ template <class S, class C>
 inline void scores(const typename S::T* q, const DecodeRows<typename C::T>& keys, const DecodeHeads& heads,
                    typename S::T* x, std::size_t ld) {
   std::size_t s = 0;
-  const std::size_t ahead = rows_ahead(keys, kKeys);
-  const auto* k = keys.data;
-  for (; s + kKeys <= keys.count; s += kKeys, k += kKeys * keys.stride) {
-    const std::size_t wanted = s + ahead + kKeys <= keys.count ? kKeys : 0;
-    score_rows<S, C, kKeys>(q, k, keys.stride, ahead, wanted, heads, x + s, ld);
+  for (; s + kKeys <= keys.count; s += kKeys) score_rows<S, C, kKeys>(q, keys, s, heads, x, ld);
+  for (; s < keys.count; s++) score_rows<S, C, 1>(q, keys, s, heads, x, ld);
+}
+
+// body(s, row s of v) for `count` ≤ kValues rows. Mostly with instructions for each of them, which the compiler makes
+// of the plain loop: the processor reads memory ahead by what each instruction loaded before. Where arithmetic is the
+// limit anyway, the code is kept short.
+template <class S, int kQ, class T, class Body>
+[[gnu::always_inline]] inline void for_rows(const T* v, std::size_t stride, std::size_t count, Body body) {
+  if constexpr (kQ != 2 && S::kLanes > 1) {
+    for (std::size_t s = 0; s < count; s++, v += stride) body(s, v);
+  } else {
+#pragma GCC unroll 1
+    for (std::size_t s = 0; s < count; s++, v += stride) body(s, v);
   }
-  for (; s < keys.count; s++, k += keys.stride) score_rows<S, C, 1>(q, k, keys.stride, 0, 0, heads, x + s, ld);
 }
 
 // kC vectors of the values of one head into kQ query heads.
@@ -113,17 +164,18 @@ template <class S, class C, int kQ, int kC>
   for (int a = 0; a < kQ; a++)
 #pragma GCC unroll 8
     for (int c = 0; c < kC; c++) sum[a][c] = S::load(acc + a * dv + c * S::kLanes);
-  for (std::size_t s = 0; s < count; s++, v += stride) {
-    V value[kC];
+  for_rows<S, kQ>(
+      v, stride, count, [&](std::size_t s, const typename C::T* row) __attribute__((always_inline)) {
+        V value[kC];
 #pragma GCC unroll 8
-    for (int c = 0; c < kC; c++) value[c] = C::load(v + c * S::kLanes);
+        for (int c = 0; c < kC; c++) value[c] = C::load(row + c * S::kLanes);
 #pragma GCC unroll 8
-    for (int a = 0; a < kQ; a++) {
-      const V weight = S::broadcast(w + a * ld + s);
+        for (int a = 0; a < kQ; a++) {
+          const V weight = S::broadcast(w + a * ld + s);
 #pragma GCC unroll 8
-      for (int c = 0; c < kC; c++) sum[a][c] = S::fma(weight, value[c], sum[a][c]);
-    }
-  }
+          for (int c = 0; c < kC; c++) sum[a][c] = S::fma(weight, value[c], sum[a][c]);
+        }
+      });
 #pragma GCC unroll 8
   for (int a = 0; a < kQ; a++)
 #pragma GCC unroll 8
@@ -136,14 +188,17 @@ inline void value_tail(const typename S::T* w, const typename C::T* v, std::size
                        typename S::T* acc, std::size_t left) {
   const typename S::Mask mask = S::mask(static_cast<int>(left));
   typename S::V sum = S::load(mask, acc);
+#pragma GCC unroll 1
   for (std::size_t s = 0; s < count; s++, v += stride) sum = S::fma(S::broadcast(w + s), C::load_first(left, v), sum);
   S::store(mask, acc, sum);
 }
 
 template <class S, class C, int kQ>
 [[gnu::always_inline]] inline void value_heads(const typename S::T* w, std::size_t ld, const typename C::T* v,
-                                               std::size_t stride, std::size_t count, typename S::T* acc,
+                                               std::size_t stride, std::size_t count, bool lines, typename S::T* acc,
                                                std::size_t dv) {
+  if constexpr (has_lines<C, kQ>())
+    if (lines) return C::template Lines<kQ>::values(w, ld, v, stride, count, acc, dv);
   // As much of a row at a time as there are registers for: the longer the runs, the better memory is read ahead.
   constexpr int kWide = kQ == 1 && sizeof(typename C::T) > 2 ? 8 : 4;
   std::size_t j = 0;
@@ -157,32 +212,41 @@ template <class S, class C, int kQ>
     for (int a = 0; a < kQ; a++) value_tail<S, C>(w + a * ld, v + j, stride, count, acc + a * dv + j, dv - j);
 }
 
+template <class S, class C, int kQ>
+[[gnu::noinline]] void call_values(const typename S::T* w, std::size_t ld, const typename C::T* v, std::size_t stride,
+                                   std::size_t count, bool lines, typename S::T* acc, std::size_t dv) {
+  value_heads<S, C, kQ>(w, ld, v, stride, count, lines, acc, dv);
+}
+
 template <class S, class C>
 inline void values(const typename S::T* w, std::size_t ld, const DecodeRows<typename C::T>& rows,
                    const DecodeHeads& heads, typename S::T* acc) {
-  const std::size_t dv = heads.width, ahead = rows_ahead(rows, kValues);
-  for (std::size_t s = 0; s < rows.count; s += kValues) {
-    const std::size_t left = rows.count - s, count = left < kValues ? left : kValues;
-    const std::size_t wanted = ahead + kValues <= left ? kValues : 0;
-    const auto* v = rows.data + s * rows.stride;
+  const std::size_t dv = heads.width, stride = rows.stride, group = heads.group;
+  const bool lines = whole_lines(rows, dv);
+  // Asked for nearby, f32 is read faster by half as many rows: of 4 KiB each, more would share sets of the cache.
+  const std::size_t block = rows.ahead == kDecodeNear && sizeof(typename C::T) > 2 ? kValues / 2 : kValues;
+  for (std::size_t s = 0; s < rows.count; s += block) {
+    const std::size_t left = rows.count - s, count = left < block ? left : block;
+    const Asked asked = rows_ahead(rows, s, block);
+    const auto* v = rows.data + s * stride;
     const typename S::T* weight = w + s;
     typename S::T* sum = acc;
-    if (heads.group == 1) {
+    if (group == 1) {
       for (std::size_t h = 0; h < heads.kv_heads; h++, v += dv, weight += ld, sum += dv) {
-        prefetch_rows(v + ahead * rows.stride, rows.stride, wanted, dv);
-        value_heads<S, C, 1>(weight, ld, v, rows.stride, count, sum, dv);
+        ask(v, stride, asked, dv);
+        value_heads<S, C, 1>(weight, ld, v, stride, count, lines, sum, dv);
       }
       continue;
     }
     for (std::size_t h = 0; h < heads.kv_heads; h++, v += dv) {
-      prefetch_rows(v + ahead * rows.stride, rows.stride, wanted, dv);
+      ask(v, stride, asked, dv);
       std::size_t a = 0;
-      for (; a + kQueries <= heads.group; a += kQueries, weight += kQueries * ld, sum += kQueries * dv)
-        value_heads<S, C, kQueries>(weight, ld, v, rows.stride, count, sum, dv);
-      for (; a + 2 <= heads.group; a += 2, weight += 2 * ld, sum += 2 * dv)
-        value_heads<S, C, 2>(weight, ld, v, rows.stride, count, sum, dv);
-      for (; a < heads.group; a++, weight += ld, sum += dv)
-        value_heads<S, C, 1>(weight, ld, v, rows.stride, count, sum, dv);
+      for (; a + kQueries <= group; a += kQueries, weight += kQueries * ld, sum += kQueries * dv)
+        call_values<S, C, kQueries>(weight, ld, v, stride, count, lines, sum, dv);
+      for (; a + 2 <= group; a += 2, weight += 2 * ld, sum += 2 * dv)
+        call_values<S, C, 2>(weight, ld, v, stride, count, lines, sum, dv);
+      for (; a < group; a++, weight += ld, sum += dv)
+        call_values<S, C, 1>(weight, ld, v, stride, count, lines, sum, dv);
     }
   }
 }

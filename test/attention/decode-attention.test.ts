@@ -221,6 +221,37 @@ describeEachIsa('decodeAttention', (isa) => {
         }
     }));
 
+  it('gives the same bits wherever in a line a cache of whole lines begins, and in pages', () =>
+    withIsa(isa, () => {
+      const [length, d, dv] = [90, 64, 128];
+      for (const [dtype, heads, kvHeads] of [
+        ['f32', 8, 2],
+        ['f32', 2, 2],
+        ['bf16', 2, 2],
+        ['bf16', 4, 1],
+      ] as const) {
+        const q = random(1, heads * d, 1);
+        const numbers = (cols: number, seed: number) => {
+          const f32 = random(length, kvHeads * cols, seed).data;
+          return dtype === 'f32' ? f32 : Uint16Array.from(new Uint32Array(f32.buffer), (u) => u >>> 16);
+        };
+        const cache = <A extends Float32Array | Uint16Array>(data: A, cols: number) =>
+          ({ rows: length, cols: kvHeads * cols, data, ...(dtype === 'bf16' && { dtype }) }) as KvCache;
+        const [keys, values] = [numbers(d, 2), numbers(dv, 3)];
+        const { out } = decodeAttention(q, cache(keys, d), cache(values, dv), { heads, kvHeads });
+        for (const offset of [0, 1, 7, 8, 15, 31]) {
+          const moved = (x: Float32Array | Uint16Array) => {
+            const room = new (x.constructor as Uint16ArrayConstructor)(x.length + offset);
+            room.set(x, offset);
+            return room.subarray(offset);
+          };
+          const options = { heads, kvHeads, ...(offset % 2 && { pageTable: Uint32Array.from({ length: 30 }, (_, i) => i), pageSize: 3 }) }; // prettier-ignore
+          const other = decodeAttention(q, cache(moved(keys), d), cache(moved(values), dv), options);
+          expect(sameBits(other.out.data, out.data), `${dtype} ${heads}/${kvHeads} at ${offset}`).toBe(true);
+        }
+      }
+    }));
+
   it('falls back to the bits of the safe scheme, and says how often', () =>
     withIsa(isa, () => {
       const shape = { batch: 2, room: 3 * chunk + 9, heads: 4, kvHeads: 2, d: 8, dv: 12 };

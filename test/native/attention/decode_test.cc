@@ -38,16 +38,19 @@ T cached(float x) {
 // Sixteenths from −1 to 1, exact in every type; sums and products of few are exact in f32.
 float value_at(uint64_t seed, size_t i) { return std::round(32 * philox_uniform(seed, 0, i) - 16) / 16; }
 
+// The rows lie `aside` values from the border of the memory.
 template <class T, bool kAtEnd>
-void check_kernels(const DecodeKernels<T>& kernels, size_t kv_heads, size_t group, size_t width, size_t count) {
+void check_kernels(const DecodeKernels<T>& kernels, size_t kv_heads, size_t group, size_t width, size_t count,
+                   size_t aside = 0, size_t ahead = 0) {
   const size_t stride = kv_heads * width, heads = kv_heads * group, ld = count;
   using R = DecodeReal<T>;
-  Guarded<T, kAtEnd> rows(count * stride);
+  Guarded<T, kAtEnd> room(count * stride + aside);
+  T* const rows = room.data() + (kAtEnd ? 0 : aside);
   Guarded<R, kAtEnd> q(heads * width), x(heads * ld), acc(heads * width);
   for (size_t i = 0; i < count * stride; i++) rows[i] = cached<T>(value_at(1, i));
   for (size_t i = 0; i < heads * width; i++) q[i] = acc[i] = value_at(2, i);
   const DecodeHeads of = {kv_heads, group, width};
-  kernels.scores(q.data(), {rows.data(), stride, count}, of, x.data(), ld);
+  kernels.scores(q.data(), {rows, stride, count, ahead}, of, x.data(), ld);
   for (size_t h = 0; h < heads; h++)
     for (size_t s = 0; s < count; s++) {
       R sum = 0;
@@ -55,7 +58,7 @@ void check_kernels(const DecodeKernels<T>& kernels, size_t kv_heads, size_t grou
       CHECK(x[h * ld + s] == sum);
     }
   for (size_t i = 0; i < heads * ld; i++) x[i] = value_at(3, i);
-  kernels.values(x.data(), ld, {rows.data(), stride, count}, of, acc.data());
+  kernels.values(x.data(), ld, {rows, stride, count, ahead}, of, acc.data());
   for (size_t h = 0; h < heads; h++)
     for (size_t j = 0; j < width; j++) {
       R sum = value_at(2, h * width + j);
@@ -140,6 +143,17 @@ TEST(decode_kernels_stay_inside_and_are_right) {
           check_kernels<double, true>(kDecode<double>.pick(isa), 2, group, width, count);
           check_kernels<double, false>(kDecode<double>.pick(isa), 2, group, width, count);
         }
+    // whole cache lines, which may be shifted into place, and rows asked for
+    for (size_t width : {64, 128, 192})
+      for (size_t count : {1, 4, 21})
+        for (size_t group : {1, 2, 4, 7})
+          for (size_t aside : {0, 1, 8, 31})
+            for (size_t ahead : {size_t{0}, kDecodeNear, size_t{4096}}) {
+              check_kernels<float, true>(kDecode<float>.pick(isa), 2, group, width, count, aside, ahead);
+              check_kernels<float, false>(kDecode<float>.pick(isa), 2, group, width, count, aside, ahead);
+              check_kernels<Bf16Bits, true>(kDecode<Bf16Bits>.pick(isa), 2, group, width, count, aside, ahead);
+              check_kernels<Bf16Bits, false>(kDecode<Bf16Bits>.pick(isa), 2, group, width, count, aside, ahead);
+            }
     for (size_t n = 1; n <= 70; n++) {
       check_weights<float, true>(kDecodeWeights<float>.pick(isa), n);
       check_weights<float, false>(kDecodeWeights<float>.pick(isa), n);
