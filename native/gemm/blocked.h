@@ -53,8 +53,14 @@ struct Target {
 
 namespace detail {
 
-// Below this many multiplications a second thread costs more to wake than it saves.
-inline constexpr double kParallelWork = 8e6;
+// Products of fewer multiplications than the one are dealt to threads whole, where there are several (batch.h), and run
+// in the caches where they can; of fewer than the other, a second thread costs more to wake than it saves.
+inline constexpr double kParallelWork = 8e6, kParallelBlocked = 1e6;
+
+// Up to this depth writing C weighs as much as the multiplications: it is written along its rows. Down a column of
+// tiles each line of it lies in another page and, where rows are a power of two apart, in the same few sets of the
+// caches; and two threads beside each other write to the same lines.
+inline constexpr std::size_t kShallow = 128;
 
 // A part of C.
 struct Piece {
@@ -68,11 +74,9 @@ struct Grid {
   std::size_t rows, cols;
 };
 
-// The longer side is cut first: less is packed more than once. And rows where k is shallow and most of the time goes
-// into writing C: two cores do not write to the same pages then.
+// The longer side is cut first: less is packed more than once. And rows where k is shallow.
 inline Grid choose_grid(std::size_t m, std::size_t n, std::size_t k, std::size_t threads) {
   constexpr std::size_t kLeast = 128, kMany = 512;  // rows or columns of a piece; from which on there are more of them
-  constexpr std::size_t kShallow = 128;
   const auto cut = [&](std::size_t side, std::size_t wanted) {
     return std::clamp<std::size_t>(side / kLeast, 1, wanted);
   };
@@ -86,7 +90,11 @@ inline Grid choose_grid(std::size_t m, std::size_t n, std::size_t k, std::size_t
   }
   if (grid.rows * grid.cols < threads) return {1, 1};
   // A thread that has been slow to begin then holds up less.
-  if (n / grid.cols >= 2 * kMany) grid.cols *= 2;
+  if (k <= kShallow) {
+    if (m / grid.rows >= kMany) grid.rows *= 2;
+  } else if (n / grid.cols >= 2 * kMany) {
+    grid.cols *= 2;
+  }
   return grid;
 }
 
@@ -97,7 +105,8 @@ struct Blocking {
   std::size_t pitch;  // values from row to row of packed A
   std::size_t tall;   // rows of packed A and
   std::size_t
-      wide;  // columns of packed B that one part works on: the ones or the others stay in its second-level cache
+      wide;      // columns of packed B that one part works on: the ones or the others stay in its second-level cache
+  bool b_stays;  // the others
 };
 
 // `total` cut into the fewest pieces of at most `most`, all nearly equal and multiples of `step`.
@@ -120,7 +129,8 @@ Blocking choose_blocking(const Piece& piece, std::size_t k, const MicroKernel<T>
   const std::size_t limit = std::max(all / pieces, std::size_t{1} << 20);
   block.mc = even_piece(piece.rows(), limit / pitch_bytes, kernel.mr);
   block.nc = even_piece(piece.cols(), limit / depth_bytes, kernel.nr);
-  if (kernel.blocks.tall_bytes == 0) {
+  block.b_stays = kernel.blocks.tall_bytes == 0 || k <= kShallow;
+  if (block.b_stays) {
     block.wide = even_piece(block.nc, cache.l2 / 2 / depth_bytes, kernel.nr);
     const std::size_t panels = ceil_div(block.mc, kernel.mr), parts = panels * ceil_div(block.nc, block.wide);
     block.tall = std::clamp<std::size_t>(parts / 32, 1, 8) * kernel.mr;
@@ -206,7 +216,7 @@ class Blocked {
   void multiply(std::size_t i, std::size_t j, std::size_t p) {
     const std::size_t m = std::min(block_.mc, piece_.row_end - i), n = std::min(block_.nc, piece_.col_end - j);
     const std::size_t tall_parts = ceil_div(m, block_.tall), wide_parts = ceil_div(n, block_.wide);
-    const bool b_stays = kernel_.blocks.tall_bytes == 0;
+    const bool b_stays = block_.b_stays;
     each_part(tall_parts * wide_parts, [&](std::size_t part) {
       // Neighbouring parts share what stays in the second-level cache.
       const std::size_t row = (b_stays ? part % tall_parts : part / wide_parts) * block_.tall;
@@ -272,7 +282,7 @@ template <class T, class A, class B>
 Status blocked_product(const Target<T>& target, const A& a, const B& b, const MicroKernel<T>& kernel,
                        const Context& context) {
   using namespace detail;
-  const std::size_t threads = work(target) < kParallelWork ? 1 : thread_count();
+  const std::size_t threads = work(target) < kParallelBlocked ? 1 : thread_count();
   const Grid grid = threads == 1 ? Grid{1, 1} : choose_grid(target.m, target.n, target.k, threads);
   const auto run = [&](const Piece& piece, std::size_t pieces, bool parallel) {
     return Blocked<T, A, B>(target, a, b, kernel, context, piece, pieces, parallel).run();

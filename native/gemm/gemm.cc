@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "core/arena.h"
 #include "core/checked.h"
 #include "core/cpu.h"
 #include "core/each_part.h"
@@ -27,6 +28,18 @@ constexpr size_t kPanelBytes = 16384;
 // Multiplications from which a direct product is worth a second thread, and the most parts that it is then cut into.
 constexpr double kParallelDirect = 1e6;
 constexpr size_t kDirectParts = 8;
+// So few columns leave most of a tile empty: dots of this length or more do better, if B, whose columns are copied to
+// rows, is small beside A.
+constexpr size_t kFewColumns = 8, kLongDot = 256;
+// Values of C up to which it is small; the depth of the pieces into which a deep k is cut then, a multiple of
+// kPieceStep, and how many there are at most.
+constexpr size_t kSmallResult = 4096, kPieceDepth = 1024, kPieceStep = 64, kMostPieces = 16;
+
+// k is shallow and C takes more than so many bytes.
+template <class T>
+bool shallow(const Product<T>& g, size_t bytes) {
+  return g.k <= detail::kShallow && g.m > bytes / sizeof(T) / g.n;
+}
 
 // Rows [row, row_end) of columns [col, col_end) of the product, from where A and B lie.
 template <class T>
@@ -64,15 +77,20 @@ void direct_piece(const Product<T>& g, const MicroKernel<T>& kernel, size_t row,
 template <class T>
 Status direct(const Product<T>& g, const MicroKernel<T>& kernel, const Context& context) {
   const bool parallel = work(g) >= kParallelDirect && thread_count() > 1;
-  // Whole tiles a part. Columns where there are enough of them: a panel of a transposed B is then copied once.
+  // Whole tiles a part. Rows where there are enough of them; but columns of a transposed B, of which a panel is then
+  // copied once.
   const size_t tall_tiles = ceil_div(g.m, kernel.mr), wide_tiles = ceil_div(g.n, kernel.nr);
-  const bool by_columns = wide_tiles >= std::min(tall_tiles, kDirectParts / 2);
+  const bool along = !g.b.transposed && wide_tiles > 1 && shallow(g, cache_sizes().l2 / 4);
+  const bool by_columns =
+      g.b.transposed ? wide_tiles >= std::min(tall_tiles, kDirectParts / 2) : tall_tiles < kDirectParts / 2;
   const size_t tall = parallel && !by_columns ? ceil_div(tall_tiles, kDirectParts) * kernel.mr : g.m;
   const size_t wide = parallel && by_columns ? ceil_div(wide_tiles, kDirectParts) * kernel.nr : g.n;
   const size_t across = ceil_div(g.n, wide);
   const Status status = each_part(ceil_div(g.m, tall) * across, parallel, context, [&](size_t part) {
-    const size_t row = part / across * tall, col = part % across * wide;
-    direct_piece(g, kernel, row, std::min(row + tall, g.m), col, std::min(col + wide, g.n));
+    const size_t row = part / across * tall, row_end = std::min(row + tall, g.m), col = part % across * wide;
+    const size_t strip = along ? kernel.mr : tall;
+    for (size_t i = row; i < row_end; i += strip)
+      direct_piece(g, kernel, i, std::min(i + strip, row_end), col, std::min(col + wide, g.n));
     return Status::ok;
   });
   if (status == Status::ok && g.epilogue != nullptr) g.epilogue->apply(g.c, g.ldc, g.m, g.n, 0);
@@ -107,7 +125,10 @@ Way choose_way(const Product<T>& g, const MicroKernel<T>& kernel) {
   // B is read once for each mr rows of A, so it must stay in the second-level cache; turned, in the first-level one.
   const size_t b_bytes = g.n * g.k * sizeof(T);
   const bool b_stays = b_bytes <= cache_sizes().l2 / 2;
-  if (b_stays && work(g) < kParallelWork && (!g.b.transposed || g.k <= kPanelBytes / sizeof(T) / kernel.nr))
+  if (std::is_same_v<T, float> && !g.a.transposed && g.n <= kFewColumns && g.k >= kLongDot && g.m / 16 >= g.n)
+    return Way::dots;
+  if (b_stays && work(g) < kParallelWork &&
+      (!g.b.transposed || (g.k <= kPanelBytes / sizeof(T) / kernel.nr && !shallow(g, cache_sizes().l2))))
     return Way::direct;
   switch (tuned_route(g.b.transposed ? transposed<T> : straight<T>, g.m, g.n, g.k)) {
     case Route::dot:
@@ -140,44 +161,90 @@ void scale(T beta, size_t m, size_t n, T* c, size_t ldc) {
     for (size_t j = 0; j < n; j++) c[i * ldc + j] = beta == 0 ? T{0} : beta * c[i * ldc + j];
 }
 
-}  // namespace
-
 template <class T>
-Status gemm(size_t m, size_t n, size_t k, T alpha, Operand<T> a, Operand<T> b, T beta, T* c, size_t ldc,
-            const Context& context, const Epilogue<T>* epilogue, Route route) {
-  if (m == 0 || n == 0) return Status::ok;
+Status product(const Product<T>& g, const MicroKernel<T>& kernel, Way way, const Context& context) {
   // A vector of results is small beside the matrix that was read for it.
   const auto finish = [&](Status status) {
-    if (status == Status::ok && epilogue != nullptr) epilogue->apply(c, ldc, m, n, 0);
+    if (status == Status::ok && g.epilogue != nullptr) g.epilogue->apply(g.c, g.ldc, g.m, g.n, 0);
     return status;
   };
-  if (alpha == 0 || k == 0) {
-    scale(beta, m, n, c, ldc);
-    return finish(Status::ok);
-  }
-  const Product<T> g{m, n, k, alpha, a, b, beta, c, ldc, epilogue};
-  const MicroKernel<T> kernel = kGemm<T>.pick();
-  switch (choose_way(g, kernel, route)) {
+  switch (way) {
     case Way::row_vector:
-      return finish(gemv(n, k, alpha, {b.data, b.stride, !b.transposed}, a.data, beta, c, context));
+      return finish(gemv(g.n, g.k, g.alpha, {g.b.data, g.b.stride, !g.b.transposed}, g.a.data, g.beta, g.c, context));
     case Way::column_vector:
-      return finish(gemv(m, k, alpha, a, b.data, beta, c, context));
+      return finish(gemv(g.m, g.k, g.alpha, g.a, g.b.data, g.beta, g.c, context));
     case Way::direct:
       return direct(g, kernel, context);
     case Way::dots:
       if constexpr (std::is_same_v<T, float>)
-        return half_gemm(m, n, k, alpha, {a.data, Storage::f32, a.stride, a.transposed},
-                         {b.data, Storage::f32, b.stride, b.transposed}, beta, c, ldc, context, epilogue, Route::dot);
+        return half_gemm(g.m, g.n, g.k, g.alpha, {g.a.data, Storage::f32, g.a.stride, g.a.transposed},
+                         {g.b.data, Storage::f32, g.b.stride, g.b.transposed}, g.beta, g.c, g.ldc, context, g.epilogue,
+                         Route::dot);
       [[fallthrough]];
     case Way::flat:
       return flat_product(g, kernel, context);
     case Way::narrow:
       return narrow_product(g, kernel, context);
     case Way::blocked:
-      return blocked_product(Target<T>{m, n, k, alpha, beta, c, ldc, nullptr, epilogue}, PlainA<T>{a}, PlainB<T>{b},
-                             kernel, context);
+      return blocked_product(Target<T>{g.m, g.n, g.k, g.alpha, g.beta, g.c, g.ldc, nullptr, g.epilogue}, PlainA<T>{g.a},
+                             PlainB<T>{g.b}, kernel, context);
   }
   __builtin_unreachable();
+}
+
+// A small C with deep k: neither its rows nor its columns are enough for two threads. k is cut, by the shape alone, and
+// the products of the pieces are added up in order.
+template <class T>
+bool is_deep(const Product<T>& g) {
+  return g.k >= 2 * kPieceDepth && g.m <= kSmallResult / g.n && work(g) >= kParallelDirect;
+}
+
+template <class T>
+Status deep_product(const Product<T>& g, const MicroKernel<T>& kernel, Way way, const Context& context) {
+  const size_t pieces = std::min(g.k / kPieceDepth, kMostPieces);
+  const size_t depth = ceil_div(ceil_div(g.k, pieces), kPieceStep) * kPieceStep, size = g.m * g.n;
+  ArenaFrame scratch;
+  T* sums = scratch.take<T>(pieces * size);
+  if (sums == nullptr) return Status::out_of_memory;
+  const size_t count = ceil_div(g.k, depth);
+  const Status status = each_part(count, true, context, [&](size_t part) {
+    const size_t p = part * depth;
+    Product<T> piece{g.m, g.n, std::min(depth, g.k - p), T{1}, g.a, g.b, T{0}, sums + part * size, g.n};
+    piece.a.data += g.a.transposed ? p * g.a.stride : p;
+    piece.b.data += g.b.transposed ? p : p * g.b.stride;
+    return product(piece, kernel, way, context);
+  });
+  if (status != Status::ok) return status;
+  for (size_t part = 1; part < count; part++)
+    for (size_t i = 0; i < size; i++) sums[i] += sums[part * size + i];
+  for (size_t i = 0; i < g.m; i++) {
+    T* c = g.c + i * g.ldc;
+    for (size_t j = 0; j < g.n; j++) {
+      const T x = g.alpha * sums[i * g.n + j];
+      c[j] = g.beta == 0 ? x : x + g.beta * c[j];
+    }
+  }
+  if (g.epilogue != nullptr) g.epilogue->apply(g.c, g.ldc, g.m, g.n, 0);
+  return Status::ok;
+}
+
+}  // namespace
+
+template <class T>
+Status gemm(size_t m, size_t n, size_t k, T alpha, Operand<T> a, Operand<T> b, T beta, T* c, size_t ldc,
+            const Context& context, const Epilogue<T>* epilogue, Route route) {
+  if (m == 0 || n == 0) return Status::ok;
+  if (alpha == 0 || k == 0) {
+    scale(beta, m, n, c, ldc);
+    if (epilogue != nullptr) epilogue->apply(c, ldc, m, n, 0);
+    return Status::ok;
+  }
+  const Product<T> g{m, n, k, alpha, a, b, beta, c, ldc, epilogue};
+  const MicroKernel<T> kernel = kGemm<T>.pick();
+  const Way way = choose_way(g, kernel, route);
+  const bool vector = way == Way::row_vector || way == Way::column_vector;
+  return route == Route::automatic && !vector && way != Way::dots && is_deep(g) ? deep_product(g, kernel, way, context)
+                                                                                : product(g, kernel, way, context);
 }
 
 template Status gemm(size_t, size_t, size_t, float, Operand<float>, Operand<float>, float, float*, size_t,

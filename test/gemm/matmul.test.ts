@@ -218,14 +218,46 @@ describeEachIsa('matmul', (isa) => {
     }
   });
 
+  test.each(types)('%o: a large C of shallow k, few columns and a small C of deep k, exactly', (type) => {
+    const whole = (rows: number, cols: number, seed: number): Dense<Real> =>
+      dense(rows, cols, type.from(uniform(rows * cols, seed, -9, 9), Math.round));
+    for (const [m, n, k] of [
+      [301, 701, 9], // along the rows of C
+      [601, 501, 33], // and packed, where b lies transposed
+      [203, 3, 517], // dots of f32
+      [17, 18, 4100], // k in pieces, the last one shorter
+      [2, 5, 110_001],
+    ] as const)
+      for (const transposeA of [false, true])
+        for (const transposeB of [false, true]) {
+          const [a, b, before] = [whole(m, k, 1), whole(k, n, 2), whole(m, n, 3)];
+          const turned = (x: Dense<Real>) => dense(x.cols, x.rows, x.data.map((_, at) => x.data[(at % x.rows) * x.cols + Math.floor(at / x.rows)]!) as Real); // prettier-ignore
+          const out = dense(m, n, before.data.slice());
+          const [left, right] = [transposeA ? turned(a) : a, transposeB ? turned(b) : b];
+          withIsa(isa, () => matmul(left, right, { transposeA, transposeB, alpha: 2, beta: -3, out }));
+          const exact = before.data.map((x) => -3 * x);
+          for (let i = 0; i < m; i++)
+            for (let p = 0; p < k; p++)
+              for (let j = 0, x = 2 * a.data[i * k + p]!; j < n; j++) exact[i * n + j]! += x * b.data[p * n + j]!;
+          const wrong = out.data.findIndex((x, at) => x !== exact[at]);
+          expect(wrong, `${m} × ${n} × ${k}, ${transposeA}, ${transposeB}`).toBe(-1);
+        }
+  });
+
   test.each(types)('%o: the same bits for 1, 2, 3 and 7 threads', (type) => {
     for (const [m, n, k, transposeA, transposeB] of [
       [257, 263, 300, false, false],
       [257, 263, 300, true, true],
-      [127, 129, 131, false, false], // from where they lie, columns for threads
+      [127, 129, 131, false, false], // from where they lie, rows for threads
+      [40, 700, 61, false, false], // the same, columns
       [131, 127, 129, true, true],
-      [999, 20, 61, false, false], // the same, rows
+      [999, 20, 61, false, false],
       [999, 20, 61, false, true],
+      [301, 701, 9, false, false], // along the rows of C
+      [601, 501, 33, false, true],
+      [203, 3, 2600, false, false], // few columns
+      [17, 18, 4100, false, false], // k in pieces
+      [2, 5, 110_001, false, true],
       [37, 513, 1000, false, false], // flat
       [8, 1000, 1100, false, false],
       [1, 1100, 1100, false, false],
