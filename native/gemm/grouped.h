@@ -60,10 +60,12 @@ struct GroupRun {
 using ByteRun = GroupRun<std::int8_t>;
 using NibbleRun = GroupRun<std::uint8_t>;
 
-// Σ over the groups of value·x; x of dot may be read to the end of each group, that of dot_bytes and dot_nibbles is the
-// copy. Reads exactly the groups.
+// Σ over the groups of value·x; x of dots may be read to the end of each group, that of dot_bytes and dot_nibbles is
+// the copy. Reads exactly the groups. dots takes `tokens` rows of x, `stride` apart, to as many sums; the bits of each
+// are its own.
 struct GroupedKernels {
-  float (*dot)(const float* values, const std::uint32_t* index, std::size_t count, std::size_t size, const float* x);
+  void (*dots)(const float* values, const std::uint32_t* index, std::size_t count, std::size_t size, const float* x,
+               std::size_t stride, std::size_t tokens, float* sums);
   float (*dot_bytes)(const ByteRun&);
   float (*dot_nibbles)(const NibbleRun&);
   float (*dot_singles)(const float* values, const std::uint32_t* index, std::size_t count, const float* x);
@@ -71,18 +73,21 @@ struct GroupedKernels {
   const ChunkOrder* nibble_order;
 };
 
-float grouped_dot_f32__portable(const float*, const std::uint32_t*, std::size_t, std::size_t, const float*);
+void grouped_dots_f32__portable(const float*, const std::uint32_t*, std::size_t, std::size_t, const float*, std::size_t,
+                                std::size_t, float*);
 float grouped_dot_i8__portable(const ByteRun&);
 float grouped_dot_i4__portable(const NibbleRun&);
 float grouped_single_f32__portable(const float*, const std::uint32_t*, std::size_t, const float*);
 std::uint32_t grouped_largest_u32__portable(const std::uint32_t*, std::size_t);
 #if LAPIDARY_X86
-float grouped_dot_f32_8__avx2(const float*, const std::uint32_t*, std::size_t, std::size_t, const float*);
+void grouped_dots_f32_8__avx2(const float*, const std::uint32_t*, std::size_t, std::size_t, const float*, std::size_t,
+                              std::size_t, float*);
 float grouped_dot_i8_8__avx2(const ByteRun&);
 float grouped_dot_i4_8__avx2(const NibbleRun&);
 float grouped_single_f32_8__avx2(const float*, const std::uint32_t*, std::size_t, const float*);
 std::uint32_t grouped_largest_u32_8__avx2(const std::uint32_t*, std::size_t);
-float grouped_dot_f32_16__avx512(const float*, const std::uint32_t*, std::size_t, std::size_t, const float*);
+void grouped_dots_f32_16__avx512(const float*, const std::uint32_t*, std::size_t, std::size_t, const float*,
+                                 std::size_t, std::size_t, float*);
 float grouped_dot_i8_16__avx512(const ByteRun&);
 float grouped_dot_i4_16__avx512(const NibbleRun&);
 float grouped_single_f32_16__avx512(const float*, const std::uint32_t*, std::size_t, const float*);
@@ -91,14 +96,14 @@ std::uint32_t grouped_largest_u32_16__avx512(const std::uint32_t*, std::size_t);
 
 inline constexpr KernelTable<GroupedKernels, 1 + 2 * LAPIDARY_X86> kGrouped = {{
     {Isa::portable,
-     {grouped_dot_f32__portable, grouped_dot_i8__portable, grouped_dot_i4__portable, grouped_single_f32__portable,
+     {grouped_dots_f32__portable, grouped_dot_i8__portable, grouped_dot_i4__portable, grouped_single_f32__portable,
       grouped_largest_u32__portable, &kInOrder}},
 #if LAPIDARY_X86
     {Isa::avx2,
-     {grouped_dot_f32_8__avx2, grouped_dot_i8_8__avx2, grouped_dot_i4_8__avx2, grouped_single_f32_8__avx2,
+     {grouped_dots_f32_8__avx2, grouped_dot_i8_8__avx2, grouped_dot_i4_8__avx2, grouped_single_f32_8__avx2,
       grouped_largest_u32_8__avx2, &kInOrder}},
     {Isa::avx512,
-     {grouped_dot_f32_16__avx512, grouped_dot_i8_16__avx512, grouped_dot_i4_16__avx512, grouped_single_f32_16__avx512,
+     {grouped_dots_f32_16__avx512, grouped_dot_i8_16__avx512, grouped_dot_i4_16__avx512, grouped_single_f32_16__avx512,
       grouped_largest_u32_16__avx512, &kByTurns}},
 #endif
 }};

@@ -52,9 +52,9 @@ struct Gather {
 
 }  // namespace
 
-float grouped_dot_f32_16__avx512(const float* values, const std::uint32_t* index, std::size_t count, std::size_t size,
-                                 const float* x) {
-  return grouped_dot<F32>(values, index, count, size, x);
+void grouped_dots_f32_16__avx512(const float* values, const std::uint32_t* index, std::size_t count, std::size_t size,
+                                 const float* x, std::size_t stride, std::size_t tokens, float* sums) {
+  grouped_dots<F32>(values, index, count, size, x, stride, tokens, sums);
 }
 
 float grouped_dot_i8_16__avx512(const ByteRun& r) { return dot_coded<F32, Bytes>(r); }

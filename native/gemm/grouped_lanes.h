@@ -5,27 +5,59 @@
 //   Gather             load(x, index): looks up kLanes
 //   total(v)           the sum of the lanes
 
-// sum + the products of one group; `rest` masks its last vector.
-template <class S>
-inline typename S::V add_group(typename S::V sum, const float* values, const float* x, std::size_t size,
-                               std::size_t whole, typename S::Mask rest) {
-  for (std::size_t k = 0; k < whole; k += S::kLanes) sum = S::fma(S::load(values + k), S::load(x + k), sum);
-  return whole < size ? S::fma(S::load(rest, values + whole), S::load(rest, x + whole), sum) : sum;
+// The groups of a row with kTokens rows of x. Groups of kChunks·kLanes columns where that is not 0: a loop over the
+// chunks of each would cost more than the products.
+template <class S, int kTokens, std::size_t kChunks>
+inline void dots_of(const float* values, const std::uint32_t* index, std::size_t count, std::size_t size,
+                    const float* x, std::size_t stride, float* sums) {
+  using V = typename S::V;
+  constexpr int kSide = 2;
+  if constexpr (kChunks != 0) size = kChunks * S::kLanes;
+  const std::size_t whole = size / S::kLanes * S::kLanes;
+  [[maybe_unused]] const typename S::Mask rest = S::mask(static_cast<int>(size - whole));
+  V sum[kSide][kTokens];
+#pragma GCC unroll 4
+  for (int s = 0; s < kSide; s++)
+#pragma GCC unroll 4
+    for (int t = 0; t < kTokens; t++) sum[s][t] = S::zero();
+  const auto add = [&](V(&to)[kTokens]) __attribute__((always_inline)) {
+    const float* from = x + std::size_t{*index++} * size;
+    std::size_t k = 0;
+    const auto chunk = [&]() __attribute__((always_inline)) {
+      const V w = S::load(values + k);
+#pragma GCC unroll 4
+      for (std::size_t t = 0; t < kTokens; t++) to[t] = S::fma(w, S::load(from + t * stride + k), to[t]);
+      k += S::kLanes;
+    };
+    if constexpr (kChunks != 0) {
+#pragma GCC unroll 2
+      for (std::size_t c = 0; c < kChunks; c++) chunk();
+    } else {
+      while (k < whole) chunk();
+      if (whole < size) {
+        const V w = S::load(rest, values + whole);
+#pragma GCC unroll 4
+        for (std::size_t t = 0; t < kTokens; t++) to[t] = S::fma(w, S::load(rest, from + t * stride + whole), to[t]);
+      }
+    }
+    values += size;
+  };
+  for (; count >= kSide; count -= kSide)
+#pragma GCC unroll 2
+    for (int s = 0; s < kSide; s++) add(sum[s]);
+  if (count > 0) add(sum[0]);
+#pragma GCC unroll 4
+  for (int t = 0; t < kTokens; t++) sums[t] = total(S::add(sum[0][t], sum[1][t]));
 }
 
 template <class S>
-inline float grouped_dot(const float* values, const std::uint32_t* index, std::size_t count, std::size_t size,
-                         const float* x) {
-  typename S::V even = S::zero(), odd = S::zero();
-  const std::size_t whole = size / S::kLanes * S::kLanes;
-  const typename S::Mask rest = S::mask(static_cast<int>(size - whole));
-  std::size_t g = 0;
-  for (; g + 2 <= count; g += 2, values += 2 * size) {
-    even = add_group<S>(even, values, x + index[g] * size, size, whole, rest);
-    odd = add_group<S>(odd, values + size, x + index[g + 1] * size, size, whole, rest);
-  }
-  if (g < count) even = add_group<S>(even, values, x + index[g] * size, size, whole, rest);
-  return total(S::add(even, odd));
+inline void grouped_dots(const float* values, const std::uint32_t* index, std::size_t count, std::size_t size,
+                         const float* x, std::size_t stride, std::size_t tokens, float* sums) {
+  constexpr std::size_t kUsual = 16;
+  if (size == kUsual)
+    for (; tokens >= 4; tokens -= 4, x += 4 * stride, sums += 4)
+      dots_of<S, 4, kUsual / S::kLanes>(values, index, count, size, x, stride, sums);
+  for (; tokens > 0; tokens--, x += stride, sums++) dots_of<S, 1, 0>(values, index, count, size, x, stride, sums);
 }
 
 template <class S>

@@ -5,11 +5,15 @@ namespace lapidary {
 
 using std::size_t;
 
-float grouped_dot_f32__portable(const float* values, const uint32_t* index, size_t count, size_t size, const float* x) {
-  float sum = 0;
-  for (size_t g = 0; g < count; g++, values += size)
-    for (size_t k = 0; k < size; k++) sum += values[k] * x[index[g] * size + k];
-  return sum;
+void grouped_dots_f32__portable(const float* values, const uint32_t* index, size_t count, size_t size, const float* x,
+                                size_t stride, size_t tokens, float* sums) {
+  for (size_t t = 0; t < tokens; t++, x += stride) {
+    float sum = 0;
+    const float* from = values;
+    for (size_t g = 0; g < count; g++, from += size)
+      for (size_t k = 0; k < size; k++) sum += from[k] * x[index[g] * size + k];
+    sums[t] = sum;
+  }
 }
 
 float grouped_dot_i8__portable(const ByteRun& r) {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/arena.h"
+#include "core/cpu.h"
 #include "core/each_part.h"
 #include "core/philox.h"
 #include "gemm/blocked.h"
@@ -35,7 +36,14 @@ struct AffineHash {
     return (uint64_t{block[0]} << 32 | block[1]) % (kPrime - 1) + 1;
   }
   uint64_t of(uint64_t i, uint64_t j) const {
-    return static_cast<uint64_t>((constant + Wide{row} * i % kPrime + Wide{col} * j % kPrime) % kPrime);
+    return reduced(constant + Wide{reduced(Wide{row} * i)} + reduced(Wide{col} * j));
+  }
+  // Modulo P: 2^61 ≡ 1. A division of 128 bits would cost as much as the products with a tile.
+  static uint64_t reduced(Wide x) {
+    x = (x & kPrime) + (x >> 61);
+    x = (x & kPrime) + (x >> 61);
+    const auto sum = static_cast<uint64_t>(x);
+    return sum >= kPrime ? sum - kPrime : sum;
   }
   // of(i, j + 1) from of(i, j).
   uint64_t next(uint64_t hash) const {
@@ -58,19 +66,30 @@ class Tiles {
   size_t per_row() const { return per_row_; }
 
   // start[j] and sign[j] of tiles [first, first + count) of row i.
-  void locate(size_t i, size_t first, size_t count, size_t* start, float* sign) const {
+  [[gnu::noinline]] void locate(size_t i, size_t first, size_t count, size_t* start, float* sign) const {
     uint64_t hash = place_.of(i, first), other = sign_.of(i, first);
+    // Of cyclic tiles one stands after another, from where each turn round the array begins.
+    const size_t tile = i * per_row_ + first;
+    size_t turn = tile / places_, left = places_ - tile % places_;
+    size_t at = cyclic_ ? (within(place_.of(turn, 0)) + tile % places_) % places_ : 0;
     for (size_t j = 0; j < count; j++) {
-      start[j] = unit_ * (cyclic_ ? rotated(i * per_row_ + first + j) : within(hash));
       sign[j] = other >> 60 ? -1.0f : 1.0f;
-      hash = place_.next(hash);
       other = sign_.next(other);
+      if (!cyclic_) {
+        start[j] = unit_ * within(hash);
+        hash = place_.next(hash);
+        continue;
+      }
+      start[j] = unit_ * at;
+      if (++at == places_) at = 0;
+      if (--left > 0) continue;
+      left = places_;
+      at = within(place_.of(++turn, 0));
     }
   }
 
  private:
   size_t within(uint64_t hash) const { return static_cast<size_t>(Wide{hash} * places_ >> 61); }
-  size_t rotated(size_t t) const { return (within(place_.of(t / places_, 0)) + t % places_) % places_; }
 
   AffineHash place_, sign_;
   bool cyclic_;
@@ -191,7 +210,20 @@ Status hashed_linear(const float* x, size_t tokens, const HashedView& w, float* 
     return Status::ok;
   }
   const Tiles tiles(w);
-  if (tokens <= kFlatTokens) return few_tokens(x, tokens, w, tiles, y, context);
+  if (tokens <= kFlatTokens) {
+    // Columns of tiles are lines if the array begins with one; else each is read in two.
+    const bool off_line = reinterpret_cast<std::uintptr_t>(w.array) % kAlignment != 0;
+    const bool often = static_cast<double>(w.rows) * static_cast<double>(w.cols) >= 4 * static_cast<double>(w.length);
+    if (tokens < kHashTokens || !off_line || !often || w.length > cache_sizes().l2 / 2 / sizeof(float))
+      return few_tokens(x, tokens, w, tiles, y, context);
+    ArenaFrame scratch;
+    float* copy = scratch.take<float>(w.length);
+    if (copy == nullptr) return Status::out_of_memory;
+    std::memcpy(copy, w.array, w.length * sizeof(float));
+    HashedView aligned = w;
+    aligned.array = copy;
+    return few_tokens(x, tokens, aligned, tiles, y, context);
+  }
   const Target<float> target{tokens, w.rows, w.cols, w.scale, 0, y, w.rows};
   return blocked_product(target, PlainRows{x, w.cols}, HashedColumns{w, tiles}, kGemm<float>.pick(), context);
 }

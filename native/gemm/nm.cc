@@ -77,7 +77,7 @@ bool parallel(const NmShape& shape, size_t tokens) {
 
 // The whole product, panel by panel: x is copied to rows that may be read 16 values past each block's start.
 template <class X, class W, class Y, class Kernel>
-Status by_panels(const X* x, size_t stride, size_t tokens, const NmView<W>& w, Kernel kernel, const Y* correction, Y* y,
+Status by_panels(const X* x, size_t stride, size_t tokens, const NmView<W>& w, Kernel kernel, bool raised, Y* y,
                  const Context& context) {
   const NmShape& shape = w.shape;
   const size_t slots = w.slots(), blocks = shape.blocks(), each = panels_in_part(shape);
@@ -89,6 +89,7 @@ Status by_panels(const X* x, size_t stride, size_t tokens, const NmView<W>& w, K
     panel.blocks = blocks;
     panel.slots = slots;
     panel.y = sums;
+    panel.raised = raised;
     for (size_t q = part * each; q < std::min((part + 1) * each, shape.panels()); q++) {
       panel.values = w.values + q * blocks * slots * kNmPanel;
       panel.offsets = w.offsets + q * blocks * slots * (kNmPanel / 2);
@@ -98,14 +99,8 @@ Status by_panels(const X* x, size_t stride, size_t tokens, const NmView<W>& w, K
         panel.x = x + t * stride;
         panel.tokens = std::min(kNmTokens, tokens - t);
         kernel(panel);
-        for (size_t i = 0; i < panel.tokens; i++) {
-          Y* to = y + (t + i) * shape.rows + q * kNmPanel;
-          std::memcpy(to, sums + i * kNmPanel, rows * sizeof(Y));
-          if (correction != nullptr)
-            for (size_t r = 0; r < rows; r++)
-              to[r] =
-                  static_cast<Y>(static_cast<uint32_t>(to[r]) - static_cast<uint32_t>(correction[q * kNmPanel + r]));
-        }
+        for (size_t i = 0; i < panel.tokens; i++)
+          std::memcpy(y + (t + i) * shape.rows + q * kNmPanel, sums + i * kNmPanel, rows * sizeof(Y));
       }
     }
     return Status::ok;
@@ -213,7 +208,7 @@ Status nm_linear(const float* x, size_t tokens, const NmView<float>& w, float* y
     std::memcpy(padded + t * stride, x + t * shape.cols, shape.cols * sizeof(float));
     std::fill(padded + t * stride + shape.cols, padded + (t + 1) * stride, 0.0f);
   }
-  return by_panels(padded, stride, tokens, w, kNmF32.pick(), static_cast<const float*>(nullptr), y, context);
+  return by_panels(padded, stride, tokens, w, kNmF32.pick(), false, y, context);
 }
 
 Status nm_linear(const uint8_t* x, bool is_signed, size_t tokens, const NmView<int8_t>& w, int32_t* y,
@@ -224,25 +219,19 @@ Status nm_linear(const uint8_t* x, bool is_signed, size_t tokens, const NmView<i
     std::fill(y, y + tokens * shape.rows, 0);
     return Status::ok;
   }
-  // Signed x is raised by 128; a further row of x that is 128 everywhere gives what that adds to each sum.
+  // Signed x is raised by 128, and what that adds to each sum comes off again.
   const size_t stride = shape.blocks() * shape.width() + kNmPanel;
-  const auto length = checked_mul(tokens + 1, stride);
+  const auto length = checked_mul(tokens, stride);
   ArenaFrame scratch;
   uint8_t* padded = length ? scratch.take<uint8_t>(*length) : nullptr;
-  int32_t* raised = scratch.take<int32_t>(is_signed ? shape.rows : 0);
-  if (padded == nullptr || raised == nullptr) return Status::out_of_memory;
+  if (padded == nullptr) return Status::out_of_memory;
   const uint8_t flip = is_signed ? 0x80 : 0;
   for (size_t t = 0; t < tokens; t++) {
     uint8_t* row = padded + t * stride;
     for (size_t j = 0; j < shape.cols; j++) row[j] = x[t * shape.cols + j] ^ flip;
     std::fill(row + shape.cols, row + stride, flip);
   }
-  const auto kernel = kNmI8.pick();
-  if (!is_signed) return by_panels(padded, stride, tokens, w, kernel, static_cast<const int32_t*>(nullptr), y, context);
-  uint8_t* middle = padded + tokens * stride;
-  std::fill(middle, middle + stride, flip);
-  const Status status = by_panels(middle, stride, 1, w, kernel, static_cast<const int32_t*>(nullptr), raised, context);
-  return status == Status::ok ? by_panels(padded, stride, tokens, w, kernel, raised, y, context) : status;
+  return by_panels(padded, stride, tokens, w, kNmI8.pick(), is_signed, y, context);
 }
 
 }  // namespace lapidary

@@ -83,7 +83,8 @@ Status nm_linear(const std::uint8_t* x, bool is_signed, std::size_t tokens, cons
                  std::int32_t* y, const Context& context);
 
 // One panel times up to kNmTokens rows of x: y[16·t + r] = Σ over blocks b and slots s of
-// value(b, s, r)·x[t·stride + b·width + offset(b, s, r)]. Reads 16 values of x from the start of each block on.
+// value(b, s, r)·x[t·stride + b·width + offset(b, s, r)]. Reads 16 values of x from the start of each block on. raised,
+// of bytes only: 128·Σ value(b, s, r) come off each.
 inline constexpr std::size_t kNmTokens = 4;
 template <class X, class W, class Y>
 struct NmPanel {
@@ -93,6 +94,7 @@ struct NmPanel {
   const W* values;
   const std::uint8_t* offsets;
   Y* y;
+  bool raised = false;
 };
 using NmPanelF32 = NmPanel<float, float, float>;
 using NmPanelI8 = NmPanel<std::uint8_t, std::int8_t, std::int32_t>;

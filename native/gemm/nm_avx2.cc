@@ -56,6 +56,7 @@ inline void i8_half(const NmPanelI8& p, int half) {
   const std::uint8_t* offsets = p.offsets + 16 * half;
   const std::uint8_t* x = p.x;
   const __m256i nibbles = _mm256_set1_epi8(15), bytes = _mm256_set1_epi16(255);
+  const __m256i middle = _mm256_set1_epi16(p.raised ? 128 : 0);
   for (std::size_t b = 0; b < p.blocks; b++, x += p.width) {
     __m256i block[kTokens];
 #pragma GCC unroll 2
@@ -69,8 +70,10 @@ inline void i8_half(const NmPanelI8& p, int half) {
 #pragma GCC unroll 2
       for (int t = 0; t < kTokens; t++) {
         const __m256i found = _mm256_shuffle_epi8(block[t], at);
-        sum[t] = _mm256_add_epi32(sum[t], _mm256_madd_epi16(_mm256_and_si256(found, bytes), w_even));
-        sum[t] = _mm256_add_epi32(sum[t], _mm256_madd_epi16(_mm256_srli_epi16(found, 8), w_odd));
+        const __m256i even = _mm256_sub_epi16(_mm256_and_si256(found, bytes), middle);
+        const __m256i odd = _mm256_sub_epi16(_mm256_srli_epi16(found, 8), middle);
+        sum[t] = _mm256_add_epi32(sum[t], _mm256_madd_epi16(even, w_even));
+        sum[t] = _mm256_add_epi32(sum[t], _mm256_madd_epi16(odd, w_odd));
       }
     }
   }

@@ -7,6 +7,8 @@
 #if LAPIDARY_X86
 #include <immintrin.h>
 
+#include <cstdint>
+
 LAPIDARY_BEGIN_AVX512
 namespace lapidary {
 namespace {
@@ -62,9 +64,10 @@ namespace {
 
 template <int kTokens>
 inline void i8_panel(const NmPanelI8& p) {
-  __m512i sum[kTokens];
+  __m512i sum[kTokens], off = _mm512_setzero_si512();
 #pragma GCC unroll 4
   for (int t = 0; t < kTokens; t++) sum[t] = _mm512_setzero_si512();
+  const __m512i middle = _mm512_set1_epi8(static_cast<char>(p.raised ? 128 : 0));
   const std::int8_t* values = p.values;
   const std::uint8_t* offsets = p.offsets;
   const std::uint8_t* x = p.x;
@@ -76,14 +79,18 @@ inline void i8_panel(const NmPanelI8& p) {
       block[t] = _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x + t * p.stride)));
     for (std::size_t s = 0; s < p.slots; s += 4, values += 64, offsets += 32) {
       const __m512i wide = _mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(offsets)));
-      const __m512i at = _mm512_and_si512(_mm512_or_si512(wide, _mm512_slli_epi16(wide, 4)), nibbles);
+      const __m512i at = _mm512_ternarylogic_epi32(wide, _mm512_slli_epi16(wide, 4), nibbles, 0xa8);  // (a | b) & c
       const __m512i w = _mm512_loadu_si512(values);
+      off = _mm512_dpbusd_epi32(off, middle, w);
+      // Several tokens compute for so long that the hardware reads ahead too late.
+      _mm_prefetch(reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(values) + 2048), _MM_HINT_T0);
+      _mm_prefetch(reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(offsets) + 1024), _MM_HINT_T0);
 #pragma GCC unroll 4
       for (int t = 0; t < kTokens; t++) sum[t] = _mm512_dpbusd_epi32(sum[t], _mm512_shuffle_epi8(block[t], at), w);
     }
   }
 #pragma GCC unroll 4
-  for (int t = 0; t < kTokens; t++) _mm512_storeu_si512(p.y + 16 * t, sum[t]);
+  for (int t = 0; t < kTokens; t++) _mm512_storeu_si512(p.y + 16 * t, _mm512_sub_epi32(sum[t], off));
 }
 
 }  // namespace

@@ -32,7 +32,7 @@ void nm_i8__portable(const NmPanelI8& p) {
       for (size_t s = 0; s < p.slots; s += 4, values += 4 * kNmPanel, offsets += 2 * kNmPanel)
         for (size_t e = 0; e < 4 * kNmPanel; e++) {
           const uint8_t offset = e % 2 ? offsets[e / 2] >> 4 : offsets[e / 2] & 15;
-          sum[e / 4] += static_cast<uint32_t>(values[e] * x[offset]);
+          sum[e / 4] += static_cast<uint32_t>(values[e] * (x[offset] - (p.raised ? 128 : 0)));
         }
     }
     for (size_t r = 0; r < kNmPanel; r++) p.y[t * kNmPanel + r] = static_cast<int32_t>(sum[r]);

@@ -11,8 +11,9 @@
 namespace lapidary {
 namespace {
 
-// Values in one part, and from which on a second thread saves more than it costs to wake.
-constexpr size_t kPartValues = size_t{1} << 16, kParallelValues = size_t{1} << 18;
+// Values in one part, and from which on a second thread saves more than it costs to wake. A small part of what that is
+// for the product: a thread that has helped with the norms is still awake when the product begins.
+constexpr size_t kPartValues = size_t{1} << 14, kParallelValues = size_t{1} << 16;
 constexpr size_t kColumns = 256;
 
 bool parallel(size_t rows, size_t cols) { return rows >= ceil_div(kParallelValues, std::max<size_t>(cols, 1)); }
