@@ -83,8 +83,10 @@ inline void i8_panel(const NmPanelI8& p) {
       const __m512i w = _mm512_loadu_si512(values);
       off = _mm512_dpbusd_epi32(off, middle, w);
       // Several tokens compute for so long that the hardware reads ahead too late.
-      _mm_prefetch(reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(values) + 2048), _MM_HINT_T0);
-      _mm_prefetch(reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(offsets) + 1024), _MM_HINT_T0);
+      if constexpr (kTokens > 1) {
+        _mm_prefetch(reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(values) + 2048), _MM_HINT_T0);
+        _mm_prefetch(reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(offsets) + 1024), _MM_HINT_T0);
+      }
 #pragma GCC unroll 4
       for (int t = 0; t < kTokens; t++) sum[t] = _mm512_dpbusd_epi32(sum[t], _mm512_shuffle_epi8(block[t], at), w);
     }
