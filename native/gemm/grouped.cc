@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <type_traits>
 
 #include "core/arena.h"
 #include "core/checked.h"
@@ -18,7 +17,7 @@ namespace {
 constexpr size_t kPartValues = size_t{1} << 15, kParallelValues = size_t{1} << 18;
 // Values of x that are laid out anew at a time: 4 MiB, which stay in the caches while the parts of W go over them.
 constexpr size_t kLaidValues = size_t{1} << 20;
-// Tokens that take groups of f32 together.
+// Tokens that take groups together.
 constexpr size_t kTogether = 4;
 // Indices that are looked through in one part.
 constexpr size_t kPartIndices = size_t{1} << 15;
@@ -84,14 +83,19 @@ Status grouped_linear(const float* x, size_t tokens, const GroupedView& w, float
   if (laid == nullptr || heads == nullptr) return Status::out_of_memory;
   const ChunkOrder& order = w.nibbles != nullptr ? *kernels.nibble_order : kInOrder;
 
-  const auto dot = [&](size_t first, size_t count, const float* row) {
+  const auto dots = [&](size_t first, size_t count, const float* rows, size_t some, float* sums, size_t sums_stride)
+      __attribute__((always_inline)) {
     const uint32_t* index = w.index + first;
     if (w.codes != nullptr)
-      return kernels.dot_bytes({w.codes + first * w.size, nullptr, w.scales + first, index, count, w.size, row});
-    if (w.nibbles != nullptr)
-      return kernels.dot_nibbles(
-          {w.nibbles + first * ceil_div(w.size, 2), w.zeros + first, w.scales + first, index, count, w.size, row});
-    return kernels.dot_singles(w.values + first, index, count, row);
+      kernels.dots_bytes({w.codes + first * w.size, nullptr, w.scales + first, index, count, w.size, rows, *stride,
+                          some, sums, sums_stride});
+    else if (w.nibbles != nullptr)
+      kernels.dots_nibbles({w.nibbles + first * ceil_div(w.size, 2), w.zeros + first, w.scales + first, index, count,
+                            w.size, rows, *stride, some, sums, sums_stride});
+    else if (w.size > 1)
+      kernels.dots(w.values + first * w.size, index, count, w.size, rows, *stride, some, sums, sums_stride);
+    else
+      sums[0] = kernels.dot_singles(w.values + first, index, count, rows);
   };
   // The row that group g belongs to.
   const auto row_of = [&](size_t g) {
@@ -100,29 +104,21 @@ Status grouped_linear(const float* x, size_t tokens, const GroupedView& w, float
   const auto is_large = [&](size_t values, size_t count) {
     return static_cast<double>(values) * static_cast<double>(count) >= static_cast<double>(kParallelValues);
   };
-  // `most` tokens at a time.
-  const auto multiply_by = [&](auto most, size_t count, const float* from, float* to) {
+  const size_t most = w.size > 1 ? kTogether : 1;  // single weights look up in all of x: one row of it stays nearest
+  const auto multiply = [&](size_t count, const float* from, float* to) {
     const Status status = each_part(parts, is_large(w.count * w.size, count), context, [&](size_t part) {
       const size_t first = part * each, end = std::min(first + each, w.count), first_row = row_of(first);
       for (size_t t = 0; t < count; t += most) {
         if (context.cancelled()) return Status::aborted;
-        const size_t some = std::min<size_t>(most, count - t);
+        const size_t some = std::min(most, count - t);
         for (size_t s = t; s < t + some; s++) heads[s * parts + part] = 0;
         size_t i = first_row;
         for (size_t g = first; g < end; i++) {
           const size_t stop = std::min<size_t>(w.indptr[i + 1], end);
           if (stop == g) continue;
-          float sums[most];
-          if constexpr (most == 1)
-            sums[0] = dot(g, stop - g, from + t * *stride);
-          else
-            kernels.dots(w.values + g * w.size, w.index + g, stop - g, w.size, from + t * *stride, *stride, some, sums);
-          for (size_t s = 0; s < some; s++) {
-            if (w.indptr[i] < first)
-              heads[(t + s) * parts + part] = sums[s];
-            else
-              to[(t + s) * w.rows + i] = sums[s];
-          }
+          const bool head = w.indptr[i] < first;
+          dots(g, stop - g, from + t * *stride, some, head ? heads + t * parts + part : to + t * w.rows + i,
+               head ? parts : w.rows);
           g = stop;
         }
       }
@@ -135,11 +131,6 @@ Status grouped_linear(const float* x, size_t tokens, const GroupedView& w, float
         for (size_t t = 0; t < count; t++) to[t * w.rows + i] += heads[t * parts + part];
     }
     return Status::ok;
-  };
-  // Groups of f32 are read once for several tokens; codes are fewer bytes and come again for each.
-  const auto multiply = [&](size_t count, const float* from, float* to) {
-    return !coded && w.size > 1 ? multiply_by(std::integral_constant<size_t, kTogether>{}, count, from, to)
-                                : multiply_by(std::integral_constant<size_t, 1>{}, count, from, to);
   };
   if (in_place) return multiply(tokens, x, y);
 

@@ -47,7 +47,7 @@ inline constexpr ChunkOrder kInOrder = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
 // Words of 32 bits by turns from the lower and the upper half of 64.
 inline constexpr ChunkOrder kByTurns = {0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15};
 
-// Groups of one row, and all of a row of x.
+// Groups of one row, and rows of x.
 template <class Codes>
 struct GroupRun {
   const Codes* codes;
@@ -56,6 +56,9 @@ struct GroupRun {
   const std::uint32_t* index;
   std::size_t count, size;
   const float* x;
+  std::size_t stride, tokens;  // rows of x
+  float* sums;                 // of as many, so far apart
+  std::size_t sums_stride;
 };
 using ByteRun = GroupRun<std::int8_t>;
 using NibbleRun = GroupRun<std::uint8_t>;
@@ -65,46 +68,46 @@ using NibbleRun = GroupRun<std::uint8_t>;
 // are its own.
 struct GroupedKernels {
   void (*dots)(const float* values, const std::uint32_t* index, std::size_t count, std::size_t size, const float* x,
-               std::size_t stride, std::size_t tokens, float* sums);
-  float (*dot_bytes)(const ByteRun&);
-  float (*dot_nibbles)(const NibbleRun&);
+               std::size_t stride, std::size_t tokens, float* sums, std::size_t sums_stride);
+  void (*dots_bytes)(const ByteRun&);
+  void (*dots_nibbles)(const NibbleRun&);
   float (*dot_singles)(const float* values, const std::uint32_t* index, std::size_t count, const float* x);
   std::uint32_t (*largest)(const std::uint32_t* index, std::size_t count);
   const ChunkOrder* nibble_order;
 };
 
 void grouped_dots_f32__portable(const float*, const std::uint32_t*, std::size_t, std::size_t, const float*, std::size_t,
-                                std::size_t, float*);
-float grouped_dot_i8__portable(const ByteRun&);
-float grouped_dot_i4__portable(const NibbleRun&);
+                                std::size_t, float*, std::size_t);
+void grouped_dots_i8__portable(const ByteRun&);
+void grouped_dots_i4__portable(const NibbleRun&);
 float grouped_single_f32__portable(const float*, const std::uint32_t*, std::size_t, const float*);
 std::uint32_t grouped_largest_u32__portable(const std::uint32_t*, std::size_t);
 #if LAPIDARY_X86
 void grouped_dots_f32_8__avx2(const float*, const std::uint32_t*, std::size_t, std::size_t, const float*, std::size_t,
-                              std::size_t, float*);
-float grouped_dot_i8_8__avx2(const ByteRun&);
-float grouped_dot_i4_8__avx2(const NibbleRun&);
+                              std::size_t, float*, std::size_t);
+void grouped_dots_i8_8__avx2(const ByteRun&);
+void grouped_dots_i4_8__avx2(const NibbleRun&);
 float grouped_single_f32_8__avx2(const float*, const std::uint32_t*, std::size_t, const float*);
 std::uint32_t grouped_largest_u32_8__avx2(const std::uint32_t*, std::size_t);
 void grouped_dots_f32_16__avx512(const float*, const std::uint32_t*, std::size_t, std::size_t, const float*,
-                                 std::size_t, std::size_t, float*);
-float grouped_dot_i8_16__avx512(const ByteRun&);
-float grouped_dot_i4_16__avx512(const NibbleRun&);
+                                 std::size_t, std::size_t, float*, std::size_t);
+void grouped_dots_i8_16__avx512(const ByteRun&);
+void grouped_dots_i4_16__avx512(const NibbleRun&);
 float grouped_single_f32_16__avx512(const float*, const std::uint32_t*, std::size_t, const float*);
 std::uint32_t grouped_largest_u32_16__avx512(const std::uint32_t*, std::size_t);
 #endif
 
 inline constexpr KernelTable<GroupedKernels, 1 + 2 * LAPIDARY_X86> kGrouped = {{
     {Isa::portable,
-     {grouped_dots_f32__portable, grouped_dot_i8__portable, grouped_dot_i4__portable, grouped_single_f32__portable,
+     {grouped_dots_f32__portable, grouped_dots_i8__portable, grouped_dots_i4__portable, grouped_single_f32__portable,
       grouped_largest_u32__portable, &kInOrder}},
 #if LAPIDARY_X86
     {Isa::avx2,
-     {grouped_dots_f32_8__avx2, grouped_dot_i8_8__avx2, grouped_dot_i4_8__avx2, grouped_single_f32_8__avx2,
+     {grouped_dots_f32_8__avx2, grouped_dots_i8_8__avx2, grouped_dots_i4_8__avx2, grouped_single_f32_8__avx2,
       grouped_largest_u32_8__avx2, &kInOrder}},
     {Isa::avx512,
-     {grouped_dots_f32_16__avx512, grouped_dot_i8_16__avx512, grouped_dot_i4_16__avx512, grouped_single_f32_16__avx512,
-      grouped_largest_u32_16__avx512, &kByTurns}},
+     {grouped_dots_f32_16__avx512, grouped_dots_i8_16__avx512, grouped_dots_i4_16__avx512,
+      grouped_single_f32_16__avx512, grouped_largest_u32_16__avx512, &kByTurns}},
 #endif
 }};
 

@@ -53,13 +53,14 @@ struct Gather {
 }  // namespace
 
 void grouped_dots_f32_16__avx512(const float* values, const std::uint32_t* index, std::size_t count, std::size_t size,
-                                 const float* x, std::size_t stride, std::size_t tokens, float* sums) {
-  grouped_dots<F32>(values, index, count, size, x, stride, tokens, sums);
+                                 const float* x, std::size_t stride, std::size_t tokens, float* sums,
+                                 std::size_t sums_stride) {
+  grouped_dots<F32>(values, index, count, size, x, stride, tokens, sums, sums_stride);
 }
 
-float grouped_dot_i8_16__avx512(const ByteRun& r) { return dot_coded<F32, Bytes>(r); }
+void grouped_dots_i8_16__avx512(const ByteRun& r) { dots_coded<F32, Bytes>(r); }
 
-float grouped_dot_i4_16__avx512(const NibbleRun& r) { return dot_coded<F32, Nibbles>(r); }
+void grouped_dots_i4_16__avx512(const NibbleRun& r) { dots_coded<F32, Nibbles>(r); }
 
 float grouped_single_f32_16__avx512(const float* values, const std::uint32_t* index, std::size_t count,
                                     const float* x) {
