@@ -220,7 +220,7 @@ describeEachIsa('matmul', (isa) => {
 
   test.each(types)('%o: a large C of shallow k, few columns and a small C of deep k, exactly', (type) => {
     const whole = (rows: number, cols: number, seed: number): Dense<Real> =>
-      dense(rows, cols, type.from(uniform(rows * cols, seed, -9, 9), Math.round));
+      dense(rows, cols, type.from(uniform(rows * cols, seed, -9, 9).map(Math.round)));
     for (const [m, n, k] of [
       [301, 701, 9], // along the rows of C
       [601, 501, 33], // and packed, where b lies transposed
