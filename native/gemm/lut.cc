@@ -88,12 +88,13 @@ void int8_tables(const LutShape& shape, const float* x, float raise, uint8_t* ta
   });
 }
 
-struct LutProduct : PackedProduct {
+struct LutProduct : LookupProduct {
   const LutWeights& w;
   LutRun kernel;
   LutTile common{};
+  size_t lookup_bytes;  // of a token; behind them stand its sums
 
-  LutProduct(size_t count, const LutWeights& weights, size_t pair_bytes, LutRun run_tile)
+  LutProduct(size_t count, const LutWeights& weights, size_t pair_bytes, size_t sums, LutRun run_tile)
       : w(weights), kernel(run_tile) {
     const LutShape& s = w.shape;
     tokens = count;
@@ -101,15 +102,15 @@ struct LutProduct : PackedProduct {
     tile_bytes = s.tile_bytes();
     together = kernel.tiles;
     common.tile_bytes = tile_bytes;
-    table_bytes = s.pairs() * pair_bytes;
+    lookup_bytes = s.pairs() * pair_bytes;
+    table_bytes = ceil_div(lookup_bytes + sums * 4, kAlignment) * kAlignment;
     common.table_stride = table_bytes;
     common.groups = s.groups();
     common.group_pairs = s.group_pairs();
     common.last_pairs = common.groups == 0 ? 0 : ceil_div(s.width(common.groups - 1), 8);
     common.bits = s.bits;
     common.factor = w.factor;
-    common.sum_stride = common.groups;
-    common.step_stride = s.steps();
+    common.sum_stride = table_bytes / 4;
   }
   void at(LutTile& t, size_t tile, size_t tiles, size_t count, const uint8_t* tables, float* out) const {
     const size_t group = tile * common.groups * kPackedRows;
@@ -121,67 +122,75 @@ struct LutProduct : PackedProduct {
     t.tokens = count;
     t.out = out;
   }
+  template <class T>
+  T* sums_of(uint8_t* tables) const {
+    return reinterpret_cast<T*>(tables + lookup_bytes);
+  }
+  template <class T>
+  const T* sums_of(const uint8_t* tables) const {
+    return reinterpret_cast<const T*>(tables + lookup_bytes);
+  }
 
  protected:
   ~LutProduct() = default;
 };
 
+// Behind the tables: less of each group, then its sum.
 struct ExactProduct final : LutProduct {
   using LutProduct::LutProduct;
   LutTables make_whole = kLut.pick().tables;
   const int8_t* q = nullptr;
   const float* token_scales = nullptr;
-  int32_t* less = nullptr;
-  int32_t* sums = nullptr;
 
   void make(size_t t, uint8_t* tables) const override {
     const LutShape& s = w.shape;
     const int8_t* row = q + t * s.cols;
     exact_tables(s, make_whole, row, tables);
+    int32_t* less = sums_of<int32_t>(tables);
+    int32_t* sums = less + common.groups;
     each_group(s, [&](size_t g, size_t first, size_t width, size_t) {
       int32_t sum = 0;
       for (size_t j = 0; j < width; j++) sum += row[first + j];
       // Every lookup of a high digit is raised by 32, two of them a pair and plane.
       const int32_t raised = static_cast<int32_t>(ceil_div(width, 8)) * 2 * 32 * 16 * ((1 << s.bits) - 1);
-      sums[t * common.groups + g] = sum;
-      less[t * common.groups + g] = w.factor * raised + (w.zeros == nullptr ? w.zero * sum : 0);
+      sums[g] = sum;
+      less[g] = w.factor * raised + (w.zeros == nullptr ? w.zero * sum : 0);
     });
   }
-  void run(size_t tile, size_t tiles, size_t first, size_t count, const uint8_t* tables, float* out) const override {
+  void run(size_t tile, size_t tiles, size_t count, const uint8_t* tables, float* out) const override {
     LutTile t = common;
     at(t, tile, tiles, count, tables, out);
-    t.less = less + first * common.groups;
-    t.sums = sums + first * common.groups;
+    t.less = sums_of<int32_t>(tables);
+    t.sums = t.less + common.groups;
     kernel.run(t);
   }
-  float scale(size_t t) const override { return token_scales[t]; }
+  float scale(size_t t, const uint8_t*) const override { return token_scales[t]; }
 };
 
+// Behind the tables: the raise of the token, the total of each group, the steps.
 struct Int8Product final : LutProduct {
   using LutProduct::LutProduct;
   const float* x = nullptr;
-  float* steps = nullptr;
-  float* totals = nullptr;
-  float* raises = nullptr;
 
   void make(size_t t, uint8_t* tables) const override {
-    const size_t each = common.step_stride;
     const float* row = x + t * w.shape.cols;
-    raises[t] = raise_of(row, w.shape.cols);
-    int8_tables(w.shape, row, raises[t], tables, steps + t * each, totals + t * common.groups);
-    for (size_t j = 0; j < each; j++) steps[t * each + j] *= static_cast<float>(w.factor);
+    float* totals = sums_of<float>(tables) + 1;
+    float* steps = totals + common.groups;
+    totals[-1] = raise_of(row, w.shape.cols);
+    int8_tables(w.shape, row, totals[-1], tables, steps, totals);
+    for (size_t j = 0; j < w.shape.steps(); j++) steps[j] *= static_cast<float>(w.factor);
   }
-  void run(size_t tile, size_t tiles, size_t first, size_t count, const uint8_t* tables, float* out) const override {
+  void run(size_t tile, size_t tiles, size_t count, const uint8_t* tables, float* out) const override {
     LutTile t = common;
     at(t, tile, tiles, count, tables, out);
-    t.steps = steps + first * common.step_stride;
-    t.totals = totals + first * common.groups;
+    t.totals = sums_of<float>(tables) + 1;
+    t.steps = t.totals + common.groups;
     // Tables sum factor·(c − middle of the codes); the rest of factor·c − z is the same for all of a group.
     t.middle = static_cast<float>(w.factor) * 0.5f * static_cast<float>((1 << w.shape.bits) - 1) -
                (w.zeros == nullptr ? static_cast<float>(w.zero) : 0);
     kernel.run(t);
   }
-  float scale(size_t t) const override { return 1 / raises[t]; }
+  float scale(size_t, const uint8_t* tables) const override { return 1 / *sums_of<float>(tables); }
 };
 
 }  // namespace
@@ -219,12 +228,7 @@ Status lut_pack(const uint8_t* codes, const LutShape& shape, uint8_t* bytes, con
 
 Status lut_linear(size_t tokens, const int8_t* q, const float* token_scales, const LutWeights& w,
                   const Head<float>& head, float* y, const Context& context) {
-  ExactProduct p(tokens, w, 64, kLut.pick().exact);
-  ArenaFrame scratch;
-  const auto length = checked_mul(tokens, p.common.groups);
-  p.less = length ? scratch.take<int32_t>(*length) : nullptr;
-  p.sums = length ? scratch.take<int32_t>(*length) : nullptr;
-  if (p.less == nullptr || p.sums == nullptr) return Status::out_of_memory;
+  ExactProduct p(tokens, w, 64, 2 * w.shape.groups(), kLut.pick().exact);
   p.q = q;
   p.token_scales = token_scales;
   return packed_product(p, head, y, context);
@@ -232,13 +236,7 @@ Status lut_linear(size_t tokens, const int8_t* q, const float* token_scales, con
 
 Status lut8_linear(size_t tokens, const float* x, const LutWeights& w, const Head<float>& head, float* y,
                    const Context& context) {
-  Int8Product p(tokens, w, 32, kLut.pick().int8);
-  ArenaFrame scratch;
-  const auto steps = checked_mul(tokens, p.common.step_stride), totals = checked_mul(tokens, p.common.groups);
-  p.steps = steps ? scratch.take<float>(*steps) : nullptr;
-  p.totals = totals ? scratch.take<float>(*totals) : nullptr;
-  p.raises = scratch.take<float>(tokens);
-  if (p.steps == nullptr || p.totals == nullptr || p.raises == nullptr) return Status::out_of_memory;
+  Int8Product p(tokens, w, 32, 1 + w.shape.groups() + w.shape.steps(), kLut.pick().int8);
   p.x = x;
   return packed_product(p, head, y, context);
 }

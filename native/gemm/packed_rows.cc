@@ -1,15 +1,19 @@
 #include "gemm/packed_rows.h"
 
 #include <algorithm>
+#include <atomic>
+#include <new>
 
 #include "core/arena.h"
 #include "core/checked.h"
+#include "core/cpu.h"
 #include "core/each_part.h"
+#include "core/thread_pool.h"
 
 namespace lapidary {
 namespace {
 
-constexpr size_t kTableBytes = size_t{8} << 20;     // of all tables at a time
+constexpr size_t kTableBytes = size_t{2} << 20;     // of a thread
 constexpr size_t kTogetherBytes = size_t{1} << 18;  // of those that pass over a part together
 constexpr size_t kMostTogether = 32;                // tokens
 constexpr size_t kPartBytes = size_t{1} << 17, kPartTiles = 64;
@@ -20,45 +24,84 @@ constexpr size_t kOnceBytes = size_t{1} << 22, kOnceParts = 32;
 constexpr size_t kFewestParts = 8;
 // Bytes of codes, counted for each token, or of tables from which a second thread saves more than it costs to wake.
 constexpr double kParallelBytes = 1 << 18;
+// Tokens from which a thread reads codes of its own tokens as fast from the last cache as from its own.
+constexpr size_t kSplitTokens = 4;
+
+// Whether threads share out tokens, not rows: then no table is made twice, but all of them read all codes. That costs
+// nothing where the second-level cache of each holds them beside its tables; where the last one does, with tokens
+// enough.
+bool shares_tokens(size_t each, double code_bytes) {
+  const size_t cache = each < kSplitTokens ? cache_sizes().l2 / 2 : cache_sizes().l3 / 4;
+  return code_bytes <= static_cast<double>(cache);
+}
+
+// What the threads share out: groups of tokens, each against parts of the tiles.
+struct Shares {
+  size_t tokens, groups, parts;  // tokens of a group
+  std::atomic<size_t>* next;     // the first part of each group that nobody has begun
+
+  // body(group, part, whether it is the first of the group for this thread) for what is left, from the group of `slot`
+  // on. Another thread's group is joined only if it has parts enough to be worth its tables.
+  template <class Body>
+  Status take(size_t slot, size_t slots, Body body) const {
+    for (size_t i = 0; i < groups; i++) {
+      const size_t group = (slot * groups / slots + i) % groups;
+      const size_t begun = next[group].load(std::memory_order_relaxed);
+      if (begun != 0 && begun + 2 > parts) continue;
+      bool first = true;
+      for (size_t part; (part = next[group].fetch_add(1, std::memory_order_relaxed)) < parts; first = false) {
+        const Status status = body(group, part, first);
+        if (status != Status::ok) return status;
+      }
+    }
+    return Status::ok;
+  }
+};
 
 }  // namespace
 
-Status packed_product(const PackedProduct& p, const Head<float>& head, float* y, const Context& context) {
+Status packed_product(const LookupProduct& p, const Head<float>& head, float* y, const Context& context) {
   const size_t rows = p.rows, tiles = ceil_div(rows, kPackedRows), width = std::max<size_t>(p.table_bytes, 1);
   if (p.tokens == 0 || tiles == 0) return Status::ok;
-  const size_t block = std::min(p.tokens, std::max<size_t>(kTableBytes / width, 2));
-  const size_t few_tokens = std::min(block, std::clamp<size_t>(kTogetherBytes / width / 2 * 2, 2, kMostTogether));
-  const size_t most = std::min(kPartTiles, ceil_div(tiles, kFewestParts));
   const size_t tile_bytes = std::max<size_t>(p.tile_bytes, 1);
+  const double passes = static_cast<double>(p.tokens),
+               codes = static_cast<double>(tiles) * static_cast<double>(p.tile_bytes);
+  const bool parallel = passes * std::max(codes, static_cast<double>(width)) >= kParallelBytes;
+  const size_t threads = parallel ? thread_count() : 1;
+  size_t group = std::min(p.tokens, std::max<size_t>(kTableBytes / width, 2));
+  if (shares_tokens(p.tokens / threads, codes)) group = std::clamp<size_t>(p.tokens / threads, 1, group);
+  const size_t few_tokens = std::min(group, std::clamp<size_t>(kTogetherBytes / width / 2 * 2, 2, kMostTogether));
+  const size_t most = std::min(kPartTiles, ceil_div(tiles, kFewestParts));
   const size_t fit = std::clamp<size_t>(kPartBytes / tile_bytes, 1, most);
   const size_t once = p.tokens <= few_tokens ? std::min({kOnceBytes / tile_bytes, tiles / kOnceParts, most}) : 0;
   const size_t each = ceil_div(std::max(fit, once), p.together) * p.together;
-  ArenaFrame scratch;
-  const auto length = checked_mul(block, width);
-  uint8_t* tables = length ? scratch.take<uint8_t>(*length) : nullptr;
-  if (tables == nullptr) return Status::out_of_memory;
+  Shares shares{group, ceil_div(p.tokens, group), ceil_div(tiles, each), nullptr};
+  ArenaFrame shared;
+  shares.next = shared.take<std::atomic<size_t>>(shares.groups);
+  const auto length = checked_mul(group, width);
+  if (shares.next == nullptr || !length) return Status::out_of_memory;
+  for (size_t i = 0; i < shares.groups; i++) new (shares.next + i) std::atomic<size_t>(0);
 
-  for (size_t first = 0; first < p.tokens; first += block) {
-    const size_t count = std::min(block, p.tokens - first);
-    const double passes = static_cast<double>(count);
-    Status status = each_part(count, passes * static_cast<double>(width) >= kParallelBytes, context, [&](size_t t) {
-      p.make(first + t, tables + t * width);
-      return Status::ok;
-    });
-    if (status != Status::ok) return status;
-    const bool parallel = passes * static_cast<double>(tiles) * static_cast<double>(p.tile_bytes) >= kParallelBytes;
-    status = each_part(ceil_div(tiles, each), parallel, context, [&](size_t part) {
-      float out[kMostTogether * kMostTiles * kPackedRows];
+  const size_t slots = std::min(threads, shares.groups * shares.parts);
+  const Status status = each_part(slots, parallel, context, [&](size_t slot) {
+    ArenaFrame scratch;
+    uint8_t* tables = scratch.take<uint8_t>(*length);
+    if (tables == nullptr) return Status::out_of_memory;
+    float out[kMostTogether * kMostTiles * kPackedRows];
+    return shares.take(slot, slots, [&](size_t of_group, size_t part, bool first_part) {
+      const size_t first = of_group * group, count = std::min(group, p.tokens - first);
+      for (size_t t = 0; first_part && t < count; t++) p.make(first + t, tables + t * width);
       const size_t begin = part * each, end = std::min(begin + each, tiles);
       for (size_t t = 0; t < count; t += few_tokens) {
         if (context.cancelled()) return Status::aborted;
         const size_t few = std::min(few_tokens, count - t);
+        const uint8_t* of_few = tables + t * width;
         for (size_t tile = begin; tile < end; tile += p.together) {
           const size_t several = std::min(p.together, end - tile);
-          p.run(tile, several, first + t, few, tables + t * width, out);
+          p.run(tile, several, few, of_few, out);
           const size_t row = tile * kPackedRows, height = std::min(several * kPackedRows, rows - row);
           for (size_t n = 0; n < few; n++) {
-            const float scale = p.scale(first + t + n);
+            const float scale = p.scale(first + t + n, of_few + n * width);
             float* to = y + (first + t + n) * rows + row;
             for (size_t r = 0; r < height; r++) to[r] = scale * out[n * several * kPackedRows + r];
           }
@@ -68,8 +111,8 @@ Status packed_product(const PackedProduct& p, const Head<float>& head, float* y,
       }
       return Status::ok;
     });
-    if (status != Status::ok) return status;
-  }
+  });
+  if (status != Status::ok) return status;
   return normalised(Status::ok, p.tokens, rows, head, y, context);
 }
 

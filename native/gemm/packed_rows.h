@@ -54,22 +54,23 @@ struct PanelRows {
 inline constexpr std::size_t kMostTiles = 4;
 
 // The part of a product that is its own.
-struct PackedProduct {
-  std::size_t tokens, rows, tile_bytes, table_bytes;  // bytes of codes of a tile, of the tables of a token
+struct LookupProduct {
+  std::size_t tokens, rows, tile_bytes, table_bytes;  // bytes of codes of a tile; of tables of a token, whole lines
   std::size_t together = 1;                           // tiles that pass through the tables at once, ≤ kMostTiles
 
   virtual void make(std::size_t token, std::uint8_t* tables) const = 0;  // fills the tables of one token
-  // out[(n·tiles + i)·32 + r] ← sums of row r of tile + i and token first + n, i < tiles ≤ together, n < count
-  virtual void run(std::size_t tile, std::size_t tiles, std::size_t first, std::size_t count,
-                   const std::uint8_t* tables, float* out) const = 0;
-  virtual float scale(std::size_t token) const = 0;  // of the sums of a token
+  // out[(n·tiles + i)·32 + r] ← sums of row r of tile + i and token n of the tables, i < tiles ≤ together, n < count
+  virtual void run(std::size_t tile, std::size_t tiles, std::size_t count, const std::uint8_t* tables,
+                   float* out) const = 0;
+  virtual float scale(std::size_t token, const std::uint8_t* tables) const = 0;  // of the sums of a token
 
  protected:
-  ~PackedProduct() = default;
+  ~LookupProduct() = default;
 };
 
-// y ← activation(scale·sums + bias), tokens × rows. Up to 8 MiB of tables exist at a time; the codes of a part and the
-// tables of the tokens that pass over them together stay in the second-level cache.
-Status packed_product(const PackedProduct& product, const Head<float>& head, float* y, const Context& context);
+// y ← activation(scale·sums + bias), tokens × rows. Each thread makes the tables that it reads, at most 2 MiB or two
+// tokens at a time; the codes of a part and the tables of the tokens that pass over them together stay in the
+// second-level cache.
+Status packed_product(const LookupProduct& product, const Head<float>& head, float* y, const Context& context);
 
 }  // namespace lapidary

@@ -33,7 +33,7 @@ void tables_of(const int8_t* q, size_t cols, uint8_t* tables) {
   make(rest, ternary_blocks(cols) * kTernaryBlock / 3 - triples, tables + triples * 32);
 }
 
-struct TernaryProduct final : PackedProduct {
+struct TernaryProduct final : LookupProduct {
   TernaryRun kernel;
   const int8_t* q;
   const float* token_scales;
@@ -42,11 +42,11 @@ struct TernaryProduct final : PackedProduct {
   const float* scales;
 
   void make(size_t t, uint8_t* tables) const override { tables_of(q + t * cols, cols, tables); }
-  void run(size_t tile, size_t tiles, size_t, size_t count, const uint8_t* tables, float* out) const override {
+  void run(size_t tile, size_t tiles, size_t count, const uint8_t* tables, float* out) const override {
     kernel({bytes + tile * tile_bytes, tiles, tables, table_bytes, count, ternary_blocks(cols),
             scales + tile * kPackedRows, out});
   }
-  float scale(size_t t) const override { return token_scales[t]; }
+  float scale(size_t t, const uint8_t*) const override { return token_scales[t]; }
 };
 
 }  // namespace
