@@ -5,9 +5,10 @@
 
 #include "core/arena.h"
 #include "core/checked.h"
-#include "core/each_part.h"
+#include "core/thread_pool.h"
 #include "gemm/lut.h"
 #include "gemm/packed_bits.h"
+#include "gemm/packed_shares.h"
 #include "gemm/quantized.h"
 #include "gemm/ternary.h"
 
@@ -18,11 +19,17 @@ using std::int32_t, std::int8_t, std::size_t, std::uint8_t;
 
 // Tokens that pass over the weights together: with their sums, a part stays in the second-level cache.
 constexpr size_t kTokens = 256;
+// Bytes of them that each thread pads for itself, unless so few tokens are more.
+constexpr size_t kTokenBytes = size_t{8} << 20, kFewestTokens = 32;
 constexpr size_t kDepth = 512;  // columns of a panel
-// Threads that write to the same lines of y, or the next, wait for each other: neighbouring tiles are one part.
-constexpr size_t kParts = 32;
-// Products from which a second thread saves more than it costs to wake.
+// Threads that write to the same lines of y, or the next, wait for each other: neighbouring tiles are one part, of so
+// many for each thread.
+constexpr size_t kParts = 8;
+// Rows for each token from which tokens are better padded by every thread than weights expanded by every one.
+constexpr size_t kManyRows = 5;
+// Products from which a second thread saves more than it costs to wake. To expand a weight takes as long as so many.
 constexpr double kParallelWork = 1 << 21;
+constexpr size_t kExpanded = 6;
 
 // Tokens as the panels meet them: groups padded with zeros to whole steps.
 struct PaddedTokens {
@@ -155,31 +162,31 @@ Status packed_bytes(const PackedCodes& w, size_t tokens, const int8_t* q, const 
                     const Head<float>& head, float* y, const Context& context) {
   if (tokens == 0 || w.rows == 0) return Status::ok;
   const BytesProduct p(w, kQuantized.pick()());
-  ArenaFrame shared;
-  const size_t tiles = ceil_div(w.rows, kPackedRows), each = std::clamp<size_t>(tiles / kParts, 1, kMostTiles);
-  const size_t most = p.padded(std::min(tokens, kTokens));
-  PaddedTokens x{};
+  const double work =
+      static_cast<double>(tokens + kExpanded) * static_cast<double>(w.cols) * static_cast<double>(w.rows);
+  const size_t threads = work >= kParallelWork ? thread_count() : 1;
+  const size_t tiles = ceil_div(w.rows, kPackedRows),
+               each = std::clamp<size_t>(tiles / (kParts * threads), 1, kMostTiles);
   // An odd number of cache lines: tokens fall into different sets of the cache.
-  x.pitch = (ceil_div(p.groups * p.pitch, kAlignment) | 1) * kAlignment;
-  const auto x_length = checked_mul(most, x.pitch), sums_length = checked_mul(most, p.groups);
-  x.x = x_length ? shared.take<int8_t>(*x_length) : nullptr;
-  x.sums = sums_length ? shared.take<int32_t>(*sums_length) : nullptr;
-  if (x.x == nullptr || x.sums == nullptr) return Status::out_of_memory;
-  for (size_t base = 0; base < tokens; base += kTokens) {
-    const size_t count = std::min(kTokens, tokens - base), passing = p.padded(count);
-    const double values = static_cast<double>(count) * static_cast<double>(w.cols);
-    Status status = each_part(count, values >= kParallelWork / 8, context, [&](size_t t) {
-      p.pad(q + (base + t) * w.cols, x.x + t * x.pitch, x.sums + t * p.groups);
-      return Status::ok;
-    });
-    if (status != Status::ok) return status;
-    std::fill(x.x + count * x.pitch, x.x + passing * x.pitch, int8_t{0});
-    std::fill(x.sums + count * p.groups, x.sums + passing * p.groups, 0);
-    const bool parallel = values * static_cast<double>(w.rows) >= kParallelWork;
-    status = each_part(ceil_div(tiles, each), parallel, context, [&](size_t part) {
-      ArenaFrame scratch;
-      float* out = scratch.take<float>(passing * kPackedRows);
-      if (out == nullptr) return Status::out_of_memory;
+  const size_t pitch = (ceil_div(p.groups * p.pitch, kAlignment) | 1) * kAlignment;
+  const size_t share = w.rows / kManyRows < tokens ? ceil_div(tokens, 2 * threads) * 2 : tokens;
+  const size_t group = std::min({tokens, share, kTokens, std::max(kTokenBytes / pitch, kFewestTokens)});
+  const auto x_length = checked_mul(p.padded(group), pitch), sums_length = checked_mul(p.padded(group), p.groups);
+  if (!x_length || !sums_length) return Status::out_of_memory;
+  const Shares shares{tokens, group, ceil_div(tiles, each), threads};
+  const Status status = shares.run(context, [&](auto take) {
+    ArenaFrame scratch;
+    float* out = scratch.take<float>(p.padded(group) * kPackedRows);
+    PaddedTokens x{scratch.take<int8_t>(*x_length), scratch.take<int32_t>(*sums_length), pitch};
+    if (out == nullptr || x.x == nullptr || x.sums == nullptr) return Status::out_of_memory;
+    return take([&](size_t base, size_t count, size_t part, bool begins) {
+      const size_t passing = p.padded(count);
+      for (size_t t = 0; begins && t < count; t++)
+        p.pad(q + (base + t) * w.cols, x.x + t * pitch, x.sums + t * p.groups);
+      if (begins && passing > count) {
+        std::fill_n(x.x + count * pitch, pitch, int8_t{0});
+        std::fill_n(x.sums + count * p.groups, p.groups, 0);
+      }
       for (size_t tile = part * each; tile < std::min(tiles, (part + 1) * each); tile++) {
         const Status done = p.tile(tile, x, passing, out, context);
         if (done != Status::ok) return done;
@@ -191,8 +198,8 @@ Status packed_bytes(const PackedCodes& w, size_t tokens, const int8_t* q, const 
       }
       return Status::ok;
     });
-    if (status != Status::ok) return status;
-  }
+  });
+  if (status != Status::ok) return status;
   return normalised(Status::ok, tokens, w.rows, head, y, context);
 }
 

@@ -1,14 +1,11 @@
 #include "gemm/packed_rows.h"
 
 #include <algorithm>
-#include <atomic>
-#include <new>
 
 #include "core/arena.h"
 #include "core/checked.h"
 #include "core/cpu.h"
-#include "core/each_part.h"
-#include "core/thread_pool.h"
+#include "gemm/packed_shares.h"
 
 namespace lapidary {
 namespace {
@@ -35,29 +32,6 @@ bool shares_tokens(size_t each, double code_bytes) {
   return code_bytes <= static_cast<double>(cache);
 }
 
-// What the threads share out: groups of tokens, each against parts of the tiles.
-struct Shares {
-  size_t tokens, groups, parts;  // tokens of a group
-  std::atomic<size_t>* next;     // the first part of each group that nobody has begun
-
-  // body(group, part, whether it is the first of the group for this thread) for what is left, from the group of `slot`
-  // on. Another thread's group is joined only if it has parts enough to be worth its tables.
-  template <class Body>
-  Status take(size_t slot, size_t slots, Body body) const {
-    for (size_t i = 0; i < groups; i++) {
-      const size_t group = (slot * groups / slots + i) % groups;
-      const size_t begun = next[group].load(std::memory_order_relaxed);
-      if (begun != 0 && begun + 2 > parts) continue;
-      bool first = true;
-      for (size_t part; (part = next[group].fetch_add(1, std::memory_order_relaxed)) < parts; first = false) {
-        const Status status = body(group, part, first);
-        if (status != Status::ok) return status;
-      }
-    }
-    return Status::ok;
-  }
-};
-
 }  // namespace
 
 Status packed_product(const LookupProduct& p, const Head<float>& head, float* y, const Context& context) {
@@ -75,22 +49,16 @@ Status packed_product(const LookupProduct& p, const Head<float>& head, float* y,
   const size_t fit = std::clamp<size_t>(kPartBytes / tile_bytes, 1, most);
   const size_t once = p.tokens <= few_tokens ? std::min({kOnceBytes / tile_bytes, tiles / kOnceParts, most}) : 0;
   const size_t each = ceil_div(std::max(fit, once), p.together) * p.together;
-  Shares shares{group, ceil_div(p.tokens, group), ceil_div(tiles, each), nullptr};
-  ArenaFrame shared;
-  shares.next = shared.take<std::atomic<size_t>>(shares.groups);
   const auto length = checked_mul(group, width);
-  if (shares.next == nullptr || !length) return Status::out_of_memory;
-  for (size_t i = 0; i < shares.groups; i++) new (shares.next + i) std::atomic<size_t>(0);
-
-  const size_t slots = std::min(threads, shares.groups * shares.parts);
-  const Status status = each_part(slots, parallel, context, [&](size_t slot) {
+  if (!length) return Status::out_of_memory;
+  const Shares shares{p.tokens, group, ceil_div(tiles, each), threads};
+  const Status status = shares.run(context, [&](auto take) {
     ArenaFrame scratch;
     uint8_t* tables = scratch.take<uint8_t>(*length);
     if (tables == nullptr) return Status::out_of_memory;
     float out[kMostTogether * kMostTiles * kPackedRows];
-    return shares.take(slot, slots, [&](size_t of_group, size_t part, bool first_part) {
-      const size_t first = of_group * group, count = std::min(group, p.tokens - first);
-      for (size_t t = 0; first_part && t < count; t++) p.make(first + t, tables + t * width);
+    return take([&](size_t first, size_t count, size_t part, bool begins) {
+      for (size_t t = 0; begins && t < count; t++) p.make(first + t, tables + t * width);
       const size_t begin = part * each, end = std::min(begin + each, tiles);
       for (size_t t = 0; t < count; t += few_tokens) {
         if (context.cancelled()) return Status::aborted;

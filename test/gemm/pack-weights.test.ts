@@ -317,6 +317,35 @@ test('parts of several tiles: the same bits every way, for any number of threads
   for (const result of results) expect(result).toEqual(results[0]);
 });
 
+test('threads share out tokens or rows: every result is written once, with the same bits', () => {
+  // Codes that a cache of each thread holds, for one and for many tokens; that only the last does; tables of 2.5 MiB.
+  for (const [rows, cols, format, counts] of [
+    [600, 1000, 'bipolar1', [2, 3, 5, 8, 9, 33]],
+    [600, 1000, 'ternary', [2, 7, 12]],
+    [70, 3000, 'int4', [3, 40, 95]],
+    [1100, 5000, 'int4', [2, 3, 8, 9]],
+    [64, 20000, 'int2', [1, 13, 30]],
+  ] as const) {
+    const w = packWeights(quantize(matrix(rows, cols, 1), { format, groupSize: 'row' }));
+    for (const tokens of counts) {
+      const x = matrix(tokens, cols, 2);
+      const of = (kernel: 'lut' | 'lut8' | 'ternary' | 'bytes', threads: number) => {
+        setThreads(threads);
+        const out = dense(tokens, rows, new Float32Array(tokens * rows).fill(NaN));
+        return linear(x, w, { kernel, out, bias: new Float32Array(rows).fill(1) }).data;
+      };
+      const exact = of('bytes', 1);
+      expect(exact.every(Number.isFinite)).toBe(true);
+      const rounded = w.kernel === 'lut' ? of('lut8', 1) : undefined;
+      for (const threads of [1, 2, 3, 16]) {
+        expect(of(w.kernel, threads)).toEqual(exact);
+        expect(of('bytes', threads)).toEqual(exact);
+        if (rounded) expect(of('lut8', threads)).toEqual(rounded);
+      }
+    }
+  }
+});
+
 describe('bad arguments', () => {
   const q = quantize(matrix(3, 40, 1), { format: 'int2', groupSize: 'row' });
   const w = packWeights(q);
