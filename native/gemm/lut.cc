@@ -94,7 +94,7 @@ struct LutProduct : LookupProduct {
   LutTile common{};
   size_t lookup_bytes;  // of a token; behind them stand its sums
 
-  LutProduct(size_t count, const LutWeights& weights, size_t pair_bytes, size_t sums, LutRun run_tile)
+  LutProduct(size_t count, const LutWeights& weights, size_t pair_bytes, size_t numbers, LutRun run_tile)
       : w(weights), kernel(run_tile) {
     const LutShape& s = w.shape;
     tokens = count;
@@ -103,9 +103,9 @@ struct LutProduct : LookupProduct {
     together = kernel.tiles;
     common.tile_bytes = tile_bytes;
     lookup_bytes = s.pairs() * pair_bytes;
-    table_bytes = ceil_div(lookup_bytes + sums * 4, kAlignment) * kAlignment;
+    table_bytes = ceil_div(lookup_bytes + numbers * 4, kAlignment) * kAlignment;
     common.table_stride = table_bytes;
-    common.groups = s.groups();
+    common.groups = sums = s.groups();
     common.group_pairs = s.group_pairs();
     common.last_pairs = common.groups == 0 ? 0 : ceil_div(s.width(common.groups - 1), 8);
     common.bits = s.bits;

@@ -27,9 +27,10 @@ constexpr size_t kDepth = 512;  // columns of a panel
 constexpr size_t kParts = 8;
 // Rows for each token from which tokens are better padded by every thread than weights expanded by every one.
 constexpr size_t kManyRows = 5;
-// Products from which a second thread saves more than it costs to wake. To expand a weight takes as long as so many.
-constexpr double kParallelWork = 1 << 21;
-constexpr size_t kExpanded = 6;
+// Products from which a second thread saves more than it costs to wake. To expand a weight takes as long as so many, to
+// end the sum of a group as long as so many columns.
+constexpr double kParallelWork = 3 << 19;
+constexpr size_t kExpanded = 6, kGroupColumns = 40;
 
 // Tokens as the panels meet them: groups padded with zeros to whole steps.
 struct PaddedTokens {
@@ -162,8 +163,8 @@ Status packed_bytes(const PackedCodes& w, size_t tokens, const int8_t* q, const 
                     const Head<float>& head, float* y, const Context& context) {
   if (tokens == 0 || w.rows == 0) return Status::ok;
   const BytesProduct p(w, kQuantized.pick()());
-  const double work =
-      static_cast<double>(tokens + kExpanded) * static_cast<double>(w.cols) * static_cast<double>(w.rows);
+  const double work = static_cast<double>(tokens + kExpanded) * static_cast<double>(w.cols + kGroupColumns * p.groups) *
+                      static_cast<double>(w.rows);
   const size_t threads = work >= kParallelWork ? thread_count() : 1;
   const size_t tiles = ceil_div(w.rows, kPackedRows),
                each = std::clamp<size_t>(tiles / (kParts * threads), 1, kMostTiles);

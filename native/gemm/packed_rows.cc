@@ -19,8 +19,10 @@ constexpr size_t kPartBytes = size_t{1} << 17, kPartTiles = 64;
 constexpr size_t kOnceBytes = size_t{1} << 22, kOnceParts = 32;
 // Parts of a product whose codes would else be one part, or two of unlike sizes: for a few threads to share evenly.
 constexpr size_t kFewestParts = 8;
-// Bytes of codes, counted for each token, or of tables from which a second thread saves more than it costs to wake.
-constexpr double kParallelBytes = 1 << 18;
+// Bytes of codes, counted for each token, or of tables from which a second thread saves more than it costs to wake. To
+// end the sums of a tile takes as long as so many.
+constexpr double kParallelBytes = 1 << 17;
+constexpr size_t kSumBytes = 200;
 // Tokens from which a thread reads codes of its own tokens as fast from the last cache as from its own.
 constexpr size_t kSplitTokens = 4;
 
@@ -40,7 +42,8 @@ Status packed_product(const LookupProduct& p, const Head<float>& head, float* y,
   const size_t tile_bytes = std::max<size_t>(p.tile_bytes, 1);
   const double passes = static_cast<double>(p.tokens),
                codes = static_cast<double>(tiles) * static_cast<double>(p.tile_bytes);
-  const bool parallel = passes * std::max(codes, static_cast<double>(width)) >= kParallelBytes;
+  const double ends = static_cast<double>(tiles) * static_cast<double>(p.sums) * kSumBytes;
+  const bool parallel = passes * std::max(codes + ends, static_cast<double>(width)) >= kParallelBytes;
   const size_t threads = parallel ? thread_count() : 1;
   size_t group = std::min(p.tokens, std::max<size_t>(kTableBytes / width, 2));
   if (shares_tokens(p.tokens / threads, codes)) group = std::clamp<size_t>(p.tokens / threads, 1, group);

@@ -56,6 +56,7 @@ inline constexpr std::size_t kMostTiles = 4;
 // The part of a product that is its own.
 struct LookupProduct {
   std::size_t tokens, rows, tile_bytes, table_bytes;  // bytes of codes of a tile; of tables of a token, whole lines
+  std::size_t sums = 1;                               // of a row, one for each group of columns
   std::size_t together = 1;                           // tiles that pass through the tables at once, ≤ kMostTiles
 
   virtual void make(std::size_t token, std::uint8_t* tables) const = 0;  // fills the tables of one token

@@ -21,24 +21,26 @@ struct Shares {
 
   // For each thread body(take) → Status, where take(one) → Status calls one(the first token of a group, their number, a
   // part, whether the part begins the group for this thread) → Status for parts that nobody else takes, until none is
-  // left.
+  // left. Each thread begins where it began in a call before: there its cache has the weights and what it wrote.
   template <class Body>
   Status run(const Context& context, Body body) const {
     const std::size_t groups = ceil_div(tokens, group), slots = std::min(threads, groups * parts);
+    const std::size_t ranges = std::min(ceil_div(slots, groups), parts), count = groups * ranges;
     ArenaFrame scratch;
-    auto* next = scratch.take<std::atomic<std::size_t>>(groups);  // of each group the first part that is left
-    if (next == nullptr) return Status::out_of_memory;
-    for (std::size_t g = 0; g < groups; g++) new (next + g) std::atomic<std::size_t>(0);
+    auto* begun = scratch.take<std::atomic<std::size_t>>(count);  // parts of each range of each group
+    if (begun == nullptr) return Status::out_of_memory;
+    for (std::size_t i = 0; i < count; i++) new (begun + i) std::atomic<std::size_t>(0);
     return each_part(slots, slots > 1, context, [&](std::size_t slot) {
       return body([&](auto one) {
-        for (std::size_t i = 0; i < groups; i++) {
-          const std::size_t g = (slot * groups / slots + i) % groups, first = g * group;
+        std::size_t made = groups;
+        for (std::size_t i = 0; i < count; i++) {
+          const std::size_t at = (slot * count / slots + i) % count, g = at / ranges, range = at % ranges;
+          const std::size_t first = range * parts / ranges, length = (range + 1) * parts / ranges - first;
           // A group that others are about to end is not worth its beginning.
-          const std::size_t begun = next[g].load(std::memory_order_relaxed);
-          if (begun != 0 && begun + 2 > parts) continue;
-          bool begins = true;
-          for (std::size_t part; (part = next[g].fetch_add(1, std::memory_order_relaxed)) < parts; begins = false) {
-            const Status status = one(first, std::min(group, tokens - first), part, begins);
+          const std::size_t others = begun[at].load(std::memory_order_relaxed);
+          if (g != made && others != 0 && others + 2 > length) continue;
+          for (std::size_t part; (part = begun[at].fetch_add(1, std::memory_order_relaxed)) < length; made = g) {
+            const Status status = one(g * group, std::min(group, tokens - g * group), first + part, made != g);
             if (status != Status::ok) return status;
           }
         }
