@@ -29,7 +29,7 @@ constexpr size_t kParts = 8;
 constexpr size_t kManyRows = 5;
 // Products from which a second thread saves more than it costs to wake. To expand a weight takes as long as so many, to
 // end the sum of a group as long as so many columns.
-constexpr double kParallelWork = 3 << 19;
+constexpr double kParallelWork = 5 << 18;
 constexpr size_t kExpanded = 6, kGroupColumns = 40;
 
 // Tokens as the panels meet them: groups padded with zeros to whole steps.

@@ -21,7 +21,7 @@ constexpr size_t kOnceBytes = size_t{1} << 22, kOnceParts = 32;
 constexpr size_t kFewestParts = 8;
 // Bytes of codes, counted for each token, or of tables from which a second thread saves more than it costs to wake. To
 // end the sums of a tile takes as long as so many.
-constexpr double kParallelBytes = 1 << 17;
+constexpr double kParallelBytes = 3 << 15;
 constexpr size_t kSumBytes = 200;
 // Tokens from which a thread reads codes of its own tokens as fast from the last cache as from its own.
 constexpr size_t kSplitTokens = 4;

@@ -58,7 +58,7 @@ constexpr Row lookups(const std::uint16_t (&few)[kTunedCells]) {
 constexpr Table kDefaults = {{
     all(0, 16),  all(16, 16), all(16, 16), all(0, 16),        all(0, 16),  all(0, 16),        all(0, 16),
     all(16, 16), all(16, 16), all(0, 16),  deep_dots(16),     all(16, 16), all(kAnyCount, 0), all(10, 10),
-    all(4, 4),   all(3, 3),   all(24, 24), all(kAnyCount, 0), all(10, 10), all(4, 4),         all(3, 3),
+    all(4, 4),   all(3, 3),   all(24, 24), all(kAnyCount, 0), all(7, 7),   all(4, 4),         all(3, 3),
 }};
 
 #if LAPIDARY_X86
@@ -77,14 +77,14 @@ constexpr Table changed(Table table, const Change (&changes)[kCount]) {
 // of A (measured on a Zen 5: 64 about even).
 constexpr Table kAvx512 = changed(kDefaults, {{TunedOperation::f32, all(0, 48)}, {TunedOperation::f64, all(0, 48)}});
 // Where packed weights have bytes with the instructions of VNNI (measured on a Zen 5).
-constexpr Table kVnni = changed(kAvx512, {{TunedOperation::packed1, all(7, 7)},
+constexpr Table kVnni = changed(kAvx512, {{TunedOperation::packed1, all(6, 6)},
                                           {TunedOperation::packed2, all(4, 4)},
                                           {TunedOperation::packed3, all(3, 3)},
                                           {TunedOperation::packed4, all(2, 2)},
                                           {TunedOperation::packed_ternary, all(4, 4)},
-                                          {TunedOperation::packed1_short, all(7, 7)},
-                                          {TunedOperation::packed2_short, all(4, 4)},
-                                          {TunedOperation::packed3_short, all(3, 3)},
+                                          {TunedOperation::packed1_short, all(5, 5)},
+                                          {TunedOperation::packed2_short, all(3, 3)},
+                                          {TunedOperation::packed3_short, all(2, 2)},
                                           {TunedOperation::packed4_short, all(2, 2)}});
 // Where lookups have 512 bits too, in two halves (a Zen 4, long groups). Two tokens of four bits look up faster than
 // bytes from memory alone.
@@ -97,15 +97,15 @@ constexpr Table kVbmiHalves = changed(kVnni, {{TunedOperation::packed1, lookups(
                                               {TunedOperation::packed2_short, all(3, 3)},
                                               {TunedOperation::packed3_short, all(2, 2)},
                                               {TunedOperation::packed4_short, all(1, 2)}});
-// And at once (a Zen 5). The tables of a token are made once for all rows: many rows of few columns look up longest.
-constexpr Table kVbmi = changed(kVnni, {{TunedOperation::packed1, lookups({7, 7, 5, 12, 10, 10, 24, 12, 12})},
-                                        {TunedOperation::packed2, lookups({3, 3, 2, 4, 3, 3, 5, 3, 3})},
-                                        {TunedOperation::packed3, lookups({3, 2, 2, 3, 2, 2, 3, 2, 2})},
-                                        {TunedOperation::packed4, lookups({2, 2, 1, 2, 2, 2, 3, 2, 2})},
-                                        {TunedOperation::packed_ternary, lookups({4, 3, 3, 5, 4, 3, 7, 5, 5})},
-                                        {TunedOperation::packed1_short, lookups({7, 7, 5, 12, 8, 8, 12, 10, 10})},
-                                        {TunedOperation::packed2_short, lookups({5, 5, 3, 5, 5, 4, 5, 5, 4})},
-                                        {TunedOperation::packed3_short, lookups({3, 3, 2, 3, 3, 3, 4, 3, 3})},
+// And at once (a Zen 5, one and two threads).
+constexpr Table kVbmi = changed(kVnni, {{TunedOperation::packed1, lookups({7, 7, 5, 10, 10, 10, 12, 10, 10})},
+                                        {TunedOperation::packed2, lookups({3, 3, 2, 4, 3, 3, 4, 3, 3})},
+                                        {TunedOperation::packed3, lookups({2, 2, 2, 3, 2, 2, 3, 2, 2})},
+                                        {TunedOperation::packed4, lookups({2, 2, 2, 2, 2, 1, 2, 2, 2})},
+                                        {TunedOperation::packed_ternary, lookups({3, 3, 3, 5, 4, 3, 5, 5, 4})},
+                                        {TunedOperation::packed1_short, lookups({7, 8, 7, 12, 10, 7, 12, 9, 9})},
+                                        {TunedOperation::packed2_short, lookups({4, 4, 4, 5, 5, 4, 5, 5, 5})},
+                                        {TunedOperation::packed3_short, lookups({3, 3, 3, 3, 3, 3, 3, 3, 3})},
                                         {TunedOperation::packed4_short, lookups({2, 2, 2, 3, 2, 2, 3, 2, 2})}});
 #endif
 
