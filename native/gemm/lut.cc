@@ -110,7 +110,7 @@ struct LutProduct : LookupProduct {
     common.last_pairs = common.groups == 0 ? 0 : ceil_div(s.width(common.groups - 1), 8);
     common.bits = s.bits;
     common.factor = w.factor;
-    common.sum_stride = table_bytes / 4;
+    common.sum_stride = common.step_stride = table_bytes / 4;
   }
   void at(LutTile& t, size_t tile, size_t tiles, size_t count, const uint8_t* tables, float* out) const {
     const size_t group = tile * common.groups * kPackedRows;

@@ -112,7 +112,7 @@ struct LutTile {
   const float* steps;
   const float* totals;
   float middle;
-  std::size_t sum_stride;  // of less and sums, or steps and totals, from token to token
+  std::size_t sum_stride, step_stride;  // from token to token
   float* out;
 };
 struct LutRun {

@@ -214,7 +214,7 @@ void int8_tokens(const LutTile& t, size_t token) {
         const V raised = _mm256_set1_epi32(static_cast<int32_t>(256 * count) * ((1 << t.bits) - 1));
 #pragma GCC unroll 2
         for (int n = 0; n < kTokens; n++) {
-          const __m256 step = _mm256_broadcast_ss(t.steps + (token + static_cast<size_t>(n)) * t.sum_stride + r);
+          const __m256 step = _mm256_broadcast_ss(t.steps + (token + static_cast<size_t>(n)) * t.step_stride + r);
 #pragma GCC unroll 4
           for (int v = 0; v < 4; v++)
             sum[n][v] = _mm256_add_ps(

@@ -104,7 +104,7 @@ void lut_int8_32__portable(const LutTile& t) {
               lookups(t.codes + ((before + run) * planes + j - run) * kPackedRows, run_pairs * kPackedRows,
                       packed_byte(r), count, t.bits,
                       [&](size_t quad, int index) { return tables[quad * 16 + static_cast<size_t>(index)] - 128; });
-          sum = sum + t.steps[token * t.sum_stride + step] * static_cast<float>(part);
+          sum = sum + t.steps[token * t.step_stride + step] * static_cast<float>(part);
         }
         const float zero = t.zeros != nullptr ? t.middle - t.zeros[g * kPackedRows + r] : t.middle;
         sum = sum + zero * t.totals[token * t.sum_stride + g];
