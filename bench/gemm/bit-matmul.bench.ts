@@ -34,12 +34,15 @@ const bench: Bench = ({ quick }) =>
         ours: () => gemm.bitMatmul(packed[0], packed[1], { out }),
         bytes: packed[0].planes.byteLength + packed[1].planes.byteLength + out.data.byteLength,
         peers: [
-          plain(
-            'lapidary, bytes',
-            () => gemm.matmul(dense(n, n, left), dense(n, n, right), { transposeB: true, out: product }),
-            (c) => c.data,
-            { tolerance: 0 },
-          ),
+          {
+            ...plain(
+              'lapidary, bytes',
+              () => gemm.matmul(dense(n, n, left), dense(n, n, right), { transposeB: true, out: product }),
+              (c) => c.data,
+              { tolerance: 0 },
+            ),
+            threads: 'same',
+          },
         ],
       };
     },

@@ -29,7 +29,7 @@ export interface PackBytesOptions {
  * the last tile is zero. The value of a code c is `scale · (factor·c − zero)`.
  *
  * A product with them overflows where a row's sum of scale · (whole number of a group) does, before the scale of the token
- * meets it; with tables of 8 bits where the sum of a group's activations, or of four of their magnitudes, does.
+ * meets it.
  */
 export interface PackedWeights {
   /** version of this layout */

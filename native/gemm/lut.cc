@@ -45,12 +45,17 @@ void int8_quad(const float* x, float inverse, uint8_t* table) {
   }
 }
 
-// Tokens all of whose values are below kSmall are raised by kRaise: their steps would be no normal numbers.
-constexpr float kSmall = 0x1p-60f, kRaise = 0x1p64f;
+// Tokens all of whose values are below kSmall are raised: their steps would be no normal numbers. Those with one from
+// kLarge on are lowered, so that no sum of magnitudes leaves f32.
+constexpr float kSmall = 0x1p-60f, kRaise = 0x1p64f, kLarge = 0x1p100f, kLower = 0x1p-24f;
 
 float raise_of(const float* x, size_t count) {
-  const bool small = std::all_of(x, x + count, [](float value) { return std::fabs(value) < kSmall; });
-  return small ? kRaise : 1.0f;
+  bool small = true, large = false;
+  for (size_t j = 0; j < count; j++) {
+    small &= std::fabs(x[j]) < kSmall;
+    large |= std::fabs(x[j]) >= kLarge;
+  }
+  return small ? kRaise : large ? kLower : 1.0f;
 }
 
 // Half the step of each 64 columns of raise·x goes to steps, the sum of each group to totals.

@@ -202,6 +202,23 @@ describeEachIsa('packed weights', (isa) => {
     }
   });
 
+  test('tables of 8 bits scale by powers of two up to the largest activations', () => {
+    for (const groupSize of [32, 'row'] as const) {
+      const q = quantize(matrix(33, 300, 8), { format: 'int3', groupSize });
+      const w = packWeights({ ...q, scales: (q.scales as Float32Array).map((s) => s * 2 ** -12) });
+      const large = matrix(2, 300, 9);
+      large.data.forEach((v, j) => (large.data[j] = v * 3.4e38));
+      const some = dense(
+        2,
+        300,
+        large.data.map((v) => v * 2 ** -40),
+      );
+      const y = product(large, w, { kernel: 'lut8' }).data;
+      expect(y.every(Number.isFinite)).toBe(true);
+      expect(y).toEqual(product(some, w, { kernel: 'lut8' }).data.map((v) => v * 2 ** 40));
+    }
+  });
+
   test('a sum of zero under a negative scale is the same zero every way', () => {
     const codes = Uint8Array.of(0b1010); // weights 1, 1
     const q: Quantized = { layout: 1, format: 'ternary', rows: 1, cols: 2, groupSize: 2, bits: 2, codes, scales: Float32Array.of(-1) }; // prettier-ignore
