@@ -97,9 +97,8 @@ struct LutProduct : LookupProduct {
   const LutWeights& w;
   LutRun kernel;
   LutTile common{};
-  size_t lookup_bytes;  // of a token; behind them stand its sums
 
-  LutProduct(size_t count, const LutWeights& weights, size_t pair_bytes, size_t numbers, LutRun run_tile)
+  LutProduct(size_t count, const LutWeights& weights, size_t pair_bytes, size_t beside, LutRun run_tile)
       : w(weights), kernel(run_tile) {
     const LutShape& s = w.shape;
     tokens = count;
@@ -107,51 +106,43 @@ struct LutProduct : LookupProduct {
     tile_bytes = s.tile_bytes();
     together = kernel.tiles;
     common.tile_bytes = tile_bytes;
-    lookup_bytes = s.pairs() * pair_bytes;
-    table_bytes = ceil_div(lookup_bytes + numbers * 4, kAlignment) * kAlignment;
+    table_bytes = s.pairs() * pair_bytes;
+    numbers = beside;
     common.table_stride = table_bytes;
     common.groups = sums = s.groups();
     common.group_pairs = s.group_pairs();
     common.last_pairs = common.groups == 0 ? 0 : ceil_div(s.width(common.groups - 1), 8);
     common.bits = s.bits;
     common.factor = w.factor;
-    common.sum_stride = common.step_stride = table_bytes / 4;
+    common.sum_stride = common.step_stride = numbers;
   }
-  void at(LutTile& t, size_t tile, size_t tiles, size_t count, const uint8_t* tables, float* out) const {
+  void at(LutTile& t, size_t tile, size_t tiles, size_t count, const TokenTables& tables, float* out) const {
     const size_t group = tile * common.groups * kPackedRows;
     t.codes = w.bytes + tile * tile_bytes;
     t.tiles = tiles;
     t.scales = w.scales + group;
     t.zeros = w.zeros == nullptr ? nullptr : w.zeros + group;
-    t.tables = tables;
+    t.tables = tables.bytes;
     t.tokens = count;
     t.out = out;
-  }
-  template <class T>
-  T* sums_of(uint8_t* tables) const {
-    return reinterpret_cast<T*>(tables + lookup_bytes);
-  }
-  template <class T>
-  const T* sums_of(const uint8_t* tables) const {
-    return reinterpret_cast<const T*>(tables + lookup_bytes);
   }
 
  protected:
   ~LutProduct() = default;
 };
 
-// Behind the tables: less of each group, then its sum.
+// Beside the tables: less of each group, then its sum.
 struct ExactProduct final : LutProduct {
   using LutProduct::LutProduct;
   LutTables make_whole = kLut.pick().tables;
   const int8_t* q = nullptr;
   const float* token_scales = nullptr;
 
-  void make(size_t t, uint8_t* tables) const override {
+  void make(size_t t, const TokenTables& to) const override {
     const LutShape& s = w.shape;
     const int8_t* row = q + t * s.cols;
-    exact_tables(s, make_whole, row, tables);
-    int32_t* less = sums_of<int32_t>(tables);
+    exact_tables(s, make_whole, row, to.bytes);
+    int32_t* less = to.numbers;
     int32_t* sums = less + common.groups;
     each_group(s, [&](size_t g, size_t first, size_t width, size_t) {
       int32_t sum = 0;
@@ -162,40 +153,42 @@ struct ExactProduct final : LutProduct {
       less[g] = w.factor * raised + (w.zeros == nullptr ? w.zero * sum : 0);
     });
   }
-  void run(size_t tile, size_t tiles, size_t count, const uint8_t* tables, float* out) const override {
+  void run(size_t tile, size_t tiles, size_t count, const TokenTables& tables, float* out) const override {
     LutTile t = common;
     at(t, tile, tiles, count, tables, out);
-    t.less = sums_of<int32_t>(tables);
+    t.less = tables.numbers;
     t.sums = t.less + common.groups;
     kernel.run(t);
   }
-  float scale(size_t t, const uint8_t*) const override { return token_scales[t]; }
+  float scale(size_t t, const TokenTables&) const override { return token_scales[t]; }
 };
 
-// Behind the tables: the raise of the token, the total of each group, the steps.
+// Beside the tables, as floats: the raise of the token, the total of each group, the steps.
 struct Int8Product final : LutProduct {
   using LutProduct::LutProduct;
   const float* x = nullptr;
 
-  void make(size_t t, uint8_t* tables) const override {
+  void make(size_t t, const TokenTables& to) const override {
     const float* row = x + t * w.shape.cols;
-    float* totals = sums_of<float>(tables) + 1;
+    float* totals = reinterpret_cast<float*>(to.numbers) + 1;
     float* steps = totals + common.groups;
     totals[-1] = raise_of(row, w.shape.cols);
-    int8_tables(w.shape, row, totals[-1], tables, steps, totals);
+    int8_tables(w.shape, row, totals[-1], to.bytes, steps, totals);
     for (size_t j = 0; j < w.shape.steps(); j++) steps[j] *= static_cast<float>(w.factor);
   }
-  void run(size_t tile, size_t tiles, size_t count, const uint8_t* tables, float* out) const override {
+  void run(size_t tile, size_t tiles, size_t count, const TokenTables& tables, float* out) const override {
     LutTile t = common;
     at(t, tile, tiles, count, tables, out);
-    t.totals = sums_of<float>(tables) + 1;
+    t.totals = reinterpret_cast<const float*>(tables.numbers) + 1;
     t.steps = t.totals + common.groups;
     // Tables sum factor·(c − middle of the codes); the rest of factor·c − z is the same for all of a group.
     t.middle = static_cast<float>(w.factor) * 0.5f * static_cast<float>((1 << w.shape.bits) - 1) -
                (w.zeros == nullptr ? static_cast<float>(w.zero) : 0);
     kernel.run(t);
   }
-  float scale(size_t, const uint8_t* tables) const override { return 1 / *sums_of<float>(tables); }
+  float scale(size_t, const TokenTables& tables) const override {
+    return 1 / *reinterpret_cast<const float*>(tables.numbers);
+  }
 };
 
 }  // namespace

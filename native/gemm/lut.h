@@ -77,8 +77,7 @@ struct LutWeights {
 };
 
 // y ← activation(scales·(q·Wᵀ) + bias): exact sums in each group; then f32 from the first to the last group. q tokens ×
-// cols, y tokens × rows. Scratch: 64 bytes a pair of
-// quads and token, up to 8 MiB.
+// cols, y tokens × rows. Scratch of a thread: 64 bytes a pair of quads and token, up to 2 MiB or two tokens.
 Status lut_linear(std::size_t tokens, const std::int8_t* q, const float* token_scales, const LutWeights& w,
                   const Head<float>& head, float* y, const Context& context);
 

@@ -52,27 +52,27 @@ Status packed_product(const LookupProduct& p, const Head<float>& head, float* y,
   const size_t fit = std::clamp<size_t>(kPartBytes / tile_bytes, 1, most);
   const size_t once = p.tokens <= few_tokens ? std::min({kOnceBytes / tile_bytes, tiles / kOnceParts, most}) : 0;
   const size_t each = ceil_div(std::max(fit, once), p.together) * p.together;
-  const auto length = checked_mul(group, width);
-  if (!length) return Status::out_of_memory;
+  const auto length = checked_mul(group, width), numbers = checked_mul(group, p.numbers);
+  if (!length || !numbers) return Status::out_of_memory;
   const Shares shares{p.tokens, group, ceil_div(tiles, each), threads};
   const Status status = shares.run(context, [&](auto take) {
     ArenaFrame scratch;
-    uint8_t* tables = scratch.take<uint8_t>(*length);
-    if (tables == nullptr) return Status::out_of_memory;
+    const TokenTables all{scratch.take<uint8_t>(*length), scratch.take<int32_t>(*numbers)};
+    if (all.bytes == nullptr || all.numbers == nullptr) return Status::out_of_memory;
+    const auto of = [&](size_t t) { return TokenTables{all.bytes + t * width, all.numbers + t * p.numbers}; };
     float out[kMostTogether * kMostTiles * kPackedRows];
     return take([&](size_t first, size_t count, size_t part, bool begins) {
-      for (size_t t = 0; begins && t < count; t++) p.make(first + t, tables + t * width);
+      for (size_t t = 0; begins && t < count; t++) p.make(first + t, of(t));
       const size_t begin = part * each, end = std::min(begin + each, tiles);
       for (size_t t = 0; t < count; t += few_tokens) {
         if (context.cancelled()) return Status::aborted;
         const size_t few = std::min(few_tokens, count - t);
-        const uint8_t* of_few = tables + t * width;
         for (size_t tile = begin; tile < end; tile += p.together) {
           const size_t several = std::min(p.together, end - tile);
-          p.run(tile, several, few, of_few, out);
+          p.run(tile, several, few, of(t), out);
           const size_t row = tile * kPackedRows, height = std::min(several * kPackedRows, rows - row);
           for (size_t n = 0; n < few; n++) {
-            const float scale = p.scale(first + t + n, of_few + n * width);
+            const float scale = p.scale(first + t + n, of(t + n));
             float* to = y + (first + t + n) * rows + row;
             for (size_t r = 0; r < height; r++) to[r] = scale * out[n * several * kPackedRows + r];
           }

@@ -53,17 +53,24 @@ struct PanelRows {
 
 inline constexpr std::size_t kMostTiles = 4;
 
+// Tables of tokens, one after another, and the numbers that stand beside them.
+struct TokenTables {
+  std::uint8_t* bytes;
+  std::int32_t* numbers;  // or floats
+};
+
 // The part of a product that is its own.
 struct LookupProduct {
-  std::size_t tokens, rows, tile_bytes, table_bytes;  // bytes of codes of a tile; of tables of a token, whole lines
+  std::size_t tokens, rows, tile_bytes, table_bytes;  // bytes of codes of a tile, of the tables of a token
+  std::size_t numbers = 0;                            // of 32 bits that stand beside the tables of a token
   std::size_t sums = 1;                               // of a row, one for each group of columns
   std::size_t together = 1;                           // tiles that pass through the tables at once, ≤ kMostTiles
 
-  virtual void make(std::size_t token, std::uint8_t* tables) const = 0;  // fills the tables of one token
+  virtual void make(std::size_t token, const TokenTables& to) const = 0;
   // out[(n·tiles + i)·32 + r] ← sums of row r of tile + i and token n of the tables, i < tiles ≤ together, n < count
-  virtual void run(std::size_t tile, std::size_t tiles, std::size_t count, const std::uint8_t* tables,
+  virtual void run(std::size_t tile, std::size_t tiles, std::size_t count, const TokenTables& tables,
                    float* out) const = 0;
-  virtual float scale(std::size_t token, const std::uint8_t* tables) const = 0;  // of the sums of a token
+  virtual float scale(std::size_t token, const TokenTables& tables) const = 0;  // of the sums of a token
 
  protected:
   ~LookupProduct() = default;

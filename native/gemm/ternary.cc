@@ -41,12 +41,12 @@ struct TernaryProduct final : LookupProduct {
   const uint8_t* bytes;
   const float* scales;
 
-  void make(size_t t, uint8_t* tables) const override { tables_of(q + t * cols, cols, tables); }
-  void run(size_t tile, size_t tiles, size_t count, const uint8_t* tables, float* out) const override {
-    kernel({bytes + tile * tile_bytes, tiles, tables, table_bytes, count, ternary_blocks(cols),
+  void make(size_t t, const TokenTables& to) const override { tables_of(q + t * cols, cols, to.bytes); }
+  void run(size_t tile, size_t tiles, size_t count, const TokenTables& tables, float* out) const override {
+    kernel({bytes + tile * tile_bytes, tiles, tables.bytes, table_bytes, count, ternary_blocks(cols),
             scales + tile * kPackedRows, out});
   }
-  float scale(size_t t, const uint8_t*) const override { return token_scales[t]; }
+  float scale(size_t t, const TokenTables&) const override { return token_scales[t]; }
 };
 
 }  // namespace
