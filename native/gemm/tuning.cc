@@ -98,14 +98,14 @@ constexpr Table kVbmiHalves = changed(kVnni, {{TunedOperation::packed1, lookups(
                                               {TunedOperation::packed3_short, all(2, 2)},
                                               {TunedOperation::packed4_short, all(1, 2)}});
 // And at once (a Zen 5, one and two threads).
-constexpr Table kVbmi = changed(kVnni, {{TunedOperation::packed1, lookups({7, 7, 5, 10, 10, 10, 12, 10, 10})},
+constexpr Table kVbmi = changed(kVnni, {{TunedOperation::packed1, lookups({7, 8, 5, 10, 12, 10, 12, 10, 10})},
                                         {TunedOperation::packed2, lookups({3, 3, 2, 4, 3, 3, 4, 3, 3})},
                                         {TunedOperation::packed3, lookups({2, 2, 2, 3, 2, 2, 3, 2, 2})},
                                         {TunedOperation::packed4, lookups({2, 2, 2, 2, 2, 1, 2, 2, 2})},
                                         {TunedOperation::packed_ternary, lookups({3, 3, 3, 5, 4, 3, 5, 5, 4})},
-                                        {TunedOperation::packed1_short, lookups({7, 8, 7, 12, 10, 7, 12, 9, 9})},
-                                        {TunedOperation::packed2_short, lookups({4, 4, 4, 5, 5, 4, 5, 5, 5})},
-                                        {TunedOperation::packed3_short, lookups({3, 3, 3, 3, 3, 3, 3, 3, 3})},
+                                        {TunedOperation::packed1_short, lookups({7, 8, 7, 12, 10, 8, 12, 9, 9})},
+                                        {TunedOperation::packed2_short, lookups({4, 4, 4, 5, 5, 5, 5, 5, 5})},
+                                        {TunedOperation::packed3_short, lookups({3, 3, 2, 3, 3, 3, 3, 3, 3})},
                                         {TunedOperation::packed4_short, lookups({2, 2, 2, 3, 2, 2, 3, 2, 2})}});
 #endif
 
