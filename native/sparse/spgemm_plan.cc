@@ -27,6 +27,7 @@ constexpr size_t kMostRows = size_t{1} << 12;   // of a window: its accumulator 
 constexpr uint64_t kSlice = uint64_t{1} << 21;  // products: a row with more is cut by columns
 constexpr uint64_t kMostSlices = 64;
 constexpr uint64_t kNarrowest = uint64_t{1} << 12;  // columns of a slice
+constexpr size_t kAhead = 16;                       // entries of A whose rows of B are asked for
 constexpr uint32_t kNoColumn = std::numeric_limits<uint32_t>::max();
 
 bool same_plus(const uint32_t* x, const uint32_t* y, size_t n, uint32_t step) {
@@ -92,6 +93,7 @@ RowWork work_of(const CsrPattern& a, const CsrPattern& b, size_t i, Repeat repea
   uint64_t products = 0;
   uint32_t low = kNoColumn, high = 0;
   for (size_t p = a.indptr[i]; p < a.indptr[i + 1]; p++) {
+    if (p + kAhead < a.nnz) __builtin_prefetch(b.indices + b.indptr[a.indices[p + kAhead]]);
     const uint32_t begin = b.indptr[a.indices[p]], end = b.indptr[a.indices[p] + size_t{1}];
     if (begin == end) continue;
     products += end - begin;

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -295,22 +296,19 @@ void repeat_columns_x16(const uint32_t* head, size_t n, size_t rows, uint32_t st
 // Up to 32 entries of a row of B without a branch that depends on how many there are.
 constexpr uint32_t kShort = 32;
 inline uint32_t front_of(uint32_t left) { return _bzhi_u32(~0u, left < kShort ? left : kShort); }
+// Values that are loaded together, of 16 on average.
+template <class T>
+constexpr uint32_t kTogether = sizeof(T) == 8 ? 24 : 32;
+inline uint32_t within(uint32_t q, uint32_t n) { return q & -static_cast<uint32_t>(q < n); }
 
-inline void multiply_front(uint32_t front, double a, const double* from, double* to) {
-  const __m512d x = _mm512_set1_pd(a);
-  for (uint32_t q = 0; q < kShort; q += 8, front >>= 8)
-    _mm512_storeu_pd(to + q, _mm512_mul_pd(x, _mm512_maskz_loadu_pd(static_cast<__mmask8>(front), from + q)));
+inline __m512d products_of(uint32_t front, double a, const double* b) {
+  return _mm512_mul_pd(_mm512_set1_pd(a), _mm512_maskz_loadu_pd(static_cast<__mmask8>(front), b));
 }
-inline void multiply_front(uint32_t front, float a, const float* from, float* to) {
-  const __m512 x = _mm512_set1_ps(a);
-  for (uint32_t q = 0; q < kShort; q += 16, front >>= 16)
-    _mm512_storeu_ps(to + q, _mm512_mul_ps(x, _mm512_maskz_loadu_ps(static_cast<__mmask16>(front), from + q)));
+inline __m512 products_of(uint32_t front, float a, const float* b) {
+  return _mm512_mul_ps(_mm512_set1_ps(a), _mm512_maskz_loadu_ps(static_cast<__mmask16>(front), b));
 }
-inline void multiply_front(uint32_t front, int32_t a, const int32_t* from, int32_t* to) {
-  const __m512i x = _mm512_set1_epi32(a);
-  for (uint32_t q = 0; q < kShort; q += 16, front >>= 16)
-    _mm512_storeu_si512(to + q,
-                        _mm512_mullo_epi32(x, _mm512_maskz_loadu_epi32(static_cast<__mmask16>(front), from + q)));
+inline __m512i products_of(uint32_t front, int32_t a, const int32_t* b) {
+  return _mm512_mullo_epi32(_mm512_set1_epi32(a), _mm512_maskz_loadu_epi32(static_cast<__mmask16>(front), b));
 }
 
 void put_columns(const uint32_t* from, uint32_t n, uint32_t* to) {
@@ -322,22 +320,34 @@ void put_columns(const uint32_t* from, uint32_t n, uint32_t* to) {
 }
 template <class T>
 void put_products(T a, const T* from, uint32_t n, T* to) {
-  for (uint32_t q = 0; q < n; q += kShort) multiply_front(front_of(n - q), a, from + q, to + q);
+  constexpr uint32_t kLanes = 64 / sizeof(T);
+  for (uint32_t q = 0; q < n; q += kTogether<T>) {
+    uint32_t front = front_of(n - q);
+#pragma GCC unroll 4
+    for (uint32_t part = 0; part < kTogether<T>; part += kLanes, front >>= kLanes) {
+      const auto x = products_of(front, a, from + q + part);
+      std::memcpy(to + q + part, &x, sizeof x);
+    }
+  }
 }
-// As many lines as 32 entries fill, the last one if there are fewer.
+// Rows are asked for further ahead than by loops that look at each product.
+constexpr size_t kNearShort = 16, kFarShort = 32;
+
+// As many lines as 32 entries fill, the first one again where there are fewer: a branch on the length would be foreseen
+// half of the time.
 template <class T>
 LAPIDARY_PREFETCH void prefetch_short(const T* first, uint32_t n) {
-  const uint32_t last = n == 0 ? 0 : n - 1;
-  for (uint32_t q = 0; q < kShort; q += 64 / sizeof(T)) __builtin_prefetch(first + (q < last ? q : last));
-  __builtin_prefetch(first + last);
+  for (uint32_t q = 0; q < kTogether<T>; q += 64 / sizeof(T)) __builtin_prefetch(first + within(q, n));
+  __builtin_prefetch(first + n - (n > 0));
 }
 
-// The columns of all products of a row, one after another; returns where they end.
-uint32_t* put_down_columns(const RowPattern& row, uint32_t* to) {
+// The columns of all products of a row, one after another; returns where they end. `row` is a copy: the compiler cannot
+// know that what is written is no part of it.
+uint32_t* put_down_columns(RowPattern row, uint32_t* to) {
   for (size_t e = 0; e < row.n; e++) {
-    if (e + kFar < row.ahead) __builtin_prefetch(&row.begins[row.columns[e + kFar]]);
-    if (e + kNear < row.ahead) {
-      const RowExtent near = row.extent(e + kNear);
+    if (e + kFarShort < row.ahead) __builtin_prefetch(&row.begins[row.columns[e + kFarShort]]);
+    if (e + kNearShort < row.ahead) {
+      const RowExtent near = row.extent(e + kNearShort);
       prefetch_short(row.b_indices + near.begin, near.end - near.begin);
     }
     const RowExtent k = row.extent(e);
@@ -357,10 +367,10 @@ void mark_flat_rows(const RowPattern& row, uint32_t base, uint32_t* columns, uin
 
 // All products of a row, one after another; returns where they end.
 template <class T>
-T* multiply_rows(const RowInput<T>& row, T* to) {
+T* multiply_rows(RowInput<T> row, T* to) {
   for (size_t e = 0; e < row.n; e++) {
-    if (e + kNear < row.ahead) {
-      const RowExtent near = row.extent(e + kNear);
+    if (e + kNearShort < row.ahead) {
+      const RowExtent near = row.extent(e + kNearShort);
       prefetch_short(row.b_values + near.begin, near.end - near.begin);
     }
     const RowExtent k = row.extent(e);
@@ -450,36 +460,64 @@ void find_places_of_sorted(const uint32_t* keys, size_t n, uint32_t base, uint32
   }
 }
 
-// Sixteen entries at a time where all columns differ, else one product at a time.
+// values[q] = products[number[q]] for those of 16 lanes that are set, one after another.
+inline void take_products(const double* products, __m512i number, uint32_t lanes, double* values) {
+  const __m512d low = _mm512_i32gather_pd(_mm512_castsi512_si256(number), products, 8);
+  const __m512d high = _mm512_i32gather_pd(_mm512_extracti64x4_epi64(number, 1), products, 8);
+  if (lanes == 0xffff) {
+    _mm512_storeu_pd(values, low);
+    _mm512_storeu_pd(values + 8, high);
+    return;
+  }
+  const uint32_t first = lanes & 0xff, rest = lanes >> 8;
+  const uint32_t count = static_cast<uint32_t>(popcount64(first)), more = static_cast<uint32_t>(popcount64(rest));
+  _mm512_mask_storeu_pd(values, static_cast<__mmask8>(front_of(count)),
+                        _mm512_maskz_compress_pd(static_cast<__mmask8>(first), low));
+  _mm512_mask_storeu_pd(values + count, static_cast<__mmask8>(front_of(more)),
+                        _mm512_maskz_compress_pd(static_cast<__mmask8>(rest), high));
+}
+template <class T>
+inline void take_products(const T* products, __m512i number, uint32_t lanes, T* values) {
+  const uint32_t count = static_cast<uint32_t>(popcount64(lanes));
+  const __m512i x = _mm512_maskz_compress_epi32(static_cast<__mmask16>(lanes),
+                                                _mm512_i32gather_epi32(number, products, 4));
+  _mm512_mask_storeu_epi32(values, static_cast<__mmask16>(front_of(count)), x);
+}
+
+// Sixteen entries at a time. A product whose column was there before has been added to the first of its column where
+// that was put down: in C, written a moment ago, it would have to wait until it is in the cache.
 template <class T>
 void add_sorted_keys(const RowInput<T>& row, uint32_t base, const uint32_t* keys, size_t n, T* products,
                      uint32_t* indices, T* values) {
   multiply_rows(row, products);
   constexpr uint32_t kNumber = kMostSorted - 1;
-  const __m512i low = _mm512_set1_epi32(static_cast<int32_t>(base));
-  for (size_t p = 0; p < n; p += 16) {
-    const uint32_t front = front_of(n - p) & 0xffff;
-    const __m512i key = _mm512_loadu_si512(keys + p);
+  size_t first = 0, last = n;  // the first product of a column, and the last of its others so far
+  const auto heads_at = [&](size_t p) {
     const uint32_t heads = first_of_column(keys, p, n);
-    if (heads == front) {
-      const __mmask16 lanes = static_cast<__mmask16>(front);
-      const __m512i columns = _mm512_add_epi32(_mm512_srli_epi32(key, kNumberBits), low);
-      _mm512_mask_storeu_epi32(indices, lanes, columns);
-      const size_t count = popcount64(front);
-      for (size_t q = 0; q < count; q++) values[q] = products[keys[p + q] & kNumber];
-      indices += count;
-      values += count;
-      continue;
+    for (uint32_t others = heads ^ (front_of(static_cast<uint32_t>(n - p)) & 0xffff); others != 0;
+         others &= others - 1) {
+      const size_t q = p + static_cast<size_t>(__builtin_ctz(others));
+      first = q == last + 1 ? first : keys[q - 1] & kNumber;
+      last = q;
+      products[first] = plus_of(products[first], products[keys[q] & kNumber]);
     }
-    for (size_t q = p; q < n && q < p + 16; q++) {
-      const T x = products[keys[q] & kNumber];
-      if (heads >> (q - p) & 1) {
-        *indices++ = base + (keys[q] >> kNumberBits);
-        *values++ = x;
-      } else {
-        values[-1] = plus_of(values[-1], x);
-      }
-    }
+    return heads;
+  };
+  const __m512i low = _mm512_set1_epi32(static_cast<int32_t>(base));
+  for (size_t p = 0, next = heads_at(0); p < n; p += 16) {
+    const uint32_t heads = static_cast<uint32_t>(next);
+    if (p + 16 < n) next = heads_at(p + 16);
+    const __m512i key = _mm512_loadu_si512(keys + p);
+    const __m512i columns = _mm512_add_epi32(_mm512_srli_epi32(key, kNumberBits), low);
+    const uint32_t count = static_cast<uint32_t>(popcount64(heads));
+    if (heads == 0xffff)
+      _mm512_storeu_si512(indices, columns);
+    else
+      _mm512_mask_storeu_epi32(indices, static_cast<__mmask16>(front_of(count)),
+                               _mm512_maskz_compress_epi32(static_cast<__mmask16>(heads), columns));
+    take_products(products, _mm512_and_si512(key, _mm512_set1_epi32(kNumber)), heads, values);
+    indices += count;
+    values += count;
   }
 }
 
