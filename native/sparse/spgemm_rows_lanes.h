@@ -10,11 +10,13 @@ constexpr uint32_t kAhead = 32;  // entries of a row; the hardware follows from 
 // What does nothing but prefetch GCC takes for code without effect unless it is inlined first.
 #define LAPIDARY_PREFETCH [[gnu::always_inline]] inline
 
-// Every line that n values touch: where they do not begin on one, there is one more than their bytes fill.
+// Every line that n values touch, kAhead of them at most: where they do not begin on one, there is one more than their
+// bytes fill. Where there are fewer the first line is asked for again, since nobody would foresee a branch.
 template <class T>
-LAPIDARY_PREFETCH void prefetch_run(const T* first, size_t n) {
-  for (size_t q = 0; q < n; q += 64 / sizeof(T)) __builtin_prefetch(first + q);
-  if (n > 0) __builtin_prefetch(first + n - 1);
+LAPIDARY_PREFETCH void prefetch_run(const T* first, uint32_t n) {
+#pragma GCC unroll 4
+  for (uint32_t q = 0; q < kAhead; q += 64 / sizeof(T)) __builtin_prefetch(first + (q & -static_cast<uint32_t>(q < n)));
+  __builtin_prefetch(first + n - (n > 0));
 }
 
 template <class T>
