@@ -182,6 +182,7 @@
       "native/sparse/spmm_portable.cc",
       "native/sparse/spmv.cc",
       "native/sparse/spmv_avx2.cc",
+      "native/sparse/spmv_avx512.cc",
       "native/sparse/spmv_portable.cc",
       "native/special/directions.cc",
       "native/special/log_bessel.cc",

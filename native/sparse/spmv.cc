@@ -17,16 +17,18 @@ constexpr size_t kGroups = 16;              // of rows, for the transposed produ
 template <class T>
 using Rows = bool (*)(const SpmvRows<T>&);
 
-constexpr KernelTable<Rows<float>, 1 + LAPIDARY_X86> kSpmvF32 = {{
+constexpr KernelTable<Rows<float>, 1 + 2 * LAPIDARY_X86> kSpmvF32 = {{
     {Isa::portable, spmv_f32__portable},
 #if LAPIDARY_X86
     {Isa::avx2, spmv_f32_x4__avx2},
+    {Isa::avx512, spmv_f32_x8__avx512},
 #endif
 }};
-constexpr KernelTable<Rows<double>, 1 + LAPIDARY_X86> kSpmvF64 = {{
+constexpr KernelTable<Rows<double>, 1 + 2 * LAPIDARY_X86> kSpmvF64 = {{
     {Isa::portable, spmv_f64__portable},
 #if LAPIDARY_X86
     {Isa::avx2, spmv_f64_x4__avx2},
+    {Isa::avx512, spmv_f64_x8__avx512},
 #endif
 }};
 

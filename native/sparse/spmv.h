@@ -30,7 +30,7 @@ Status spmv_transposed(const CsrView<T>& a, SparseBatch batch, const T* x, T* y,
 
 // Rows first … last − 1: y[i] = (s0 + s2) + (s1 + s3), where chain c sums entries c, c + 4, c + 8, … of row i from +0
 // on, product by product. No index is followed before it is known to be below cols; false if one of these rows is
-// malformed, or an entry up to three behind them out of range (y then holds anything). indptr must have been checked.
+// malformed, or an entry up to seven behind them out of range (y then holds anything). indptr must have been checked.
 // Reads nothing at or beyond entry nnz.
 template <class T>
 struct SpmvRows {
@@ -46,5 +46,7 @@ bool spmv_f32__portable(const SpmvRows<float>& rows);
 bool spmv_f64__portable(const SpmvRows<double>& rows);
 bool spmv_f32_x4__avx2(const SpmvRows<float>& rows);
 bool spmv_f64_x4__avx2(const SpmvRows<double>& rows);
+bool spmv_f32_x8__avx512(const SpmvRows<float>& rows);
+bool spmv_f64_x8__avx512(const SpmvRows<double>& rows);
 
 }  // namespace lapidary

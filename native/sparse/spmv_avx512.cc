@@ -1,0 +1,119 @@
+// The loop of sparse/spmv_avx2.cc with two steps of four entries at a time, so that a row of up to eight entries, one of
+// a grid, takes one: masks say which lanes count, and one comparison each checks eight indices. Bound: reading the
+// matrix; for each eight entries 19 loads and some 45 instructions. x is fetched by scalar loads: a gather costs as
+// much on Zen 5 and several times as much on processors that guard it against Downfall.
+#include "core/cpu.h"
+#if LAPIDARY_X86
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/dispatch.h"
+#include "sparse/spmv.h"
+
+namespace lapidary {
+
+LAPIDARY_BEGIN_AVX512
+
+namespace {
+
+constexpr size_t kAhead = 256;  // entries: the hardware stops fetching ahead at the end of every page
+
+struct F64x4 {
+  using T = double;
+  using V = __m256d;
+  static V zero() { return _mm256_setzero_pd(); }
+  // Products of the lanes that are set; +0 in the others.
+  static V products(uint32_t lanes, const double* values, const double* x, const uint32_t* j) {
+    const __m128d low = _mm_loadh_pd(_mm_load_sd(x + j[0]), x + j[1]);
+    const __m128d high = _mm_loadh_pd(_mm_load_sd(x + j[2]), x + j[3]);
+    const V picked = _mm256_insertf128_pd(_mm256_castpd128_pd256(low), high, 1);
+    return _mm256_maskz_mul_pd(static_cast<__mmask8>(lanes), picked, _mm256_loadu_pd(values));
+  }
+  static V add(V a, V b) { return _mm256_add_pd(a, b); }
+  static double sum(V v) {
+    const __m128d pairs = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(pairs, _mm_unpackhi_pd(pairs, pairs)));
+  }
+};
+
+struct F32x4 {
+  using T = float;
+  using V = __m128;
+  static V zero() { return _mm_setzero_ps(); }
+  static V products(uint32_t lanes, const float* values, const float* x, const uint32_t* j) {
+    const __m128 low = _mm_insert_ps(_mm_load_ss(x + j[0]), _mm_load_ss(x + j[1]), 0x10);
+    const __m128 high = _mm_insert_ps(_mm_load_ss(x + j[2]), _mm_load_ss(x + j[3]), 0x10);
+    return _mm_maskz_mul_ps(static_cast<__mmask8>(lanes), _mm_movelh_ps(low, high), _mm_loadu_ps(values));
+  }
+  static V add(V a, V b) { return _mm_add_ps(a, b); }
+  static float sum(V v) {
+    const __m128 pairs = _mm_add_ps(v, _mm_movehl_ps(v, v));
+    return _mm_cvtss_f32(_mm_add_ss(pairs, _mm_shuffle_ps(pairs, pairs, 1)));
+  }
+};
+
+// A chain begins with +0, so it never is −0, and adding the +0 of a cleared lane changes no bit.
+template <class S>
+inline bool rows_of(const SpmvRows<typename S::T>& s) {
+  using T = typename S::T;
+  const CsrPattern a = s.a;
+  const T* const values = s.values;
+  const T* const x = s.x;
+  if (a.cols == 0) return a.indptr[s.first] == a.indptr[s.last];
+  const __m256i limit = _mm256_set1_epi32(static_cast<int>(static_cast<uint32_t>(a.cols - 1)));
+  uint32_t falls = 0;
+  // Adds the first n of eight entries, which all have to be in range.
+  const auto add = [&](size_t p, uint32_t n, typename S::V& sum) {
+    const uint32_t* const j = a.indices + p;
+    const __m256i here = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(j));
+    const __m256i next = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(j + 1));
+    if (_mm256_cmpgt_epu32_mask(here, limit) != 0) return false;
+    const uint32_t lanes = _bzhi_u32(0xff, n);
+    falls |= _mm256_cmple_epu32_mask(next, here) & lanes;
+    sum = S::add(sum, S::products(lanes, values + p, x, j));
+    sum = S::add(sum, S::products(lanes >> 4, values + p + 4, x, j + 4));
+    return true;
+  };
+  for (size_t i = s.first; i < s.last; i++) {
+    size_t p = a.indptr[i];
+    const size_t row_end = a.indptr[i + 1];
+    typename S::V sum = S::zero();
+    for (; p + 8 < row_end; p += 8) {
+      _mm_prefetch(reinterpret_cast<const char*>(values + p) + kAhead * sizeof(T), _MM_HINT_T0);
+      if (!add(p, 8, sum)) return false;
+    }
+    if (p + 9 <= a.nnz) {
+      _mm_prefetch(reinterpret_cast<const char*>(values + p) + kAhead * sizeof(T), _MM_HINT_T0);
+      _mm_prefetch(reinterpret_cast<const char*>(a.indices + p + kAhead), _MM_HINT_T0);
+      const uint32_t n = static_cast<uint32_t>(row_end - p), before = falls;
+      if (!add(p, n, sum)) return false;
+      falls = before | (falls & ~(uint32_t{1} << n >> 1));  // the last entry of a row is followed by none of it
+    } else {  // the last rows: no entry lies behind them
+      T tail[2][4] = {};
+      for (size_t q = p; q < row_end; q++) {
+        const uint32_t j = a.indices[q];
+        if (j >= a.cols || (q + 1 < row_end && a.indices[q + 1] <= j)) return false;
+        tail[(q - p) / 4][(q - p) % 4] = values[q] * x[j];
+      }
+      for (const auto& four : tail) {
+        typename S::V products;
+        __builtin_memcpy(&products, four, sizeof products);
+        sum = S::add(sum, products);
+      }
+    }
+    s.y[i] = S::sum(sum);
+  }
+  return falls == 0;
+}
+
+}  // namespace
+
+bool spmv_f32_x8__avx512(const SpmvRows<float>& rows) { return rows_of<F32x4>(rows); }
+bool spmv_f64_x8__avx512(const SpmvRows<double>& rows) { return rows_of<F64x4>(rows); }
+
+LAPIDARY_END_ISA
+
+}  // namespace lapidary
+#endif
