@@ -89,9 +89,8 @@ size_t RowParts::row_at(size_t work) const {
 size_t block_end(const CsrPattern& a, size_t row, size_t last, size_t entries) {
   const size_t limit = a.indptr[row] + entries;
   const size_t most = std::min(last, row + entries);  // empty rows cost time too
-  size_t end = row + 1;
-  while (end < most && a.indptr[end + 1] <= limit) end++;
-  return end;
+  const uint32_t* const after = std::upper_bound(a.indptr + row + 2, a.indptr + most + 1, limit);
+  return static_cast<size_t>(after - a.indptr) - 1;
 }
 
 size_t count_descents_u32__portable(const uint32_t* index, size_t n) {

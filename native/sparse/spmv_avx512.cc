@@ -92,6 +92,7 @@ inline bool rows_of(const SpmvRows<typename S::T>& s) {
       falls = before | (falls & ~(uint32_t{1} << n >> 1));  // the last entry of a row is followed by none of it
     } else {  // the last rows: no entry lies behind them
       T tail[2][4] = {};
+#pragma GCC unroll 1
       for (size_t q = p; q < row_end; q++) {
         const uint32_t j = a.indices[q];
         if (j >= a.cols || (q + 1 < row_end && a.indices[q + 1] <= j)) return false;
