@@ -3,12 +3,10 @@
 #if LAPIDARY_X86
 #include <immintrin.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <limits>
-#include <type_traits>
 #include <utility>
 
 #include "core/dispatch.h"
@@ -125,30 +123,14 @@ size_t rank_words(const uint64_t* bits, size_t n, uint32_t* before) {
   return static_cast<size_t>(_mm_cvtsi128_si64(_mm512_castsi512_si128(sum)));
 }
 
-// The lanes that are set, one after another, and nothing beyond them: compressed in a register, since compressing to
-// memory is slow on Zen 4. Returns how many there are.
-inline size_t pack(__m512i x, uint32_t lanes, uint32_t* to) {
-  const uint32_t count = static_cast<uint32_t>(popcount64(lanes));
-  _mm512_mask_storeu_epi32(to, static_cast<__mmask16>(_bzhi_u32(0xffff, count)),
-                           _mm512_maskz_compress_epi32(static_cast<__mmask16>(lanes), x));
-  return count;
-}
-inline size_t pack(__m512i x, uint32_t lanes, uint64_t* to) {
-  const uint32_t count = static_cast<uint32_t>(popcount64(lanes));
-  _mm512_mask_storeu_epi64(to, static_cast<__mmask8>(_bzhi_u32(0xff, count)),
-                           _mm512_maskz_compress_epi64(static_cast<__mmask8>(lanes), x));
-  return count;
-}
-
-// A word with many bits goes by registers.
+// A word with many bits goes by vectors, with fewer where the sums of a row fit the first-level cache, since all lines of
+// a word are touched then: its sums and columns are compressed in registers (compressing to memory is
+// slow on Zen 4) and stored under a mask, so that nothing past the row is touched.
 template <class T>
 size_t take_words(uint64_t* bits, size_t n, uint32_t base, T* sums, T nothing_yet, uint32_t* indices, T* values) {
-  using Bits = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
-  constexpr size_t kCrowded = 24;  // bits of a word
   constexpr int kLanes = 64 / sizeof(T);
   const __m512i iota = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  __m512i clean;
-  std::fill_n(reinterpret_cast<T*>(&clean), kLanes, nothing_yet);
+  const size_t crowded = 64 * n * sizeof(T) <= (size_t{32} << 10) ? 8 : 24;  // bits of a word
   size_t found = 0;
   for (size_t w = 0; w < n; w++) {
     uint64_t word = bits[w];
@@ -156,7 +138,7 @@ size_t take_words(uint64_t* bits, size_t n, uint32_t base, T* sums, T nothing_ye
     bits[w] = 0;
     const uint32_t first = base + static_cast<uint32_t>(64 * w);
     T* const from = sums + 64 * w;
-    if (popcount64(word) < kCrowded) {
+    if (popcount64(word) < crowded) {
       for (; word != 0; word &= word - 1) {
         const uint32_t j = static_cast<uint32_t>(__builtin_ctzll(word));
         indices[found] = first + j;
@@ -165,14 +147,24 @@ size_t take_words(uint64_t* bits, size_t n, uint32_t base, T* sums, T nothing_ye
       }
       continue;
     }
-    size_t place = found;
-    for (uint32_t j = 0; j < 64; j += 16)
-      found += pack(_mm512_add_epi32(iota, _mm512_set1_epi32(static_cast<int32_t>(first + j))),
-                    static_cast<uint32_t>(word >> j) & 0xffff, indices + found);
     for (int j = 0; j < 64; j += kLanes) {
       const uint32_t lanes = static_cast<uint32_t>(word >> j) & ((1u << kLanes) - 1);
-      place += pack(_mm512_loadu_si512(from + j), lanes, reinterpret_cast<Bits*>(values + place));
-      _mm512_storeu_si512(from + j, clean);
+      const uint32_t count = static_cast<uint32_t>(popcount64(lanes));
+      const uint32_t front = (1u << count) - 1;
+      const __m512i column = _mm512_add_epi32(iota, _mm512_set1_epi32(static_cast<int32_t>(first) + j));
+      const __m512i packed = _mm512_maskz_compress_epi32(static_cast<__mmask16>(lanes), column);
+      _mm512_mask_storeu_epi32(indices + found, static_cast<__mmask16>(front), packed);
+      const __m512i sum = _mm512_loadu_si512(from + j);
+      if constexpr (sizeof(T) == 8) {
+        const __m512i x = _mm512_maskz_compress_epi64(static_cast<__mmask8>(lanes), sum);
+        _mm512_mask_storeu_epi64(values + found, static_cast<__mmask8>(front), x);
+        _mm512_storeu_pd(from + j, _mm512_set1_pd(nothing_yet));
+      } else {
+        const __m512i x = _mm512_maskz_compress_epi32(static_cast<__mmask16>(lanes), sum);
+        _mm512_mask_storeu_epi32(values + found, static_cast<__mmask16>(front), x);
+        for (int q = 0; q < kLanes; q++) from[j + q] = nothing_yet;
+      }
+      found += count;
     }
   }
   return found;
