@@ -40,6 +40,24 @@ describeEachIsa('spgemm', (isa) => {
     }
   });
 
+  test('products that meet in runs of any length, across the ends of registers', () => {
+    for (const [first, run] of [
+      [15, 2],
+      [14, 3],
+      [16, 5],
+      [1, 17],
+      [31, 40],
+    ] as const) {
+      // row i: `first` columns of their own, then runs; b's row k has its entry where product k shall fall
+      const column = (k: number) => 401 * (k < first ? k : first + Math.floor((k - first) / run));
+      const [a, b] = growing(200, 401 * 200, column);
+      for (const type of [Float64Array, Float32Array, Int32Array]) {
+        const [x, y] = [a, b].map((m) => ({ ...m, values: type.from(m.values.map((v) => 4 * v)) as Float64Array }));
+        withIsa(isa, () => sameBits(spgemm(x!, y!), spgemm(x!, y!, { accumulator: 'hash' })));
+      }
+    }
+  });
+
   test('columns as far apart as the keys of a sort can tell, and further', () => {
     const reach = 2 ** 23;
     for (const width of [reach - 128, reach - 64, reach - 1, reach + 64, 3 * reach]) {

@@ -114,6 +114,29 @@ describeEachIsa('spmv', (isa) => {
         }
     });
   });
+
+  test('an offence in a row of any length is found whatever rows follow, and named', () => {
+    const after = [3, 5, 8, 13, 21, 22, 23, 24, 25, 26, 27, 28];
+    for (let n = 0; n < 20; n++) {
+      const a = {
+        rows: 4,
+        cols: 40,
+        indptr: Uint32Array.of(0, 2, 2 + n, 14 + n, 14 + n),
+        indices: Uint32Array.of(38, 39, ...Array.from({ length: n }, (_, p) => 2 * p + 1), ...after),
+        values: integers(14 + n, n + 1),
+      };
+      const x = integers(40, n + 2);
+      withIsa(isa, () => {
+        expect(spmv(a, x)).toEqual(productOf(a, x, 1).sum);
+        for (let p = 0; p < n; p++) {
+          const indices = a.indices.slice();
+          indices[2 + p] = p === n - 1 ? 40 : indices[3 + p]!;
+          const refused = expect.objectContaining({ code: 'ERR_FORMAT', message: expect.stringContaining('in row 1') });
+          expect(() => spmv({ ...a, indices }, x)).toThrow(refused);
+        }
+      });
+    }
+  });
 });
 
 test('a batch is one product after another, with one set of values or with its own', () => {
@@ -164,7 +187,7 @@ test('entries behind a row that are out of range are never followed', () => {
       indices: Uint32Array.of(1, 7, 0, 1, 2, 3, 4, 5, beyond),
       values: new Float64Array(9),
     };
-    for (const at of [2, 3, 4, 8]) {
+    for (const at of [2, 3, 4, 7, 8]) {
       const indices = a.indices.slice();
       indices[8] = 6;
       indices[at] = beyond;
