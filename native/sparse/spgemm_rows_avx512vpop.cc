@@ -486,15 +486,19 @@ inline void take_products(const T* products, __m512i number, uint32_t lanes, T* 
   _mm512_mask_storeu_epi32(values, static_cast<__mmask16>(front_of(count)), x);
 }
 
-// Sixteen entries at a time. A product whose column was there before has been added to the first of its column where
-// that was put down: in C, written a moment ago, it would have to wait until it is in the cache.
+// Sixteen products at a time. One whose column was there before is added to the first of its column where that was put
+// down, before that is taken: in C, written a moment ago, it would have to wait until it is in the cache. So the next
+// register of keys is looked at first, and more of them as long as they go on with a column.
 template <class T>
 void add_sorted_keys(const RowInput<T>& row, uint32_t base, const uint32_t* keys, size_t n, T* products,
                      uint32_t* indices, T* values) {
   multiply_rows(row, products);
   constexpr uint32_t kNumber = kMostSorted - 1;
+  uint16_t heads_of[kMostSorted / 16];
+  size_t looked_at = 0;
   size_t first = 0, last = n;  // the first product of a column, and the last of its others so far
-  const auto heads_at = [&](size_t p) {
+  const auto look = [&] {
+    const size_t p = looked_at;
     const uint32_t heads = first_of_column(keys, p, n);
     for (uint32_t others = heads ^ (front_of(static_cast<uint32_t>(n - p)) & 0xffff); others != 0;
          others &= others - 1) {
@@ -503,12 +507,16 @@ void add_sorted_keys(const RowInput<T>& row, uint32_t base, const uint32_t* keys
       last = q;
       products[first] = plus_of(products[first], products[keys[q] & kNumber]);
     }
-    return heads;
+    heads_of[p / 16] = static_cast<uint16_t>(heads);
+    looked_at += 16;
+    return heads != 0;
   };
+  look();
   const __m512i low = _mm512_set1_epi32(static_cast<int32_t>(base));
-  for (size_t p = 0, next = heads_at(0); p < n; p += 16) {
-    const uint32_t heads = static_cast<uint32_t>(next);
-    if (p + 16 < n) next = heads_at(p + 16);
+  for (size_t p = 0; p < n; p += 16) {
+    if (looked_at == p + 16)
+      while (looked_at < n && !look()) continue;
+    const uint32_t heads = heads_of[p / 16];
     const __m512i key = _mm512_loadu_si512(keys + p);
     const __m512i columns = _mm512_add_epi32(_mm512_srli_epi32(key, kNumberBits), low);
     const uint32_t count = static_cast<uint32_t>(popcount64(heads));
