@@ -1,5 +1,5 @@
-// The loop of sparse/spmv_avx2.cc with two steps of four entries at a time, so that a row of up to eight entries, one of
-// a grid, takes one: masks say which lanes count, and one comparison each checks eight indices. Bound: reading the
+// The loop of sparse/spmv_avx2.cc with two steps of four entries at a time, so that a row of up to eight entries, one
+// of a grid, takes one: masks say which lanes count, and one comparison each checks eight indices. Bound: reading the
 // matrix; for each eight entries 19 loads and some 45 instructions. x is fetched by scalar loads: a gather costs as
 // much on Zen 5 and several times as much on processors that guard it against Downfall.
 #include "core/cpu.h"
@@ -90,7 +90,7 @@ inline bool rows_of(const SpmvRows<typename S::T>& s) {
       const uint32_t n = static_cast<uint32_t>(row_end - p), before = falls;
       if (!add(p, n, sum)) return false;
       falls = before | (falls & ~(uint32_t{1} << n >> 1));  // the last entry of a row is followed by none of it
-    } else {  // the last rows: no entry lies behind them
+    } else {                                                // the last rows: no entry lies behind them
       T tail[2][4] = {};
 #pragma GCC unroll 1
       for (size_t q = p; q < row_end; q++) {
