@@ -352,6 +352,44 @@ TEST(sparse_spgemm_isas) {
   same_on_every_isa<int32_t>();
 }
 
+// Rows of every length with others behind them, on memory that ends where the last entry does.
+template <class T>
+void spmv_in_guards() {
+  constexpr uint32_t kMost = 20, kCols = 2 * kMost;
+  std::vector<T> x(kCols);
+  for (uint32_t j = 0; j < kCols; j++) x[j] = static_cast<T>(j % 7) - 3;
+  for (uint32_t first = 0; first < kMost; first++)
+    for (uint32_t second = 0; second < kMost; second++) {
+      const uint32_t nnz = first + second, indptr[] = {0, first, nnz, nnz};
+      Guarded<uint32_t> indices(nnz);
+      Guarded<T> values(nnz);
+      T expected[3] = {};
+      for (uint32_t p = 0; p < nnz; p++) {
+        const uint32_t q = p < first ? p : p - first;
+        indices[p] = 2 * q + (p < first);
+        values[p] = static_cast<T>(p % 5) - 2;
+        expected[p >= first] += values[p] * x[indices[p]];
+      }
+      CsrView<T> a;
+      static_cast<CsrPattern&>(a) = {3, kCols, nnz, indptr, indices.data()};
+      a.values = values.data();
+      T y[3] = {7, 7, 7};
+      CsrFault fault;
+      CHECK(spmv(a, {}, x.data(), y, fault, {}) == Status::ok);
+      CHECK(std::equal(y, y + 3, expected));
+    }
+}
+
+TEST(sparse_spmv_isas) {
+  const Isa before = active_isa();
+  for (size_t isa = 0; isa < kIsaCount; isa++) {
+    if (!set_active_isa(static_cast<Isa>(isa))) continue;
+    spmv_in_guards<double>();
+    spmv_in_guards<float>();
+  }
+  set_active_isa(before);
+}
+
 // Under a mask rows that repeat are counted one by one. What that costs: words of B rather than products. Without a
 // mask few rows are counted at all.
 TEST(sparse_spgemm_masked_counts_go_by_words) {
