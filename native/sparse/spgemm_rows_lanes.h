@@ -19,14 +19,26 @@ LAPIDARY_PREFETCH void prefetch_run(const T* first, uint32_t n) {
   __builtin_prefetch(first + n - (n > 0));
 }
 
+// The same for rows that mostly are longer, where the end of a loop is foreseen.
 template <class T>
+LAPIDARY_PREFETCH void prefetch_long_run(const T* first, size_t n) {
+  for (size_t q = 0; q < n; q += 64 / sizeof(T)) __builtin_prefetch(first + q);
+  if (n > 0) __builtin_prefetch(first + n - 1);
+}
+
+template <class T, bool kLong = false>
 LAPIDARY_PREFETCH void prefetch_row(const RowPattern& row, const T* values, size_t e) {
   if (e + kFar < row.ahead) __builtin_prefetch(&row.begins[row.columns[e + kFar]]);
   if (e + kNear >= row.ahead) return;
   const RowExtent k = row.extent(e + kNear);
   const uint32_t length = k.end - k.begin, n = length < kAhead ? length : kAhead;
-  prefetch_run(row.b_indices + k.begin, n);
-  if (values != nullptr) prefetch_run(values + k.begin, n);
+  if constexpr (kLong) {
+    prefetch_long_run(row.b_indices + k.begin, n);
+    if (values != nullptr) prefetch_long_run(values + k.begin, n);
+  } else {
+    prefetch_run(row.b_indices + k.begin, n);
+    if (values != nullptr) prefetch_run(values + k.begin, n);
+  }
 }
 
 void mark_bits(const RowPattern& row, uint32_t base, uint64_t* bits) {
@@ -123,11 +135,11 @@ void find_places(const RowPattern& row, uint32_t base, const uint64_t* bits, con
 }
 
 // Calls sink(column, product) for each product, in order.
-template <bool kTimes, class T, class Sink>
+template <bool kTimes, bool kLong = false, class T, class Sink>
 [[gnu::always_inline]] inline void for_products(const RowInput<T>& row, MultiplyOp op, Sink& sink) {
   constexpr size_t kChunk = 128;
   for (size_t e = 0; e < row.n; e++) {
-    prefetch_row(row, row.b_values, e);
+    prefetch_row<T, kLong>(row, row.b_values, e);
     const RowExtent k = row.extent(e);
     const T a = row.values[e];
     if constexpr (kTimes) {
@@ -240,7 +252,7 @@ void add_if_allowed(const RowInput<T>& row, MultiplyOp op, uint32_t base, const 
 template <class T, AddOp kAdd, bool kTimes>
 void add_to_sums(const RowInput<T>& row, MultiplyOp op, uint32_t base, T* sums) {
   DenseSink<T, kAdd> sink{base, sums};
-  for_products<kTimes>(row, op, sink);
+  for_products<kTimes, true>(row, op, sink);
 }
 
 template <class T, AddOp kAdd>
