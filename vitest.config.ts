@@ -13,6 +13,7 @@ export default defineConfig({
   test: {
     pool: 'forks',
     testTimeout: 30_000,
+    globalSetup: 'test/support/temporary-folder.ts',
     env: { LAPIDARY_TUNE: '' }, // a user's own table would change what is tested
     projects: [
       {

@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: ['test/package/**/*.test.ts'],
     pool: 'forks',
+    globalSetup: 'test/support/temporary-folder.ts',
     fileParallelism: false,
     testTimeout: 300_000,
     hookTimeout: 600_000,
