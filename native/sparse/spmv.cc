@@ -41,8 +41,11 @@ CsrFault for_blocks(const CsrPattern& a, size_t first, size_t last, Context cont
   for (size_t i = first; i < last;) {
     if (context.cancelled()) return {};
     const size_t end = block_end(a, i, last, kBlock);
-    if (!use(i, end)) return find_fault(a, i, a.rows);
-    i = end;
+    if (use(i, end)) {
+      i = end;
+    } else if (const CsrFault fault = find_fault(a, i, a.rows)) {
+      return fault;  // else somebody changed the indices meanwhile: once more
+    }
   }
   return {};
 }
@@ -62,6 +65,10 @@ Status spmv(const CsrView<T>& a, SparseBatch batch, const T* x, T* y, CsrFault& 
   fault = check_indptr(a);
   if (fault) return Status::bad_structure;
   if (a.rows == 0) return Status::ok;  // nothing to write, however many times
+  if (a.cols == 0) {
+    std::fill_n(y, batch.count * a.rows, T{0});
+    return check_csr(a, fault);
+  }
   const Rows<T> kernel = pick(T{});
   const RowParts parts(a, kGrain);
   const size_t together = parts.count() > 1 ? batch.count : ceil_div(kGrain, a.nnz + a.rows + 1);

@@ -79,7 +79,6 @@ inline bool rows_of(const SpmvRows<typename S::T>& s) {
   using T = typename S::T;
   alignas(32) static constexpr int32_t kMasks[8] = {0, 0, 0, 0, -1, -1, -1, -1};
   const uint32_t* const indices = s.a.indices;
-  if (s.a.cols == 0) return s.a.indptr[s.first] == s.a.indptr[s.last];
   const __m128i limit = _mm_set1_epi32(static_cast<int>(static_cast<uint32_t>(s.a.cols - 1) ^ 0x80000000u));
   __m128i rises = _mm_set1_epi32(-1);
   for (size_t i = s.first; i < s.last; i++) {

@@ -6,6 +6,7 @@
 #if LAPIDARY_X86
 #include <immintrin.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -55,13 +56,13 @@ struct F32x4 {
 };
 
 // A chain begins with +0, so it never is −0, and adding the +0 of a cleared lane changes no bit.
-template <class S>
+// kLong: some rows have more than four entries.
+template <class S, bool kLong>
 inline bool rows_of(const SpmvRows<typename S::T>& s) {
   using T = typename S::T;
   const CsrPattern a = s.a;
   const T* const values = s.values;
   const T* const x = s.x;
-  if (a.cols == 0) return a.indptr[s.first] == a.indptr[s.last];
   const __m256i limit = _mm256_set1_epi32(static_cast<int>(static_cast<uint32_t>(a.cols - 1)));
   uint32_t falls = 0;
   // Adds the first n of eight entries, which all have to be in range.
@@ -73,7 +74,7 @@ inline bool rows_of(const SpmvRows<typename S::T>& s) {
     const uint32_t lanes = _bzhi_u32(0xff, n);
     falls |= _mm256_cmple_epu32_mask(next, here) & lanes;
     sum = S::add(sum, S::products(lanes, values + p, x, j));
-    sum = S::add(sum, S::products(lanes >> 4, values + p + 4, x, j + 4));
+    if constexpr (kLong) sum = S::add(sum, S::products(lanes >> 4, values + p + 4, x, j + 4));
     return true;
   };
   for (size_t i = s.first; i < s.last; i++) {
@@ -109,10 +110,19 @@ inline bool rows_of(const SpmvRows<typename S::T>& s) {
   return falls == 0;
 }
 
+template <class S>
+inline bool rows_by_length(const SpmvRows<typename S::T>& s) {
+  uint32_t longest = 0;
+  for (size_t i = s.first; i < s.last && longest <= 4;)
+    for (const size_t end = std::min(s.last, i + 64); i < end; i++)
+      longest = std::max(longest, s.a.indptr[i + 1] - s.a.indptr[i]);
+  return longest > 4 ? rows_of<S, true>(s) : rows_of<S, false>(s);
+}
+
 }  // namespace
 
-bool spmv_f32_x8__avx512(const SpmvRows<float>& rows) { return rows_of<F32x4>(rows); }
-bool spmv_f64_x8__avx512(const SpmvRows<double>& rows) { return rows_of<F64x4>(rows); }
+bool spmv_f32_x8__avx512(const SpmvRows<float>& rows) { return rows_by_length<F32x4>(rows); }
+bool spmv_f64_x8__avx512(const SpmvRows<double>& rows) { return rows_by_length<F64x4>(rows); }
 
 LAPIDARY_END_ISA
 

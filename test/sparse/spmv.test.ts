@@ -96,6 +96,37 @@ describeEachIsa('spmv', (isa) => {
     withIsa(isa, () => expect(spmv(a, Float64Array.of(Infinity, 1))).toEqual(Float64Array.of(Infinity, NaN, 0)));
   });
 
+  test('NaN and infinity of x stay in the rows that have their columns', () => {
+    // Rows of n entries are followed by rows of 12, which have the columns where x is no number.
+    for (let n = 0; n < 12; n++) {
+      const columns = (i: number) =>
+        i % 2 === 0 ? Array.from({ length: n }, (_, p) => p) : Array.from({ length: 12 }, (_, p) => 12 + p);
+      const indices = Uint32Array.from(Array.from({ length: 20 }, (_, i) => columns(i)).flat());
+      const indptr = Uint32Array.from({ length: 21 }, (_, i) => (i >> 1) * (n + 12) + (i % 2) * n);
+      for (const Type of [Float32Array, Float64Array]) {
+        const a = { rows: 20, cols: 24, indptr, indices, values: new Type(indices.length).fill(1) };
+        const x = Type.from({ length: 24 }, (_, j) => (j < 12 ? 1 : j % 2 === 0 ? NaN : Infinity));
+        const expected = Type.from({ length: 20 }, (_, i) => (i % 2 === 0 ? n : NaN));
+        withIsa(isa, () => expect(spmv<typeof x>(a, x)).toEqual(expected));
+      }
+    }
+  });
+
+  test('without columns y is zero', () => {
+    const a = { rows: 3, cols: 0, indptr: new Uint32Array(4), indices: new Uint32Array(0) };
+    for (const Type of [Float32Array, Float64Array])
+      withIsa(isa, () => {
+        const out = new Type(3).fill(7);
+        expect(spmv<typeof out>({ ...a, values: new Type(0) }, new Type(0), { out })).toEqual(new Type(3));
+      });
+    const full = { rows: 9, cols: 0, indptr: Uint32Array.from({ length: 10 }, (_, i) => i) };
+    withIsa(isa, () =>
+      expect(() =>
+        spmv({ ...full, indices: new Uint32Array(9), values: new Float64Array(9) }, new Float64Array(0)),
+      ).toThrow(expect.objectContaining({ code: 'ERR_FORMAT' })),
+    );
+  });
+
   test('a malformed matrix is found', () => {
     withIsa(isa, () => {
       for (const [text, a] of malformed()) {

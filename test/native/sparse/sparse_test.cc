@@ -411,6 +411,23 @@ TEST(sparse_spgemm_masked_counts_go_by_words) {
   CHECK(plan.blocks.indptr == nullptr && 8 * counted <= plan.stats.products);
 }
 
+// Rows of 0, 3, 5, 0, 0, 1, 9 entries; blocks of up to so many entries, at least a row and at most so many rows.
+TEST(sparse_blocks_of_rows) {
+  const uint32_t indptr[] = {0, 0, 3, 8, 8, 8, 9, 18};
+  const CsrPattern a{7, 9, 18, indptr, nullptr};
+  const auto ends = [&](size_t last, size_t entries) {
+    std::vector<size_t> all;
+    for (size_t i = 0; i < last; i = all.back()) all.push_back(block_end(a, i, last, entries));
+    return all;
+  };
+  CHECK((ends(7, 1) == std::vector<size_t>{1, 2, 3, 4, 5, 6, 7}));
+  CHECK((ends(7, 4) == std::vector<size_t>{2, 3, 6, 7}));
+  CHECK((ends(7, 8) == std::vector<size_t>{5, 6, 7}));
+  CHECK((ends(7, 18) == std::vector<size_t>{7}));
+  CHECK((ends(3, 18) == std::vector<size_t>{3}));
+  CHECK((ends(5, 3) == std::vector<size_t>{2, 3, 5}));
+}
+
 TEST(sparse_indptr_faults) {
   const uint32_t indices[] = {0, 1};
   const auto kind = [&](std::vector<uint32_t> indptr) {
