@@ -1,5 +1,6 @@
-// AVX-512: 16 values a register. 8 sums of keys or values are in flight for two query heads, 4 for one; a tile of
-// either loads 4 registers of the cache and one or two of the query for them.
+// AVX-512: 16 values a register. 16 sums of keys or values are in flight for four query heads, 8 for two; for one 4 of
+// keys, and 8 of values but for 16-bit caches of other than whole lines. A tile loads 4 registers of the cache, or 8,
+// and one of each query for them.
 #include "attention/decode_kernels.h"
 
 #if LAPIDARY_X86

@@ -5,9 +5,10 @@
 // own share of a row is short, and nothing of the accumulators leaves the first two caches.
 //
 // Contract: exactly the named values are read and written, tails are masked; but a line of the caches that holds named
-// values may be read whole. A product or sum is one accumulator a
-// lane, f32 or for f64 f64, keys ascending, whatever heads are computed with it. Bound: memory while group is small;
-// else one FMA for 16 (AVX-512) or 8 (AVX2) values and query head.
+// values may be read whole. A product or sum is one accumulator a lane, f32 or for f64 f64, keys ascending, whatever
+// heads are computed with it, so heads of a group that are equal give equal bits; which lane a column belongs to may
+// differ between a group of one and larger ones. Bound: memory while group is small; else one FMA for 16 (AVX-512) or 8
+// (AVX2) values and query head.
 #pragma once
 
 #include <cstddef>

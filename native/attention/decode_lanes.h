@@ -128,7 +128,10 @@ inline void score_rows(const typename S::T* q, const DecodeRows<typename C::T>& 
     for (; a + kQueries <= group; a += kQueries, q += kQueries * d, x += kQueries * ld)
       call_scores<S, C, kQueries, kK>(q, d, k, stride, lines, x, ld);
     for (; a + 2 <= group; a += 2, q += 2 * d, x += 2 * ld) call_scores<S, C, 2, kK>(q, d, k, stride, lines, x, ld);
-    for (; a < group; a++, q += d, x += ld) call_scores<S, C, 1, kK>(q, d, k, stride, lines, x, ld);
+    // One that is left over has the bits of its neighbours, which tiles of lines do not give; single keys of a group of
+    // one have those of four keys.
+    const bool alone = kK != kKeys && group == 1;
+    for (; a < group; a++, q += d, x += ld) call_scores<S, C, 1, kK>(q, d, k, stride, lines && alone, x, ld);
   }
 }
 
@@ -145,7 +148,7 @@ inline void scores(const typename S::T* q, const DecodeRows<typename C::T>& keys
 // limit anyway, the code is kept short.
 template <class S, int kQ, class T, class Body>
 [[gnu::always_inline]] inline void for_rows(const T* v, std::size_t stride, std::size_t count, Body body) {
-  if constexpr (kQ != 2 && S::kLanes > 1) {
+  if constexpr (kQ != 2) {
     for (std::size_t s = 0; s < count; s++, v += stride) body(s, v);
   } else {
 #pragma GCC unroll 1

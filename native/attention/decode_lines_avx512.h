@@ -56,8 +56,8 @@ struct LineBf16 {
 // Columns in one piece of the loops: what they cut without rest.
 constexpr std::size_t kPiece = 64;
 
-// As score_tile and value_tile, with their bits for f32; of bf16 a lane sums values of even and of odd places.
-// kQ query heads.
+// score_tile and value_tile for kQ query heads, with their bits for f32; of bf16 a lane sums values of even and of odd
+// places.
 template <class L, int kQ>
 struct LineTiles {
   // Where rows begin in their lines, all at the same place.

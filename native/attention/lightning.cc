@@ -27,8 +27,11 @@ constexpr double kParallelWork = 2e6;
 // are as far: the heads of a row share pages of memory, and in a long sequence a scan of its own would find none of
 // them in the TLB.
 constexpr size_t kGroup = 8, kWave = 256;
-// The largest products that run on what lies in the caches, unpacked.
-constexpr double kDirectWork = 8e6;
+// The products from which gemm takes over from tiles of what lies in the caches, unpacked. A call with a single part
+// has threads left for its products, where gemm uses them sooner: with the same bits for so few multiplications, of
+// operands that stay in the caches and have more columns than dots are taken for.
+constexpr double kDirectWork = 8e6, kDirectAlone = 1e6;
+constexpr size_t kNoDots = 9;
 
 // The rows of one head of an operand.
 template <class T>
@@ -128,7 +131,9 @@ class Ahead {
 template <class T>
 class Blocks {
  public:
-  Blocks(size_t widest, size_t block) : block_(block) {
+  // `alone`: a lone head, whose products may use all threads and whose rows follow each other, so that the processor
+  // foresees them.
+  Blocks(size_t widest, size_t block, bool alone) : block_(block), alone_(alone) {
     const auto panels = checked_mul(checked_mul(ceil_div(block, kPanel), kPanel), widest);
     const auto rows = checked_mul(block, widest), scores = checked_mul(block, block);
     if (!panels || !rows || !scores) return;
@@ -147,7 +152,8 @@ class Blocks {
   Status run(const Block<T>& block, T* state, bool empty, const Block<T>& next, const Context& context) {
     const Scan<T>& scan = *block.scan;
     const auto n = static_cast<double>(block.count), d = static_cast<double>(scan.d), e = static_cast<double>(scan.e);
-    Ahead<T> ahead(next, n * d * e + (block.output ? n * (n * (d + e) / 2 + (empty ? 0 : d * e)) : 0));
+    Ahead<T> ahead(alone_ ? Block<T>{} : next,
+                   n * d * e + (block.output ? n * (n * (d + e) / 2 + (empty ? 0 : d * e)) : 0));
     Status status = context.cancelled() ? Status::aborted : Status::ok;
     if (status != Status::ok) return status;
     if (block.output) {
@@ -161,10 +167,11 @@ class Blocks {
 
  private:
   // C ← A·B + beta·C, m × n, k deep, with rows of B `b_step` values apart.
-  static Status multiply(size_t m, size_t n, size_t k, Operand<T> a, const T* b, size_t b_step, T beta, T* c,
-                         size_t ldc, Ahead<T>& ahead, const Context& context) {
+  Status multiply(size_t m, size_t n, size_t k, Operand<T> a, const T* b, size_t b_step, T beta, T* c, size_t ldc,
+                  Ahead<T>& ahead, const Context& context) {
     const double depth = static_cast<double>(k), work = static_cast<double>(m) * static_cast<double>(n) * depth;
-    if (work >= kDirectWork || m == 1) {
+    const bool shared = alone_ && work >= kDirectAlone && n >= kNoDots && n * k <= cache_sizes().l2 / 2 / sizeof(T);
+    if (work >= kDirectWork || m == 1 || shared) {
       ahead.after(work);
       return gemm<T>(m, n, k, 1, a, {b, b_step, false}, beta, c, ldc, context);
     }
@@ -248,6 +255,7 @@ class Blocks {
 
   ArenaFrame frame_;
   size_t block_;
+  bool alone_;
   T *q_ = nullptr, *k_ = nullptr, *packed_ = nullptr, *v_ = nullptr, *o_ = nullptr, *scores_ = nullptr;
 };
 
@@ -256,8 +264,8 @@ class Blocks {
 // The states move from before to after; before they are zero and not yet written, unless `begun` or has_state.
 template <class T>
 Status run_blocks(std::span<const Scan<T>> scans, size_t first, size_t last, size_t block, bool begun, bool output,
-                  const Context& context) {
-  Blocks<T> blocks(std::max(scans[0].d, scans[0].e), block);
+                  bool alone, const Context& context) {
+  Blocks<T> blocks(std::max(scans[0].d, scans[0].e), block, alone);
   if (!blocks.ok()) return Status::out_of_memory;
   // The block of scan i that begins with token t, or the one after it.
   const auto block_at = [&](size_t i, size_t t) -> Block<T> {
@@ -308,7 +316,7 @@ Status run_chunks(std::span<const Scan<T>> scans, size_t block, const Context& c
     if (end >= scan.tokens) return Status::ok;
     scan.state = all[part + 1].state;
     scan.has_state = false;
-    return run_blocks<T>({&scan, 1}, end - kChunk, end, block, false, false, context);
+    return run_blocks<T>({&scan, 1}, end - kChunk, end, block, false, false, false, context);
   });
   if (status != Status::ok) return status;
   for (size_t c = 0; c < chunks; c++) {
@@ -330,10 +338,32 @@ Status run_chunks(std::span<const Scan<T>> scans, size_t block, const Context& c
     T* const result = scan.state;
     const size_t first = all[part].index * kChunk, last = std::min(scan.tokens, first + kChunk);
     scan.state = all[part].state;
-    const Status ran = run_blocks<T>({&scan, 1}, first, last, block, first > 0, true, context);
+    const Status ran = run_blocks<T>({&scan, 1}, first, last, block, first > 0, true, false, context);
     if (ran == Status::ok && last == scan.tokens) std::copy_n(scan.state, scan.d * scan.e, result);
     return ran;
   });
+}
+
+// Cuts scans, from token `first` to `last` of each, into about `parts` parts of the same work, none of more than `most`
+// scans. The end of each goes to `ends`; returns how many there are.
+template <class T>
+size_t cut(std::span<const Scan<T>> scans, size_t first, size_t last, size_t parts, size_t most, size_t* ends) {
+  const auto tokens = [&](size_t i) { return static_cast<double>(std::min(last, scans[i].tokens) - first); };
+  double work = 0, done = 0;
+  for (size_t i = 0; i < scans.size(); i++) work += tokens(i);
+  const double share = work / static_cast<double>(parts);
+  size_t count = 0;
+  for (size_t i = 0, begin = 0; i < scans.size(); i++) {
+    const double after = done + tokens(i);
+    // One scan more, if that comes nearer to the share of the parts up to here than to do without.
+    if (i > begin && (i - begin == most || (done + after) / 2 > share * static_cast<double>(count + 1))) {
+      ends[count++] = i;
+      begin = i;
+    }
+    done = after;
+  }
+  ends[count++] = scans.size();
+  return count;
 }
 
 template <class T>
@@ -341,26 +371,42 @@ Status run_scans(std::span<const Scan<T>> scans, size_t block, const Context& co
   bool longer = false;
   for (const Scan<T>& scan : scans) longer |= scan.tokens > kChunk;
   if (scans.size() < kEnoughScans && longer) return run_chunks(scans, block, context);
-  double work = 0;
-  size_t tokens = 0, size = 1;
+  ArenaFrame frame;
+  // Those that have tokens left, side by side.
+  Scan<T>* const left = frame.take<Scan<T>>(scans.size());
+  size_t* const ends = frame.take<size_t>(scans.size());
+  if (left == nullptr || ends == nullptr) return Status::out_of_memory;
+  size_t count = 0, size = 1;
   for (const Scan<T>& scan : scans) {
-    tokens = std::max(tokens, scan.tokens);
     size = std::max(size, scan.d * scan.e);
-    work += static_cast<double>(std::min(kWave, scan.tokens)) * static_cast<double>((scan.d + scan.e) * block);
-    if (scan.tokens == 0 && !scan.has_state) std::fill_n(scan.state, scan.d * scan.e, T{0});
+    if (scan.tokens > 0)
+      left[count++] = scan;
+    else if (!scan.has_state)
+      std::fill_n(scan.state, scan.d * scan.e, T{0});
   }
-  const bool parallel = work >= kParallelWork;
   // The states of a group stay in the second-level cache.
-  const size_t fit = std::max<size_t>(1, cache_sizes().l2 / 2 / sizeof(T) / size);
-  const size_t group = std::min({kGroup, fit, ceil_div(scans.size(), parallel ? thread_count() : 1)});
-  const size_t wave = ceil_div(kWave * group, block) * block;
+  const size_t most = std::clamp<size_t>(cache_sizes().l2 / 2 / sizeof(T) / size, 1, kGroup);
   Status status = Status::ok;
-  for (size_t first = 0; status == Status::ok && first < tokens; first += wave)
-    status = each_part(ceil_div(scans.size(), group), parallel, context, [&](size_t part) {
-      const size_t from = part * group;
-      return run_blocks<T>(scans.subspan(from, std::min(group, scans.size() - from)), first, first + wave, block,
-                           first > 0, true, context);
+  for (size_t first = 0; status == Status::ok && count > 0;) {
+    double work = 0;
+    for (size_t i = 0; i < count; i++)
+      work += static_cast<double>(std::min(kWave, left[i].tokens - first)) *
+              static_cast<double>((left[i].d + left[i].e) * block);
+    // As many parts as give each thread the same number of them.
+    const bool parallel = work >= kParallelWork;
+    const size_t threads = parallel ? thread_count() : 1, wanted = ceil_div(count, threads * most) * threads;
+    // Whole blocks, so that the bits of a result do not depend on how scans are cut into parts.
+    const size_t last = first + ceil_div(kWave * ceil_div(count, wanted), block) * block;
+    const size_t parts = cut<T>({left, count}, first, last, wanted, most, ends);
+    status = each_part(parts, parallel, context, [&](size_t part) {
+      const size_t from = part == 0 ? 0 : ends[part - 1];
+      return run_blocks<T>({left + from, ends[part] - from}, first, last, block, first > 0, true,
+                           parallel && parts == 1 && thread_count() > 1, context);
     });
+    first = last;
+    count = static_cast<size_t>(
+        std::remove_if(left, left + count, [&](const Scan<T>& s) { return s.tokens <= first; }) - left);
+  }
   return status;
 }
 

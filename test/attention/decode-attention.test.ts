@@ -252,6 +252,31 @@ describeEachIsa('decodeAttention', (isa) => {
       }
     }));
 
+  it('gives equal heads of a group equal bits, whatever their number', () =>
+    withIsa(isa, () => {
+      for (const dtype of ['f32', 'f16', 'bf16', 'f64'] as const)
+        for (const group of [3, 5, 7])
+          for (const d of [24, 64]) {
+            const head = random(1, d, 1);
+            const many = Array.from({ length: group * d }, (_, i) => head.data[i % d]!);
+            const cache = (seed: number): KvCache => {
+              const { data } = random(101, d, seed);
+              const patterns = (of: (x: number) => number) => Uint16Array.from(data, of);
+              const words = new Uint32Array(data.buffer);
+              if (dtype === 'f64') return dense(101, d, Float64Array.from(data)) as unknown as KvCache;
+              if (dtype === 'f32') return dense(101, d, data);
+              const narrow = dtype === 'bf16' ? Uint16Array.from(words, (u) => u >>> 16) : patterns((x) => (x < 0 ? 0xb000 : 0x3000) + Math.abs(x) * 3000); // prettier-ignore
+              return { rows: 101, cols: d, data: narrow, dtype };
+            };
+            const options = { heads: group, kvHeads: 1 };
+            const query = dtype === 'f64' ? Float64Array.from(many) : Float32Array.from(many);
+            const call = decodeAttention as (...args: unknown[]) => { out: Dense<Float32Array | Float64Array> };
+            const { data } = call(dense(1, group * d, query), cache(2), cache(3), options).out;
+            for (let h = 1; h < group; h++)
+              expect(data.slice(h * d, (h + 1) * d), `${dtype} ${h} of ${group}`).toEqual(data.slice(0, d));
+          }
+    }));
+
   it('falls back to the bits of the safe scheme, and says how often', () =>
     withIsa(isa, () => {
       const shape = { batch: 2, room: 3 * chunk + 9, heads: 4, kvHeads: 2, d: 8, dv: 12 };

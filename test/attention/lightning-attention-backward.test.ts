@@ -106,6 +106,25 @@ describe('lightningAttentionBackward', () => {
     expect(distance(one.dState.data, all.dState.data.slice(0, 16))).toBeLessThan(3e-6);
   });
 
+  it('goes on from given states where one head is cut along time', () => {
+    // As above. Both gradients of the ends reach every chunk.
+    const [n, decay] = [4500, 0.9995];
+    const [q, k, v, dOut] = [random(n, 4, 1), random(n, 4, 2), random(n, 4, 3), random(n, 4, 4)];
+    const [state, dState] = [random(4, 4, 5, 30), random(4, 4, 6, 30)];
+    const four = (m: Matrix) => dense(n, 16, Float32Array.from({ length: n * 16 }, (_, i) => m.data[(i >> 4) * 4 + (i % 4)]!)); // prettier-ignore
+    const fold = (m: Matrix) =>
+      dense(
+        16,
+        4,
+        Float32Array.from({ length: 64 }, (_, i) => m.data[i % 16]!),
+      );
+    const one = lightningAttentionBackward(q, k, v, dOut, { decay, state, dState });
+    const all = lightningAttentionBackward(four(q), four(k), four(v), four(dOut), { decay, heads: 4, state: fold(state), dState: fold(dState) }); // prettier-ignore
+    for (const name of ['dq', 'dk', 'dv'] as const)
+      expect(distance(four(one[name]).data, all[name].data)).toBeLessThan(1e-5);
+    expect(distance(one.dState.data, all.dState.data.slice(0, 16))).toBeLessThan(1e-5);
+  });
+
   it('refuses gradients of another shape', () => {
     const m = random(5, 4, 1);
     const refused = (call: () => unknown) => expect(call).toThrow(expect.objectContaining({ code: 'ERR_SHAPE' }));

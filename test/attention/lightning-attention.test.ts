@@ -35,15 +35,33 @@ describeEachIsa('lightningAttention', (isa) => {
 
   it('gives the same bits with any number of threads, long sequences of few heads included', () =>
     withIsa(isa, () => {
-      for (const [n, heads, lengths] of [
-        [5000, 1, undefined],
-        [900, 9, [300, 0, 599, 1]],
+      for (const [n, heads, options] of [
+        [5000, 1, {}],
+        [900, 9, { lengths: [300, 0, 599, 1] }],
+        // blocks of which waves are no multiples by themselves
+        [900, 9, { block: 100 }],
+        [900, 9, { block: 33 }],
       ] as const) {
         const [q, k, v] = [random(n, heads * 8, 1), random(n, heads * 8, 2), random(n, heads * 6, 3)];
         sameForAllThreads(() => {
-          const { out, state } = lightningAttention(q, k, v, { heads, ...(lengths && { lengths }) });
+          const { out, state } = lightningAttention(q, k, v, { heads, ...options });
           return [out, state];
         });
+      }
+    }));
+
+  it('shares the products of a single head with the same bits, and is right where they are packed', () =>
+    withIsa(isa, () => {
+      // columns whose products are small, shared out in threads, and packed; the first block has no state to add to
+      for (const d of [192, 256, 512]) {
+        const n = d === 512 ? 300 : 400;
+        const [q, k, v] = [random(n, d, 1, 0.1), random(n, d, 2, 0.1), random(n, d, 3)];
+        const call = () => lightningAttention(q, k, v, { decay: 0.99 });
+        sameForAllThreads(() => Object.values(call()));
+        if (d < 512) continue;
+        const [expected, actual] = [recurrence(q, k, v, [0.99]), call()];
+        expect(distance(actual.out.data, expected.out)).toBeLessThan(2e-6);
+        expect(distance(actual.state.data, expected.state)).toBeLessThan(2e-6);
       }
     }));
 });
@@ -55,6 +73,14 @@ describe('lightningAttention', () => {
     // 0.5^64 and 1e-3^13 are below the least f32: nothing of a block reaches the next but its last tokens
     const expected = recurrence(q, k, v, [decay]);
     const actual = lightningAttention(q, k, v, { decay });
+    expect(distance(actual.out.data, expected.out)).toBeLessThan(1e-5);
+    expect(distance(actual.state.data, expected.state)).toBeLessThan(1e-5);
+  });
+
+  it('goes on from a given state where one head is cut along time', () => {
+    const state = random(8, 5, 9, 30);
+    const expected = recurrence(q, k, v, [0.9995], state.data);
+    const actual = lightningAttention(q, k, v, { decay: 0.9995, state });
     expect(distance(actual.out.data, expected.out)).toBeLessThan(1e-5);
     expect(distance(actual.state.data, expected.state)).toBeLessThan(1e-5);
   });
