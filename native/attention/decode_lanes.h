@@ -99,7 +99,7 @@ template <class S, class C, int kQ, int kK>
   score_tile<S, C, kQ, kK>(q, d, k, stride, x, ld);
 }
 
-// The same as a call: with several query heads there is enough to do in each.
+// The same as a call: with several query heads, or one lane, there is enough to do in each.
 template <class S, class C, int kQ, int kK>
 [[gnu::noinline]] void call_scores(const typename S::T* q, std::size_t d, const typename C::T* k, std::size_t stride,
                                    bool lines, typename S::T* x, std::size_t ld) {
@@ -115,7 +115,7 @@ inline void score_rows(const typename S::T* q, const DecodeRows<typename C::T>& 
   const Asked asked = kK == kKeys ? rows_ahead(keys, first, kKeys) : Asked{0, 0, false};
   const bool lines = whole_lines(keys, d);
   x += first;
-  if (kK == kKeys && group == 1) {
+  if (kK == kKeys && group == 1 && S::kLanes > 1) {
     for (std::size_t h = 0; h < heads.kv_heads; h++, k += d, q += d, x += ld) {
       ask(k, stride, asked, d);
       score_heads<S, C, 1, kK>(q, d, k, stride, lines, x, ld);
@@ -234,7 +234,7 @@ inline void values(const typename S::T* w, std::size_t ld, const DecodeRows<type
     const auto* v = rows.data + s * stride;
     const typename S::T* weight = w + s;
     typename S::T* sum = acc;
-    if (group == 1) {
+    if (group == 1 && S::kLanes > 1) {
       for (std::size_t h = 0; h < heads.kv_heads; h++, v += dv, weight += ld, sum += dv) {
         ask(v, stride, asked, dv);
         value_heads<S, C, 1>(weight, ld, v, stride, count, lines, sum, dv);
