@@ -107,8 +107,8 @@ export function lightningArguments<A extends Real>(
  * wants it.
  *
  * Time is linear in the number of tokens and memory beside the result constant: in blocks of B tokens, B·(d + e) + 4·d·e
- * operations a token and head. Whatever the block, and however a sequence is cut into calls that hand `state` on, the
- * results agree to rounding.
+ * operations a token and head. Results of other blocks, or of a sequence cut into calls that hand `state` on, differ by
+ * roundings, which grow with the number of blocks that the state remembers, at most tokens / B.
  *
  * Float32Array or Float64Array throughout: sums are formed in that type and powers of λ exact to it (those below its least
  * normal number, 2^−126 in f32, count as 0). A NaN or infinity reaches no token
