@@ -27,11 +27,11 @@ constexpr double kParallelWork = 2e6;
 // are as far: the heads of a row share pages of memory, and in a long sequence a scan of its own would find none of
 // them in the TLB.
 constexpr size_t kGroup = 8, kWave = 256;
-// The products from which gemm takes over from tiles of what lies in the caches, unpacked. A call with a single part
-// has threads left for its products, where gemm uses them sooner: with the same bits for so few multiplications, of
-// operands that stay in the caches and have more columns than dots are taken for.
+// The products from which gemm takes over from tiles of what lies in the caches, unpacked. A lone head has threads left
+// for its products, where gemm uses them sooner; with the same bits for so few multiplications, of operands that stay
+// in the caches, of more columns than dots are taken for, and not so deep that they are cut into pieces.
 constexpr double kDirectWork = 8e6, kDirectAlone = 1e6;
-constexpr size_t kNoDots = 9;
+constexpr size_t kNoDots = 9, kNoPieces = 1024;
 
 // The rows of one head of an operand.
 template <class T>
@@ -170,7 +170,8 @@ class Blocks {
   Status multiply(size_t m, size_t n, size_t k, Operand<T> a, const T* b, size_t b_step, T beta, T* c, size_t ldc,
                   Ahead<T>& ahead, const Context& context) {
     const double depth = static_cast<double>(k), work = static_cast<double>(m) * static_cast<double>(n) * depth;
-    const bool shared = alone_ && work >= kDirectAlone && n >= kNoDots && n * k <= cache_sizes().l2 / 2 / sizeof(T);
+    const bool shared =
+        alone_ && work >= kDirectAlone && n >= kNoDots && k <= kNoPieces && n * k <= cache_sizes().l2 / 2 / sizeof(T);
     if (work >= kDirectWork || m == 1 || shared) {
       ahead.after(work);
       return gemm<T>(m, n, k, 1, a, {b, b_step, false}, beta, c, ldc, context);
