@@ -1,8 +1,10 @@
+import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { dense, getThreads, setThreads } from 'lapidary';
 import { linear, packWeights, quantizeActivations, type PackedWeights } from 'lapidary/gemm';
 import { dequantize, quantize, type QuantFormat, type Quantized } from 'lapidary/quant';
+import { withCancelFlag } from '../../dist/core/cancel.js';
 import { native as core } from '../../dist/core/native.js';
 import { native as gemm } from '../../dist/gemm/native.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
@@ -219,6 +221,38 @@ describeEachIsa('packed weights', (isa) => {
     }
   });
 
+  test('tables of 8 bits: a token beside much larger and smaller ones is what it is alone', () => {
+    const sizes = [2 ** 108, 0.25, 2 ** -72];
+    for (const groupSize of [32, 'row'] as const) {
+      const w = packWeights(quantize(matrix(33, 300, 8), { format: 'int3', groupSize }));
+      const x = matrix(3, 300, 9);
+      x.data.forEach((v, j) => (x.data[j] = v * sizes[Math.floor(j / 300)]!));
+      const y = product(x, w, { kernel: 'lut8' }).data;
+      for (let t = 0; t < 3; t++) {
+        const alone = product(dense(1, 300, x.data.slice(t * 300, (t + 1) * 300)), w, { kernel: 'lut8' }).data;
+        expect(alone.every((v) => Number.isFinite(v) && v !== 0)).toBe(true);
+        expect(y.slice(t * 33, (t + 1) * 33), `token ${t}`).toEqual(alone);
+      }
+    }
+  });
+
+  test('tables of 8 bits: constant activations around those that are made smaller', () => {
+    // Four of 2^126, or three hundred of 2^123, are beyond f32; from 2^100 on tokens are made smaller.
+    const [columns, below] = [300, 1 - 2 ** -24];
+    for (const groupSize of [32, 'row'] as const) {
+      const q = quantize(matrix(33, columns, 8), { format: 'int3', groupSize });
+      const w = packWeights({ ...q, scales: (q.scales as Float32Array).map((s) => s * 2 ** -40) });
+      const constant = (value: number) =>
+        product(dense(1, columns, new Float32Array(columns).fill(value)), w, { kernel: 'lut8' }).data;
+      for (const power of [100, 123, 126, 127])
+        for (const factor of [1, below]) {
+          const y = constant(factor * 2 ** power);
+          expect(y.every(Number.isFinite)).toBe(true);
+          expect(y, `${factor} · 2^${power}`).toEqual(constant(factor).map((v) => v * 2 ** power));
+        }
+    }
+  });
+
   test('a sum of zero under a negative scale is the same zero every way', () => {
     const codes = Uint8Array.of(0b1010); // weights 1, 1
     const q: Quantized = { layout: 1, format: 'ternary', rows: 1, cols: 2, groupSize: 2, bits: 2, codes, scales: Float32Array.of(-1) }; // prettier-ignore
@@ -360,6 +394,51 @@ test('threads share out tokens or rows: every result is written once, with the s
         if (rounded) expect(of('lut8', threads)).toEqual(rounded);
       }
     }
+  }
+});
+
+test('an abort from another thread ends a product that has begun', async () => {
+  const signals = new Int32Array(new SharedArrayBuffer(8));
+  const [flag, begun] = [signals.subarray(0, 1), signals.subarray(1)];
+  // The worker answers the start of a call after 20 ms; each product takes many times as long.
+  const worker = new Worker(
+    `const { workerData: signals, parentPort } = require('node:worker_threads');
+     parentPort.postMessage('ready');
+     for (let last = 0; ; ) {
+       Atomics.wait(signals, 1, last);
+       last = Atomics.load(signals, 1);
+       if (last < 0) break;
+       Atomics.wait(signals, 1, last, 20);
+       Atomics.store(signals, 0, 1);
+     }`,
+    { eval: true, workerData: signals },
+  );
+  await new Promise((resolve) => worker.once('message', resolve));
+  try {
+    for (const [format, kernel, tokens] of [
+      ['int4', 'lut', 6000],
+      ['ternary', 'ternary', 12000],
+      ['int4', 'bytes', 6000],
+    ] as const) {
+      const w = packWeights(quantize(matrix(1024, 1024, 1), { format, groupSize: 'row' }));
+      const x = quantizeActivations(dense(tokens, 1024, new Float32Array(tokens * 1024).fill(1)));
+      const out = dense(tokens, 1024, new Float32Array(tokens * 1024));
+      for (const count of [1, 2]) {
+        setThreads(count);
+        Atomics.store(flag, 0, 0);
+        const product = () => {
+          Atomics.add(begun, 0, 1);
+          Atomics.notify(begun, 0);
+          return withIsa('portable', () => linear(x, w, { kernel, out }));
+        };
+        const work = () => withCancelFlag(flag, product);
+        expect(work, `${kernel}, ${count} threads`).toThrow(expect.objectContaining({ code: 'ERR_ABORTED' }));
+      }
+    }
+  } finally {
+    Atomics.store(begun, 0, -1);
+    Atomics.notify(begun, 0);
+    await worker.terminate();
   }
 });
 
