@@ -25,13 +25,17 @@ constexpr double kParallelBytes = 3 << 15;
 constexpr size_t kSumBytes = 200;
 // Tokens from which a thread reads codes of its own tokens as fast from the last cache as from its own.
 constexpr size_t kSplitTokens = 4;
+// Bytes of codes that take as long to read from the last cache, for fewer tokens, as a byte of tables to make.
+constexpr double kCodesOfTable = 20;
 
 // Whether threads share out tokens, not rows: then no table is made twice, but all of them read all codes. That costs
 // nothing where the second-level cache of each holds them beside its tables; where the last one does, with tokens
-// enough.
-bool shares_tokens(size_t each, double code_bytes) {
-  const size_t cache = each < kSplitTokens ? cache_sizes().l2 / 2 : cache_sizes().l3 / 4;
-  return code_bytes <= static_cast<double>(cache);
+// enough; and less than to make the other tables, where a few tiles share very long ones.
+bool shares_tokens(const LookupProduct& p, size_t each, double code_bytes) {
+  if (code_bytes <= static_cast<double>(cache_sizes().l2 / 2)) return true;
+  if (code_bytes > static_cast<double>(cache_sizes().l3 / 4)) return false;
+  const double others = static_cast<double>(p.tokens - each) * static_cast<double>(p.table_bytes);
+  return each >= kSplitTokens || code_bytes <= kCodesOfTable * others;
 }
 
 }  // namespace
@@ -46,7 +50,7 @@ Status packed_product(const LookupProduct& p, const Head<float>& head, float* y,
   const bool parallel = passes * std::max(codes + ends, static_cast<double>(width)) >= kParallelBytes;
   const size_t threads = parallel ? thread_count() : 1;
   size_t group = std::min(p.tokens, std::max<size_t>(kTableBytes / width, 2));
-  if (shares_tokens(p.tokens / threads, codes)) group = std::clamp<size_t>(p.tokens / threads, 1, group);
+  if (shares_tokens(p, p.tokens / threads, codes)) group = std::clamp<size_t>(p.tokens / threads, 1, group);
   const size_t few_tokens = std::min(group, std::clamp<size_t>(kTogetherBytes / width / 2 * 2, 2, kMostTogether));
   const size_t most = std::min(kPartTiles, ceil_div(tiles, kFewestParts));
   const size_t fit = std::clamp<size_t>(kPartBytes / tile_bytes, 1, most);
