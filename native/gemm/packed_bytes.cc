@@ -5,6 +5,7 @@
 
 #include "core/arena.h"
 #include "core/checked.h"
+#include "core/cpu.h"
 #include "core/thread_pool.h"
 #include "gemm/lut.h"
 #include "gemm/packed_bits.h"
@@ -25,8 +26,9 @@ constexpr size_t kDepth = 512;  // columns of a panel
 // Threads that write to the same lines of y, or the next, wait for each other: neighbouring tiles are one part, of so
 // many for each thread.
 constexpr size_t kParts = 8;
-// Rows for each token from which tokens are better padded by every thread than weights expanded by every one.
-constexpr size_t kManyRows = 5;
+// Rows for each token from which tokens are better padded by every thread than weights expanded by every one. More
+// where all of them leave the first-level cache and groups fill panels: shorter ones take longer to expand.
+constexpr size_t kManyRows = 5, kManyRowsOfLong = 7;
 // Products from which a second thread saves more than it costs to wake. To expand a weight takes as long as so many, to
 // end the sum of a group as long as so many columns.
 constexpr double kParallelWork = 5 << 18;
@@ -170,7 +172,9 @@ Status packed_bytes(const PackedCodes& w, size_t tokens, const int8_t* q, const 
                each = std::clamp<size_t>(tiles / (kParts * threads), 1, kMostTiles);
   // An odd number of cache lines: tokens fall into different sets of the cache.
   const size_t pitch = (ceil_div(p.groups * p.pitch, kAlignment) | 1) * kAlignment;
-  const size_t share = w.rows / kManyRows < tokens ? ceil_div(tokens, 2 * threads) * 2 : tokens;
+  const bool leave = tokens > cache_sizes().l1d / pitch && p.group >= kDepth;
+  const size_t many = leave ? kManyRowsOfLong : kManyRows;
+  const size_t share = w.rows / many < tokens ? ceil_div(tokens, 2 * threads) * 2 : tokens;
   const size_t group = std::min({tokens, share, kTokens, std::max(kTokenBytes / pitch, kFewestTokens)});
   const auto x_length = checked_mul(p.padded(group), pitch), sums_length = checked_mul(p.padded(group), p.groups);
   if (!x_length || !sums_length) return Status::out_of_memory;
