@@ -369,12 +369,14 @@ test('parts of several tiles: the same bits every way, for any number of threads
 });
 
 test('threads share out tokens or rows: every result is written once, with the same bits', () => {
-  // Codes that a cache of each thread holds, for one and for many tokens; that only the last does; tables of 2.5 MiB.
+  // Codes that a cache of each thread holds, for one and for many tokens; that only the last does; the same with long
+  // tables of few tokens; tables of 2.5 MiB.
   for (const [rows, cols, format, counts] of [
     [600, 1000, 'bipolar1', [2, 3, 5, 8, 9, 33]],
     [600, 1000, 'ternary', [2, 7, 12]],
     [70, 3000, 'int4', [3, 40, 95]],
     [1100, 5000, 'int4', [2, 3, 8, 9]],
+    [300, 16384, 'int3', [2, 3, 50]],
     [64, 20000, 'int2', [1, 13, 30]],
   ] as const) {
     const w = packWeights(quantize(matrix(rows, cols, 1), { format, groupSize: 'row' }));
