@@ -17,8 +17,6 @@ namespace {
 constexpr size_t kPartValues = size_t{1} << 15, kParallelValues = size_t{1} << 18;
 // Values of x that are laid out anew at a time: 4 MiB, which stay in the caches while the parts of W go over them.
 constexpr size_t kLaidValues = size_t{1} << 20;
-// Tokens that take groups together.
-constexpr size_t kTogether = 4;
 // Indices that are looked through in one part.
 constexpr size_t kPartIndices = size_t{1} << 15;
 
@@ -104,13 +102,15 @@ Status grouped_linear(const float* x, size_t tokens, const GroupedView& w, float
   const auto is_large = [&](size_t values, size_t count) {
     return static_cast<double>(values) * static_cast<double>(count) >= static_cast<double>(kParallelValues);
   };
-  const size_t most = w.size > 1 ? kTogether : 1;  // single weights look up in all of x: one row of it stays nearest
+  // Tokens that take a row's groups together. Where the kernel cannot, each goes over all of the part alone: its row of x
+  // stays nearest then, and several would drive each other out.
+  const size_t together = w.size != kCodeChunk ? 1 : coded ? kernels.codes_together : kernels.values_together;
   const auto multiply = [&](size_t count, const float* from, float* to) {
     const Status status = each_part(parts, is_large(w.count * w.size, count), context, [&](size_t part) {
       const size_t first = part * each, end = std::min(first + each, w.count), first_row = row_of(first);
-      for (size_t t = 0; t < count; t += most) {
+      for (size_t t = 0, some = 0; t < count; t += some) {
         if (context.cancelled()) return Status::aborted;
-        const size_t some = std::min(most, count - t);
+        some = count - t < together ? 1 : together;
         for (size_t s = t; s < t + some; s++) heads[s * parts + part] = 0;
         size_t i = first_row;
         for (size_t g = first; g < end; i++) {

@@ -63,9 +63,10 @@ struct GroupRun {
 using ByteRun = GroupRun<std::int8_t>;
 using NibbleRun = GroupRun<std::uint8_t>;
 
-// Σ over the groups of value·x; x of dots may be read to the end of each group, that of dot_bytes and dot_nibbles is
-// the copy. Reads exactly the groups. dots takes `tokens` rows of x, `stride` apart, to as many sums; the bits of each
-// are its own.
+// Σ over the groups of value·x; x of dots may be read to the end of each group, that of dots_bytes and dots_nibbles is
+// the copy. Reads exactly the groups. All but dot_singles take `tokens` rows of x, `stride` apart, to as many sums; the
+// bits of each are its own. Of groups of kCodeChunk columns they read the weights once for as many tokens as
+// values_together and codes_together say, else once for each.
 struct GroupedKernels {
   void (*dots)(const float* values, const std::uint32_t* index, std::size_t count, std::size_t size, const float* x,
                std::size_t stride, std::size_t tokens, float* sums, std::size_t sums_stride);
@@ -74,6 +75,7 @@ struct GroupedKernels {
   float (*dot_singles)(const float* values, const std::uint32_t* index, std::size_t count, const float* x);
   std::uint32_t (*largest)(const std::uint32_t* index, std::size_t count);
   const ChunkOrder* nibble_order;
+  std::size_t values_together, codes_together;
 };
 
 void grouped_dots_f32__portable(const float*, const std::uint32_t*, std::size_t, std::size_t, const float*, std::size_t,
@@ -100,14 +102,14 @@ std::uint32_t grouped_largest_u32_16__avx512(const std::uint32_t*, std::size_t);
 inline constexpr KernelTable<GroupedKernels, 1 + 2 * LAPIDARY_X86> kGrouped = {{
     {Isa::portable,
      {grouped_dots_f32__portable, grouped_dots_i8__portable, grouped_dots_i4__portable, grouped_single_f32__portable,
-      grouped_largest_u32__portable, &kInOrder}},
+      grouped_largest_u32__portable, &kInOrder, 1, 1}},
 #if LAPIDARY_X86
     {Isa::avx2,
      {grouped_dots_f32_8__avx2, grouped_dots_i8_8__avx2, grouped_dots_i4_8__avx2, grouped_single_f32_8__avx2,
-      grouped_largest_u32_8__avx2, &kInOrder}},
+      grouped_largest_u32_8__avx2, &kInOrder, 4, 2}},
     {Isa::avx512,
      {grouped_dots_f32_16__avx512, grouped_dots_i8_16__avx512, grouped_dots_i4_16__avx512,
-      grouped_single_f32_16__avx512, grouped_largest_u32_16__avx512, &kByTurns}},
+      grouped_single_f32_16__avx512, grouped_largest_u32_16__avx512, &kByTurns, 4, 4}},
 #endif
 }};
 

@@ -53,7 +53,7 @@ inline void dots_of(const float* values, const std::uint32_t* index, std::size_t
 template <class S>
 inline void grouped_dots(const float* values, const std::uint32_t* index, std::size_t count, std::size_t size,
                          const float* x, std::size_t stride, std::size_t tokens, float* sums, std::size_t sums_stride) {
-  constexpr std::size_t kUsual = 16;
+  constexpr std::size_t kUsual = kCodeChunk;
   if (size == kUsual)
     for (; tokens >= 4; tokens -= 4, x += 4 * stride, sums += 4 * sums_stride)
       dots_of<S, 4, kUsual / S::kLanes>(values, index, count, size, x, stride, sums, sums_stride);
