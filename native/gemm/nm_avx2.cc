@@ -47,8 +47,9 @@ inline void f32_half(const NmPanelF32& p, int half) {
   for (int t = 0; t < kTokens; t++) _mm256_storeu_ps(p.y + 16 * t + 8 * half, _mm256_add_ps(even[t], odd[t]));
 }
 
-template <int kTokens>
-inline void i8_half(const NmPanelI8& p, int half) {
+// kRaised costs two subtractions a token, which unsigned bytes need not pay.
+template <int kTokens, bool kRaised>
+void i8_half(const NmPanelI8& p, int half) {
   __m256i sum[kTokens];
 #pragma GCC unroll 2
   for (int t = 0; t < kTokens; t++) sum[t] = _mm256_setzero_si256();
@@ -56,7 +57,7 @@ inline void i8_half(const NmPanelI8& p, int half) {
   const std::uint8_t* offsets = p.offsets + 16 * half;
   const std::uint8_t* x = p.x;
   const __m256i nibbles = _mm256_set1_epi8(15), bytes = _mm256_set1_epi16(255);
-  const __m256i middle = _mm256_set1_epi16(p.raised ? 128 : 0);
+  [[maybe_unused]] const __m256i middle = _mm256_set1_epi16(128);
   for (std::size_t b = 0; b < p.blocks; b++, x += p.width) {
     __m256i block[kTokens];
 #pragma GCC unroll 2
@@ -70,8 +71,11 @@ inline void i8_half(const NmPanelI8& p, int half) {
 #pragma GCC unroll 2
       for (int t = 0; t < kTokens; t++) {
         const __m256i found = _mm256_shuffle_epi8(block[t], at);
-        const __m256i even = _mm256_sub_epi16(_mm256_and_si256(found, bytes), middle);
-        const __m256i odd = _mm256_sub_epi16(_mm256_srli_epi16(found, 8), middle);
+        __m256i even = _mm256_and_si256(found, bytes), odd = _mm256_srli_epi16(found, 8);
+        if constexpr (kRaised) {
+          even = _mm256_sub_epi16(even, middle);
+          odd = _mm256_sub_epi16(odd, middle);
+        }
         sum[t] = _mm256_add_epi32(sum[t], _mm256_madd_epi16(even, w_even));
         sum[t] = _mm256_add_epi32(sum[t], _mm256_madd_epi16(odd, w_odd));
       }
@@ -91,8 +95,10 @@ void nm_f32_4x16__avx2(const NmPanelF32& p) {
 
 void nm_i8_4x16__avx2(const NmPanelI8& p) {
   NmPanelI8 part = p;
+  const auto two = p.raised ? i8_half<2, true> : i8_half<2, false>;
+  const auto one = p.raised ? i8_half<1, true> : i8_half<1, false>;
   for (std::size_t t = 0; t < p.tokens; t += 2, part.x += 2 * p.stride, part.y += 32)
-    for (int half = 0; half < 2; half++) t + 1 < p.tokens ? i8_half<2>(part, half) : i8_half<1>(part, half);
+    for (int half = 0; half < 2; half++) t + 1 < p.tokens ? two(part, half) : one(part, half);
 }
 
 }  // namespace lapidary
