@@ -6,6 +6,7 @@
 #include "core/arena.h"
 #include "core/checked.h"
 #include "core/cpu.h"
+#include "core/dispatch.h"
 #include "core/each_part.h"
 #include "core/thread_pool.h"
 #include "gemm/activation.h"
@@ -29,11 +30,20 @@ constexpr size_t kPanelBytes = 16384;
 constexpr double kParallelDirect = 1e6;
 constexpr size_t kDirectParts = 8;
 // So few columns leave most of a tile empty: dots of this length or more do better, if B, whose columns are copied to
-// rows, is small beside A.
-constexpr size_t kFewColumns = 8, kLongDot = 256;
-// Values of C up to which it is small; the depth of the pieces into which a deep k is cut then, a multiple of
-// kPieceStep, and how many there are at most.
-constexpr size_t kSmallResult = 4096, kPieceDepth = 1024, kPieceStep = 64, kMostPieces = 16;
+// rows, is small beside A. (Portable tiles are slow even when full.)
+constexpr KernelTable<size_t, 1 + 2 * LAPIDARY_X86> kFewColumns = {{
+    {Isa::portable, 8},
+#if LAPIDARY_X86
+    {Isa::avx2, 6},
+    {Isa::avx512, 8},
+#endif
+}};
+constexpr size_t kLongDot = 256;
+// Values of C up to which it is small, and the depth from which on k is deep. It is cut then into an even number of
+// pieces, at most kMostPieces, of kPieceDepth or more and a multiple of kPieceStep.
+constexpr size_t kSmallResult = 4096, kDeep = 2048, kPieceDepth = 512, kPieceStep = 16, kMostPieces = 16;
+// Bytes of a row of B from which on a flat product has parts of its own for two threads.
+constexpr size_t kFlatRow = 1536;
 
 // k is shallow and C takes more than so many bytes.
 template <class T>
@@ -125,7 +135,8 @@ Way choose_way(const Product<T>& g, const MicroKernel<T>& kernel) {
   // B is read once for each mr rows of A, so it must stay in the second-level cache; turned, in the first-level one.
   const size_t b_bytes = g.n * g.k * sizeof(T);
   const bool b_stays = b_bytes <= cache_sizes().l2 / 2;
-  if (std::is_same_v<T, float> && !g.a.transposed && g.n <= kFewColumns && g.k >= kLongDot && g.m / 16 >= g.n)
+  if (std::is_same_v<T, float> && !g.a.transposed && g.n <= kFewColumns.pick() && g.k >= kLongDot &&
+      g.m / 16 >= g.n && b_stays)
     return Way::dots;
   if (b_stays && work(g) < kParallelWork &&
       (!g.b.transposed || (g.k <= kPanelBytes / sizeof(T) / kernel.nr && !shallow(g, cache_sizes().l2))))
@@ -195,13 +206,15 @@ Status product(const Product<T>& g, const MicroKernel<T>& kernel, Way way, const
 // A small C with deep k: neither its rows nor its columns are enough for two threads. k is cut, by the shape alone, and
 // the products of the pieces are added up in order.
 template <class T>
-bool is_deep(const Product<T>& g) {
-  return g.k >= 2 * kPieceDepth && g.m <= kSmallResult / g.n && work(g) >= kParallelDirect;
+bool is_deep(const Product<T>& g, Way way) {
+  if (way == Way::row_vector || way == Way::column_vector || way == Way::dots) return false;
+  if (way == Way::flat && g.n >= kFlatRow / sizeof(T)) return false;
+  return g.k >= kDeep && g.m <= kSmallResult / g.n && work(g) >= kParallelDirect;
 }
 
 template <class T>
 Status deep_product(const Product<T>& g, const MicroKernel<T>& kernel, Way way, const Context& context) {
-  const size_t pieces = std::min(g.k / kPieceDepth, kMostPieces);
+  const size_t pieces = std::min(g.k / kPieceDepth / 2 * 2, kMostPieces);
   const size_t depth = ceil_div(ceil_div(g.k, pieces), kPieceStep) * kPieceStep, size = g.m * g.n;
   ArenaFrame scratch;
   T* sums = scratch.take<T>(pieces * size);
@@ -242,9 +255,8 @@ Status gemm(size_t m, size_t n, size_t k, T alpha, Operand<T> a, Operand<T> b, T
   const Product<T> g{m, n, k, alpha, a, b, beta, c, ldc, epilogue};
   const MicroKernel<T> kernel = kGemm<T>.pick();
   const Way way = choose_way(g, kernel, route);
-  const bool vector = way == Way::row_vector || way == Way::column_vector;
-  return route == Route::automatic && !vector && way != Way::dots && is_deep(g) ? deep_product(g, kernel, way, context)
-                                                                                : product(g, kernel, way, context);
+  return route == Route::automatic && is_deep(g, way) ? deep_product(g, kernel, way, context)
+                                                      : product(g, kernel, way, context);
 }
 
 template Status gemm(size_t, size_t, size_t, float, Operand<float>, Operand<float>, float, float*, size_t,
