@@ -135,6 +135,7 @@ describeEachIsa('matmul', (isa) => {
       [40, 1, 20],
       [61, 67, 259],
       [300, 300, 5],
+      [17, 18, 4100], // k in pieces
     ] as const) {
       // prettier-ignore
       const out = { rows: m, cols: n, data: new type(m * n).fill(NaN) } as Dense<Real>;

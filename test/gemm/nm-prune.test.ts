@@ -141,7 +141,9 @@ describeEachIsa('sparseLinear with N:M weights', (isa) => {
       [1, 1, 1],
       [1, 33, 70],
       [2, 16, 16],
+      [3, 20, 50],
       [5, 31, 129],
+      [7, 19, 70],
       [9, 17, 40],
     ] as const) {
       const w = nmPrune(i8(rows, cols, 7), { n, m });

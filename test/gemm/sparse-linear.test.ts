@@ -116,6 +116,19 @@ describeEachIsa('sparseLinear', (isa) => {
     }
   });
 
+  test('tokens that share the reading of groups: each as it is alone', () => {
+    for (const storage of ['f32', 'int8', 'int4'] as const) {
+      const [tokens, rows, cols] = [7, 9, 500];
+      const w = groupPrune(f32(rows, cols, 1), { groupSize: 16, density: 0.4, storage });
+      const x = f32(tokens, cols, 2);
+      const all = withIsa(isa, () => sparseLinear(x, w));
+      for (let t = 0; t < tokens; t++) {
+        const alone = withIsa(isa, () => sparseLinear(dense(1, cols, x.data.slice(t * cols, (t + 1) * cols)), w));
+        expect(alone.data).toEqual(all.data.subarray(t * rows, (t + 1) * rows));
+      }
+    }
+  });
+
   test('sparse plus low rank (SLTrain) and blocks that share one projection (Block-LoRA)', () => {
     for (const [rank, blocks] of [
       [0, 1],
