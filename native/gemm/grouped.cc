@@ -102,8 +102,8 @@ Status grouped_linear(const float* x, size_t tokens, const GroupedView& w, float
   const auto is_large = [&](size_t values, size_t count) {
     return static_cast<double>(values) * static_cast<double>(count) >= static_cast<double>(kParallelValues);
   };
-  // Tokens that take a row's groups together. Where the kernel cannot, each goes over all of the part alone: its row of x
-  // stays nearest then, and several would drive each other out.
+  // Tokens that take a row's groups together. Where the kernel cannot, each goes over all of the part alone: its row of
+  // x stays nearest then, and several would drive each other out.
   const size_t together = w.size != kCodeChunk ? 1 : coded ? kernels.codes_together : kernels.values_together;
   const auto multiply = [&](size_t count, const float* from, float* to) {
     const Status status = each_part(parts, is_large(w.count * w.size, count), context, [&](size_t part) {
