@@ -135,8 +135,8 @@ Way choose_way(const Product<T>& g, const MicroKernel<T>& kernel) {
   // B is read once for each mr rows of A, so it must stay in the second-level cache; turned, in the first-level one.
   const size_t b_bytes = g.n * g.k * sizeof(T);
   const bool b_stays = b_bytes <= cache_sizes().l2 / 2;
-  if (std::is_same_v<T, float> && !g.a.transposed && g.n <= kFewColumns.pick() && g.k >= kLongDot &&
-      g.m / 16 >= g.n && b_stays)
+  if (std::is_same_v<T, float> && !g.a.transposed && g.n <= kFewColumns.pick() && g.k >= kLongDot && g.m / 16 >= g.n &&
+      b_stays)
     return Way::dots;
   if (b_stays && work(g) < kParallelWork &&
       (!g.b.transposed || (g.k <= kPanelBytes / sizeof(T) / kernel.nr && !shallow(g, cache_sizes().l2))))
