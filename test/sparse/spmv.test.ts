@@ -105,8 +105,8 @@ describeEachIsa('spmv', (isa) => {
       const indptr = Uint32Array.from({ length: 21 }, (_, i) => (i >> 1) * (n + 12) + (i % 2) * n);
       for (const Type of [Float32Array, Float64Array]) {
         const a = { rows: 20, cols: 24, indptr, indices, values: new Type(indices.length).fill(1) };
-        const x = Type.from({ length: 24 }, (_, j) => (j < 12 ? 1 : j % 2 === 0 ? NaN : Infinity));
-        const expected = Type.from({ length: 20 }, (_, i) => (i % 2 === 0 ? n : NaN));
+        const x = Type.from(Array.from({ length: 24 }, (_, j) => (j < 12 ? 1 : j % 2 === 0 ? NaN : Infinity)));
+        const expected = Type.from(Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? n : NaN)));
         withIsa(isa, () => expect(spmv<typeof x>(a, x)).toEqual(expected));
       }
     }
