@@ -1,4 +1,7 @@
 // The reference: one value at a time, with binary16 in integer arithmetic.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O2")  // large, and run only by processors without AVX2
+#endif
 #include <cmath>
 #include <cstddef>
 #include <cstdint>

@@ -1,4 +1,7 @@
 // The loops of spgemm in plain C++: the reference.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O2")  // large, and run only by processors without AVX2
+#endif
 #include <cstddef>
 #include <cstdint>
 #include <limits>

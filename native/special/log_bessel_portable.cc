@@ -1,5 +1,8 @@
 // The references of the branches of log_bessel_branches.h: the same code over single values, with the same bits. On
 // x86-64 each fused product is a call (2 ns; far more on processors without the instruction), on arm64 one instruction.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O2")  // large, and run only by processors without AVX2
+#endif
 #include <bit>
 #include <cmath>
 #include <cstdint>
