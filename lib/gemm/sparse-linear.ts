@@ -37,8 +37,7 @@ export interface SparseLinearOptions<A extends Float32Array | Int32Array = Float
  *   Bound by reading the kept weights while there are few tokens. With more than 8 tokens f32 weights are expanded block by
  *   block and cost what dense ones do; pruning then saves memory, not time.
  * - Groups ({@link groupPrune}), with f32 values, i8 or 4-bit codes: work is shared out by groups, so one full row among
- *   empty ones does no harm. Tokens in fours share the reading of groups of 16; others
- *   cost the same each. Best for few.
+ *   empty ones does no harm. Tokens in fours share the reading of groups of 16; others cost the same each. Best for few.
  * - A Csr and a low-rank part: the sparse plus low-rank weights of SLTrain. The factors cost tokens · r · (in + out)
  *   multiplications in place of tokens · in · out, so keep r well below in · out/(in + out).
  * - A Dense and a low-rank part with `blocks`: Block-LoRA, whose sum of blocks is formed before the product.
