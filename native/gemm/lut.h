@@ -3,8 +3,8 @@
 //
 // Weights are bit planes. Four neighbouring bits of one row in one plane are an index, the quad; a table of 16 bytes
 // holds what each index contributes for the four activations that stand there. One vpshufb looks up 32 rows, so a row
-// is a byte of the register, sums of rows never cross lanes, and a thread makes a table once for all rows that it reads.
-// The planes' sums meet at the end of a run of columns, with weights 2^plane.
+// is a byte of the register, sums of rows never cross lanes, and a thread makes a table once for all rows that it
+// reads. The planes' sums meet at the end of a run of columns, with weights 2^plane.
 //
 // Two kinds of table:
 //   exact   activations are 8-bit integers q, cut into two digits q = 16·h + l with −8 ≤ h < 8, 0 ≤ l < 16. Each digit
