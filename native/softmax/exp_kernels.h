@@ -50,8 +50,13 @@ inline constexpr float kExpC2 = 0x1.fffffcp-2f, kExpC3 = 0x1.555486p-3f, kExpC4 
 inline constexpr float kExpFloor = -0x1p17f;
 inline constexpr float kExpOrdinary = 90000.0f;  // exponents of ordinary rows: |n| below this
 inline constexpr float kExpStoreBias = 40.0f;
+// The bits of a float that is neither negative nor infinite nor NaN, 29 places higher, are those of a double that is
+// this factor smaller, denormals included. So a register of floats becomes two of doubles, its even and its odd lanes,
+// by a shift and a mask each.
+inline constexpr double kExpHalves = 0x1p896;
 
-// Σ exp(x). If an entry is NaN or lies above the ordinary range, m is NaN or n is not below kExpOrdinary.
+// Σ exp(x), n at most 60 below the exponent of the largest term. If an entry is NaN or lies above the ordinary range, m
+// is NaN or n is not below kExpOrdinary − 60.
 using ExpSumFn = ExtendedFloat (*)(const float* x, std::size_t count);
 // y = exp(x)·scale, rounded once, denormals included.
 using ExpScaleFn = void (*)(const float* x, float* y, std::size_t count, ExpScale scale);

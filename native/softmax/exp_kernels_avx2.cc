@@ -94,6 +94,13 @@ inline Registers<kCount> exponential(Registers<kCount> x, const Powers& powers) 
 inline __m256d low(__m256 v) { return _mm256_cvtps_pd(_mm256_castps256_ps128(v)); }
 inline __m256d high(__m256 v) { return _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1)); }
 
+// As f64 2^896 times smaller (kExpHalves).
+inline __m256d halves(__m256i v) {
+  return _mm256_castsi256_pd(_mm256_and_si256(v, _mm256_set1_epi64x(0x1fffffffe0000000)));
+}
+inline __m256d even(__m256 v) { return halves(_mm256_slli_epi64(_mm256_castps_si256(v), 29)); }
+inline __m256d odd(__m256 v) { return halves(_mm256_srli_epi64(_mm256_castps_si256(v), 3)); }
+
 inline __m256i first(size_t count) {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kLanes + (count >= 8 ? 0 : 8 - count)));
 }
@@ -321,13 +328,21 @@ double exp_store_f32_u32__avx2(const float* x, float* y, size_t count, float n) 
 double exp_total_f32_u32__avx2(const float* x, size_t count, float shift, float n) {
   const __m256 less = _mm256_set1_ps(shift);
   const Powers powers(_mm256_set1_ps(n));
-  Halves sum;
+  __m256d sums[4] = {};
+  const auto add = [&](int j, __m256 terms) {
+    sums[j] = _mm256_add_pd(sums[j], even(terms));
+    sums[j + 1] = _mm256_add_pd(sums[j + 1], odd(terms));
+  };
   size_t i = 0;
-  for (; i + 32 <= count; i += 32)
-    sum.add(exponential(each<4>([&](int j) { return _mm256_sub_ps(_mm256_loadu_ps(x + i + 8 * j), less); }), powers));
+  for (; i + 32 <= count; i += 32) {
+    const auto terms =
+        exponential(each<4>([&](int j) { return _mm256_sub_ps(_mm256_loadu_ps(x + i + 8 * j), less); }), powers);
+    // one by one: beside a term of 1 the others are what the logarithm is made of
+    for (int j = 0; j < 4; j++) add(j % 2 * 2, terms.v[j]);
+  }
   for (; i < count; i += 8)
-    sum.add(exponential(Registers<1>{{_mm256_sub_ps(load(x + i, first(count - i)), less)}}, powers).v[0]);
-  return sum.total();
+    add(0, exponential(Registers<1>{{_mm256_sub_ps(load(x + i, first(count - i)), less)}}, powers).v[0]);
+  return sum_of(_mm256_add_pd(_mm256_add_pd(sums[0], sums[1]), _mm256_add_pd(sums[2], sums[3]))) * kExpHalves;
 }
 
 OnlineSum online_sum_f32_u32__avx2(const float* x, size_t count) {

@@ -1,7 +1,9 @@
-// AVX-512: 64 values a step, four independent chains to cover the latency of the FMAs. An exponential takes 9
-// multiplies and FMAs on one half of the FP pipes; rounding, scaling (vscalefps, which makes denormals and zeros as it
-// should) and the f64 sums go to the other half, so the bound is about 10 cycles for 16 values where 512-bit operations
-// take both halves of a pipe pair.
+// AVX-512: 64 values a step, four independent chains to cover the latency of the FMAs. An exponential takes 9 or 10
+// multiplies and FMAs on one half of the FP pipes, 5 cycles for 16 values at full width; the rest goes to the other
+// half and must take no longer. So sums scale by integer addition to the exponent, not by vscalefps, which makes
+// denormals and is left to the results; and f64 takes shifts (kExpHalves), not conversions of five operations, two of
+// them of two steps. What only softmax uses adds neighbours in f32 first: half an ulp of the sum at most, far less of
+// many.
 #include "softmax/exp_kernels.h"
 
 #if LAPIDARY_X86
@@ -32,9 +34,8 @@ struct Pair {
   __m512 m, n;
 };
 
-inline Pair exp_pair(__m512 x) {
-  x = _mm512_max_ps(_mm512_set1_ps(kExpFloor), x);  // this order lets a NaN through
-  const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(kExpLog2e)), _MM_FROUND_TO_NEAREST_INT);
+// exp(x − n·ln 2)
+inline __m512 exp_reduced(__m512 x, __m512 n) {
   __m512 t = _mm512_fnmadd_ps(n, _mm512_set1_ps(kExpLn2Hi), x);
   t = _mm512_fnmadd_ps(n, _mm512_set1_ps(kExpLn2Lo), t);
   __m512 p = _mm512_fmadd_ps(t, _mm512_set1_ps(kExpC6), _mm512_set1_ps(kExpC5));
@@ -42,8 +43,21 @@ inline Pair exp_pair(__m512 x) {
   p = _mm512_fmadd_ps(t, p, _mm512_set1_ps(kExpC3));
   p = _mm512_fmadd_ps(t, p, _mm512_set1_ps(kExpC2));
   p = _mm512_fmadd_ps(t, p, _mm512_set1_ps(1));
-  return {_mm512_fmadd_ps(t, p, _mm512_set1_ps(1)), n};
+  return _mm512_fmadd_ps(t, p, _mm512_set1_ps(1));
 }
+
+inline Pair exp_pair(__m512 x) {
+  x = _mm512_max_ps(_mm512_set1_ps(kExpFloor), x);  // this order lets a NaN through
+  const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(kExpLog2e)), _MM_FROUND_TO_NEAREST_INT);
+  return {exp_reduced(x, n), n};
+}
+
+// As f64 2^896 times smaller (kExpHalves).
+inline __m512d halves(__m512i v) {
+  return _mm512_castsi512_pd(_mm512_and_si512(v, _mm512_set1_epi64(0x1fffffffe0000000)));
+}
+inline __m512d even(__m512 v) { return halves(_mm512_slli_epi64(_mm512_castps_si512(v), 29)); }
+inline __m512d odd(__m512 v) { return halves(_mm512_srli_epi64(_mm512_castps_si512(v), 3)); }
 
 inline __m512d low(__m512 v) { return _mm512_cvtps_pd(_mm512_castps512_ps256(v)); }
 inline __m512d high(__m512 v) { return _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1)); }
@@ -53,23 +67,71 @@ inline __mmask16 first(size_t count) { return count >= 16 ? 0xffff : static_cast
 // Lanes past the end read as −∞: nothing in a sum, nothing in a maximum.
 inline __m512 load(const float* x, __mmask16 mask) { return _mm512_mask_loadu_ps(_mm512_set1_ps(kLowest), mask, x); }
 
-// 16 sums m·2ⁿ, one a lane: n in f32, m in two halves of f64.
-struct Sums {
-  __m512 n;
-  __m512d low_m, high_m;
+// 16 sums m·2ⁿ, one a lane. n stays where it is until an exponent k passes it by more than kHeadroom, which is rare: a
+// branch that is foreseen, and sums that do not wait for n. A term is p·2^(k − n) by integer addition: k − n, from the
+// mantissa of x·log₂e + (kRound − n), to the exponent of p. What lies more than kDepth below counts as 2^−kDepth and
+// vanishes: a sum has a term near 2^0.
+constexpr float kRound = 0x1.8p23f, kHeadroom = 30, kDepth = 125;
 
-  void rise_to(__m512 top) {
-    const __m512 factor = _mm512_scalef_ps(_mm512_set1_ps(1), _mm512_sub_ps(n, top));
-    low_m = _mm512_mul_pd(low_m, low(factor));
-    high_m = _mm512_mul_pd(high_m, high(factor));
+struct Sums {
+  __m512 n, magic, least;
+  __m512d even_m, odd_m, even_m2, odd_m2;
+
+  void raise_to(__m512 top) {
+    // not below 2^−120: the sum, at most 2^50, vanishes all the same
+    const __m512 by = _mm512_max_ps(_mm512_set1_ps(-120), _mm512_sub_ps(n, top));
+    const __m512 factor = _mm512_scalef_ps(_mm512_set1_ps(1), by);
+    const __m512d unit = _mm512_set1_pd(kExpHalves);
+    even_m = _mm512_mul_pd(_mm512_add_pd(even_m, even_m2), _mm512_mul_pd(even(factor), unit));
+    odd_m = _mm512_mul_pd(_mm512_add_pd(odd_m, odd_m2), _mm512_mul_pd(odd(factor), unit));
+    even_m2 = odd_m2 = _mm512_setzero_pd();
     n = top;
+    magic = _mm512_sub_ps(_mm512_set1_ps(kRound), n);
+    least = _mm512_mul_ps(_mm512_sub_ps(n, _mm512_set1_ps(kDepth)), _mm512_set1_ps(kExpLn2Hi));
+  }
+  // n by the largest of x.
+  void raise_for(__m512 x) {
+    raise_to(
+        _mm512_max_ps(n, _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(kExpLog2e)), _MM_FROUND_TO_NEAREST_INT)));
   }
   void add(Pair e) {
-    const __m512 term = _mm512_scalef_ps(e.m, _mm512_sub_ps(e.n, n));
-    low_m = _mm512_add_pd(low_m, low(term));
-    high_m = _mm512_add_pd(high_m, high(term));
+    const __m512 value = _mm512_scalef_ps(e.m, _mm512_sub_ps(e.n, n));
+    even_m = _mm512_add_pd(even_m, even(value));
+    odd_m = _mm512_add_pd(odd_m, odd(value));
   }
 };
+
+struct Term {
+  __m512 value;
+  __m512i at;  // kRound + k − n as bits
+};
+
+inline Term term(__m512 x, const Sums& sums) {
+  x = _mm512_max_ps(sums.least, x);  // this order lets a NaN through
+  const __m512 z = _mm512_fmadd_ps(x, _mm512_set1_ps(kExpLog2e), sums.magic);
+  const __m512i at = _mm512_castps_si512(z);
+  const __m512 p = exp_reduced(x, _mm512_sub_ps(z, sums.magic));
+  return {_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p), _mm512_slli_epi32(at, 23))), at};
+}
+
+// False if a value is NaN: as unsigned numbers NaN of either sign, too, are above kHeadroom, before n rises and after.
+inline bool add_terms(Sums& sums, __m512 a, __m512 b, __m512 c, __m512 d) {
+  const __m512i most = _mm512_castps_si512(_mm512_set1_ps(kRound + kHeadroom));
+  for (int turn = 0; turn < 2; turn++) {
+    const Term s = term(a, sums), t = term(b, sums), u = term(c, sums), v = term(d, sums);
+    const __m512i top = _mm512_max_epu32(_mm512_max_epu32(s.at, t.at), _mm512_max_epu32(u.at, v.at));
+    if (_mm512_cmpgt_epu32_mask(top, most) == 0) [[likely]] {
+      const __m512 st = _mm512_add_ps(s.value, t.value), uv = _mm512_add_ps(u.value, v.value);
+      sums.even_m = _mm512_add_pd(sums.even_m, even(st));
+      sums.odd_m = _mm512_add_pd(sums.odd_m, odd(st));
+      sums.even_m2 = _mm512_add_pd(sums.even_m2, even(uv));
+      sums.odd_m2 = _mm512_add_pd(sums.odd_m2, odd(uv));
+      return true;
+    }
+    sums.raise_for(_mm512_max_ps(_mm512_max_ps(a, b), _mm512_max_ps(c, d)));
+  }
+  return false;
+}
 
 // exp(d) for d ≤ 0 with an error of 2^−29 that vanishes with d: a row that climbs slowly multiplies a sum by thousands
 // of these, each next to 1, and the roundings of f32 would add up.
@@ -115,33 +177,49 @@ inline __m512 share(__m512 x, const Factor& factor) {
   return _mm512_scalef_ps(m, _mm512_sub_ps(e.n, factor.n));
 }
 
-inline __m512 exponential(__m512 x, __m512 shift) {
-  const Pair e = exp_pair(x);
-  return _mm512_scalef_ps(e.m, _mm512_sub_ps(e.n, shift));
+// exp(x)·2^−n for magic = kRound − n where that is below 2^127; 0 where it is no normal number. x is no NaN.
+inline __m512 exponential(__m512 x, __m512 magic) {
+  const __m512 z = _mm512_fmadd_ps(x, _mm512_set1_ps(kExpLog2e), magic);
+  const __m512 p = exp_reduced(x, _mm512_sub_ps(z, magic));
+  const __mmask16 normal = _mm512_cmp_ps_mask(z, _mm512_set1_ps(kRound - kDepth), _CMP_GE_OQ);
+  return _mm512_castsi512_ps(
+      _mm512_maskz_add_epi32(normal, _mm512_castps_si512(p), _mm512_slli_epi32(_mm512_castps_si512(z), 23)));
 }
 
 }  // namespace
 
 ExtendedFloat exp_sum_f32_u64__avx512(const float* x, size_t count) {
-  Sums sums = {_mm512_set1_ps(kLowest), _mm512_setzero_pd(), _mm512_setzero_pd()};
+  const __m512 lowest = _mm512_set1_ps(2 * kExpFloor);
+  const __m512d zero = _mm512_setzero_pd();
+  Sums sums = {lowest, lowest, lowest, zero, zero, zero, zero};
+  unsigned nan = 0;  // the shifts would make numbers of them
   size_t i = 0;
-  for (; i + 64 <= count; i += 64) {
-    const Pair a = exp_pair(_mm512_loadu_ps(x + i)), b = exp_pair(_mm512_loadu_ps(x + i + 16));
-    const Pair c = exp_pair(_mm512_loadu_ps(x + i + 32)), d = exp_pair(_mm512_loadu_ps(x + i + 48));
-    sums.rise_to(_mm512_max_ps(sums.n, _mm512_max_ps(_mm512_max_ps(a.n, b.n), _mm512_max_ps(c.n, d.n))));
+  if (count >= 64) {
+    // these wait for n, which is found beside them
+    const Pair a = exp_pair(_mm512_loadu_ps(x)), b = exp_pair(_mm512_loadu_ps(x + 16));
+    const Pair c = exp_pair(_mm512_loadu_ps(x + 32)), d = exp_pair(_mm512_loadu_ps(x + 48));
+    nan = _mm512_cmp_ps_mask(a.m, b.m, _CMP_UNORD_Q) | _mm512_cmp_ps_mask(c.m, d.m, _CMP_UNORD_Q);
+    sums.raise_to(_mm512_max_ps(_mm512_max_ps(a.n, b.n), _mm512_max_ps(c.n, d.n)));
     sums.add(a);
     sums.add(b);
     sums.add(c);
     sums.add(d);
+    i = 64;
   }
+  for (; i + 64 <= count && nan == 0; i += 64)
+    nan = !add_terms(sums, _mm512_loadu_ps(x + i), _mm512_loadu_ps(x + i + 16), _mm512_loadu_ps(x + i + 32),
+                     _mm512_loadu_ps(x + i + 48));
   for (; i < count; i += 16) {
     const Pair e = exp_pair(load(x + i, first(count - i)));
-    sums.rise_to(_mm512_max_ps(sums.n, e.n));
+    nan |= _mm512_cmp_ps_mask(e.m, e.m, _CMP_UNORD_Q);
+    if (_mm512_cmp_ps_mask(e.n, _mm512_add_ps(sums.n, _mm512_set1_ps(kHeadroom)), _CMP_GT_OQ))
+      sums.raise_to(_mm512_max_ps(sums.n, e.n));
     sums.add(e);
   }
+  if (nan) return {kNan, kExpOrdinary};
   const float n = _mm512_reduce_max_ps(sums.n);
-  sums.rise_to(_mm512_set1_ps(n));
-  return {_mm512_reduce_add_pd(_mm512_add_pd(sums.low_m, sums.high_m)), n};
+  sums.raise_to(_mm512_set1_ps(n));
+  return {_mm512_reduce_add_pd(_mm512_add_pd(sums.even_m, sums.odd_m)) * kExpHalves, n};
 }
 
 void exp_scale_f32_u64__avx512(const float* x, float* y, size_t count, ExpScale scale) {
@@ -185,7 +263,7 @@ float row_max_f32_u64__avx512(const float* x, size_t count) {
 }
 
 double exp_store_f32_u64__avx512(const float* x, float* y, size_t count, float n) {
-  const __m512 shift = _mm512_set1_ps(n - kExpStoreBias);
+  const __m512 shift = _mm512_set1_ps(kRound + kExpStoreBias - n);
   __m512d s0 = _mm512_setzero_pd(), s1 = s0, s2 = s0, s3 = s0;
   size_t i = 0;
   for (; i + 64 <= count; i += 64) {
@@ -196,23 +274,24 @@ double exp_store_f32_u64__avx512(const float* x, float* y, size_t count, float n
     _mm512_storeu_ps(y + i + 16, b);
     _mm512_storeu_ps(y + i + 32, c);
     _mm512_storeu_ps(y + i + 48, d);
-    s0 = _mm512_add_pd(s0, _mm512_add_pd(low(a), low(b)));
-    s1 = _mm512_add_pd(s1, _mm512_add_pd(high(a), high(b)));
-    s2 = _mm512_add_pd(s2, _mm512_add_pd(low(c), low(d)));
-    s3 = _mm512_add_pd(s3, _mm512_add_pd(high(c), high(d)));
+    const __m512 ab = _mm512_add_ps(a, b), cd = _mm512_add_ps(c, d);
+    s0 = _mm512_add_pd(s0, even(ab));
+    s1 = _mm512_add_pd(s1, odd(ab));
+    s2 = _mm512_add_pd(s2, even(cd));
+    s3 = _mm512_add_pd(s3, odd(cd));
   }
   for (; i < count; i += 16) {
     const __mmask16 mask = first(count - i);
     const __m512 a = _mm512_maskz_mov_ps(mask, exponential(load(x + i, mask), shift));
     _mm512_mask_storeu_ps(y + i, mask, a);
-    s0 = _mm512_add_pd(s0, low(a));
-    s1 = _mm512_add_pd(s1, high(a));
+    s0 = _mm512_add_pd(s0, even(a));
+    s1 = _mm512_add_pd(s1, odd(a));
   }
-  return _mm512_reduce_add_pd(_mm512_add_pd(_mm512_add_pd(s0, s1), _mm512_add_pd(s2, s3)));
+  return _mm512_reduce_add_pd(_mm512_add_pd(_mm512_add_pd(s0, s1), _mm512_add_pd(s2, s3))) * kExpHalves;
 }
 
 double exp_total_f32_u64__avx512(const float* x, size_t count, float shift, float n) {
-  const __m512 less = _mm512_set1_ps(shift), top = _mm512_set1_ps(n);
+  const __m512 less = _mm512_set1_ps(shift), top = _mm512_set1_ps(kRound - n);
   __m512d s0 = _mm512_setzero_pd(), s1 = s0, s2 = s0, s3 = s0;
   size_t i = 0;
   for (; i + 64 <= count; i += 64) {
@@ -220,18 +299,18 @@ double exp_total_f32_u64__avx512(const float* x, size_t count, float shift, floa
     const __m512 b = exponential(_mm512_sub_ps(_mm512_loadu_ps(x + i + 16), less), top);
     const __m512 c = exponential(_mm512_sub_ps(_mm512_loadu_ps(x + i + 32), less), top);
     const __m512 d = exponential(_mm512_sub_ps(_mm512_loadu_ps(x + i + 48), less), top);
-    s0 = _mm512_add_pd(s0, _mm512_add_pd(low(a), low(b)));
-    s1 = _mm512_add_pd(s1, _mm512_add_pd(high(a), high(b)));
-    s2 = _mm512_add_pd(s2, _mm512_add_pd(low(c), low(d)));
-    s3 = _mm512_add_pd(s3, _mm512_add_pd(high(c), high(d)));
+    s0 = _mm512_add_pd(s0, _mm512_add_pd(even(a), even(b)));
+    s1 = _mm512_add_pd(s1, _mm512_add_pd(odd(a), odd(b)));
+    s2 = _mm512_add_pd(s2, _mm512_add_pd(even(c), even(d)));
+    s3 = _mm512_add_pd(s3, _mm512_add_pd(odd(c), odd(d)));
   }
   for (; i < count; i += 16) {
     const __mmask16 mask = first(count - i);
     const __m512 a = _mm512_maskz_mov_ps(mask, exponential(_mm512_sub_ps(load(x + i, mask), less), top));
-    s0 = _mm512_add_pd(s0, low(a));
-    s1 = _mm512_add_pd(s1, high(a));
+    s0 = _mm512_add_pd(s0, even(a));
+    s1 = _mm512_add_pd(s1, odd(a));
   }
-  return _mm512_reduce_add_pd(_mm512_add_pd(_mm512_add_pd(s0, s1), _mm512_add_pd(s2, s3)));
+  return _mm512_reduce_add_pd(_mm512_add_pd(_mm512_add_pd(s0, s1), _mm512_add_pd(s2, s3))) * kExpHalves;
 }
 
 OnlineSum online_sum_f32_u64__avx512(const float* x, size_t count) {

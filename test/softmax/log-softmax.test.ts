@@ -38,6 +38,27 @@ describeEachIsa('logSoftmax', (isa) => {
           }
     }));
 
+  it('adds up what is tiny beside the largest, wherever both stand', () =>
+    withIsa(isa, () => {
+      // the largest is 1 in the sum, where f32 would forget the others: −log(1 + e^−18 + e^−20)
+      for (const [type, unit] of [
+        [Float32Array, 2 ** -24],
+        [Float64Array, 2 ** -53],
+      ] as const)
+        for (const cols of [3, 64, 150])
+          for (let at = 0; at < cols; at++)
+            for (const step of [1, 8, 16, 32]) {
+              const x = new type(cols).fill(-Infinity);
+              x[at] = 0;
+              x[(at + step) % cols] = -18;
+              x[(at + 2 * step + 1) % cols] = -20;
+              if (x[at] !== 0) continue;
+              const want = exact(x)[at]!;
+              const y = logSoftmax<Float32Array | Float64Array>(dense(1, cols, x)).data[at]!;
+              if (!(Math.abs(y - want) <= 8 * unit * Math.abs(want) + 2 ** -50)) expect([cols, at, step, y]).toBe(want);
+            }
+    }));
+
   it('masks by −∞, and gives a row of NaN for NaN and +∞', () =>
     withIsa(isa, () => {
       for (const type of [Float32Array, Float64Array]) {
