@@ -203,6 +203,20 @@ describeEachIsa('plstm2d', (isa) => {
     for (const y of out.data) expect(y).toBeLessThanOrEqual(nodes);
   });
 
+  test('P-mode shares out by orientation: the complement is of α·T, not (1 − α)·T', () => {
+    const of = (...x: number[]) => dense(x.length, 1, Float64Array.from(x));
+    const orientation = of(0, Math.log(3), -Math.log(4), 800, -800); // α = 1/2, 3/4, 1/5, 1, 0
+    const [source, transition, mark] = [of(0.5, 2, 1, 0.3, 0.3), of(0.8, -1, 0.5, 0.7, 0.7), of(1, 2, 3, 4, 5)];
+    const gates = plstmGates({ mode: 'P', orientation, source, transition, mark });
+    const near = (got: Dense, ...want: number[]) =>
+      want.forEach((x, i) => expect(Math.abs(got.data[i]! - x)).toBeLessThan(1e-15));
+    near(gates.sourceRight, 0.25, 1.5, 0.2, 0.3, 0);
+    near(gates.sourceDown, 0.75, -0.5, 0.8, 0.7, 1);
+    for (const right of [gates.rightFromLeft, gates.rightFromUp!]) near(right, 0.4, -0.75, 0.1, 0.7, 0);
+    for (const down of [gates.downFromUp, gates.downFromLeft!]) near(down, 0.6, 1.75, 0.9, 0.3, 1);
+    for (const side of [gates.markLeft, gates.markUp]) expect(side.data).toEqual(mark.data);
+  });
+
   test('D-mode: one path at most between two nodes, either way round', () => {
     const [height, width] = [6, 8];
     const n = ones(height * width);
