@@ -9,6 +9,7 @@
 #if LAPIDARY_X86
 #include <immintrin.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -63,6 +64,13 @@ inline __m512d low(__m512 v) { return _mm512_cvtps_pd(_mm512_castps512_ps256(v))
 inline __m512d high(__m512 v) { return _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1)); }
 
 inline __mmask16 first(size_t count) { return count >= 16 ? 0xffff : static_cast<__mmask16>((1u << count) - 1); }
+
+// Rows for which it pays to begin with a part of a register, up to where a line of memory begins: registers that lie
+// across two lines are written in two steps, and what JavaScript allocates begins anywhere.
+constexpr size_t kAlignedRow = 512;
+inline size_t to_line(const float* y, size_t count) {
+  return count < kAlignedRow ? 0 : (64 - reinterpret_cast<uintptr_t>(y) % 64) % 64 / sizeof(float);
+}
 
 // Lanes past the end read as −∞: nothing in a sum, nothing in a maximum.
 inline __m512 load(const float* x, __mmask16 mask) { return _mm512_mask_loadu_ps(_mm512_set1_ps(kLowest), mask, x); }
@@ -224,19 +232,27 @@ ExtendedFloat exp_sum_f32_u64__avx512(const float* x, size_t count) {
 
 void exp_scale_f32_u64__avx512(const float* x, float* y, size_t count, ExpScale scale) {
   const Factor factor = {_mm512_set1_ps(scale.hi), _mm512_set1_ps(scale.lo), _mm512_set1_ps(scale.n)};
-  size_t i = 0;
-  for (; i + 64 <= count; i += 64) {
+  const auto four = [&](size_t i, auto&& put) {
     const __m512 a = share(_mm512_loadu_ps(x + i), factor), b = share(_mm512_loadu_ps(x + i + 16), factor);
     const __m512 c = share(_mm512_loadu_ps(x + i + 32), factor), d = share(_mm512_loadu_ps(x + i + 48), factor);
-    _mm512_storeu_ps(y + i, a);
-    _mm512_storeu_ps(y + i + 16, b);
-    _mm512_storeu_ps(y + i + 32, c);
-    _mm512_storeu_ps(y + i + 48, d);
-  }
-  for (; i < count; i += 16) {
-    const __mmask16 mask = first(count - i);
+    put(y + i, a);
+    put(y + i + 16, b);
+    put(y + i + 32, c);
+    put(y + i + 48, d);
+  };
+  const auto edge = [&](size_t i, size_t n) {
+    const __mmask16 mask = first(n);
     _mm512_mask_storeu_ps(y + i, mask, share(load(x + i, mask), factor));
+  };
+  size_t i = to_line(y, count);
+  if (i > 0) edge(0, i);
+  if (scale.past && count >= kAlignedRow) {
+    // Whole lines written past the caches need not be read first.
+    for (; i + 64 <= count; i += 64) four(i, [](float* to, __m512 v) { _mm512_stream_ps(to, v); });
+    _mm_sfence();
   }
+  for (; i + 64 <= count; i += 64) four(i, [](float* to, __m512 v) { _mm512_storeu_ps(to, v); });
+  for (; i < count; i += 16) edge(i, count - i);
 }
 
 float row_max_f32_u64__avx512(const float* x, size_t count) {
@@ -337,16 +353,15 @@ OnlineSum online_sum_f32_u64__avx512(const float* x, size_t count) {
 
 void rescale_f32_u64__avx512(float* y, size_t count, float hi, float lo) {
   const __m512 h = _mm512_set1_ps(hi), l = _mm512_set1_ps(lo);
-  size_t i = 0;
-  for (; i + 16 <= count; i += 16) {
-    const __m512 v = _mm512_loadu_ps(y + i);
-    _mm512_storeu_ps(y + i, _mm512_fmadd_ps(v, h, _mm512_mul_ps(v, l)));
-  }
-  if (i < count) {
-    const __mmask16 mask = first(count - i);
-    const __m512 v = _mm512_maskz_loadu_ps(mask, y + i);
-    _mm512_mask_storeu_ps(y + i, mask, _mm512_fmadd_ps(v, h, _mm512_mul_ps(v, l)));
-  }
+  const auto scaled = [&](__m512 v) { return _mm512_fmadd_ps(v, h, _mm512_mul_ps(v, l)); };
+  const auto edge = [&](float* some, size_t n) {
+    const __mmask16 mask = first(n);
+    _mm512_mask_storeu_ps(some, mask, scaled(_mm512_maskz_loadu_ps(mask, some)));
+  };
+  size_t i = to_line(y, count);
+  if (i > 0) edge(y, i);
+  for (; i + 16 <= count; i += 16) _mm512_storeu_ps(y + i, scaled(_mm512_loadu_ps(y + i)));
+  if (i < count) edge(y + i, count - i);
 }
 
 }  // namespace lapidary

@@ -287,18 +287,22 @@ double log_of_sum(double sum) { return std::log1p(sum - 1); }
 // Exponentials that cost more than memory (Zen 4 with AVX-512, anything with AVX2): three passes win by 1.1× to 1.3×
 // while a row and its result stay in the last cache, two passes by 1.1× to 1.3× where they do not; with AVX2 by 1.2×
 // and more from a quarter of that cache on. At full width (Zen 5) the second exponential is cheap: of matrices that
-// stream through memory two passes win by 1.14× to 1.4× from rows on that fill a quarter of the second-level cache (in
-// the caches they lose up to 1.2×), and of rows so short that the calls count by 1.1×.
+// stream through memory two passes win by 1.15× to 1.5× from rows on that fill a quarter of the second-level cache (in
+// the caches they lose up to 1.25×), and of rows so short that the calls count by 1.1×.
 //
 // A sum of the next row beside the results of this one, so that reading and writing overlap, takes 1.05× to 1.6× there,
-// in one loop or in turns of 2 to 32 KiB, and so does asking for the next row meanwhile; writing past the caches gains
-// 0 to 3 %.
+// in one loop or in turns of 2 to 32 KiB, and so does asking for the next row meanwhile.
 bool two_pass_wins(size_t cols) {
   const size_t bytes = 2 * sizeof(float) * cols;
   if (active_isa() == Isa::avx2) return bytes >= cache_sizes().l3 / 4;
   const bool cheap = full_width_512() && active_isa() >= Isa::avx512;
   return cheap ? cols <= 128 || bytes >= cache_sizes().l2 / 4 : bytes > cache_sizes().l3 / 3;
 }
+
+// Whether results that the caches do not hold are better written past them. With AVX-512 (Zen 5) by 1.12× while a row
+// and its result fit into the second-level cache, where ordinary stores would leave no room for the next row; beyond
+// that it loses up to 1.07×.
+bool past_wins(size_t cols) { return active_isa() < Isa::avx512 || 2 * sizeof(float) * cols <= cache_sizes().l2; }
 
 }  // namespace
 
@@ -308,7 +312,7 @@ Status softmax_rows(std::span<const float> x, std::span<float> out, size_t cols,
   if (algorithm == SoftmaxAlgorithm::automatic) {
     algorithm = two_pass_wins(cols) ? SoftmaxAlgorithm::two_pass : SoftmaxAlgorithm::three_pass_reload;
   }
-  const bool past = x.data() != out.data() && out.size_bytes() > cache_sizes().l3;
+  const bool past = x.data() != out.data() && out.size_bytes() > cache_sizes().l3 && past_wins(cols);
   const Rows softmax(cols, algorithm, context, past);
   return for_rows(x.size() / cols, cols, softmax.chunks(), context, [&](size_t i, ExtendedFloat* partial) {
     softmax.row(x.data() + i * cols, out.data() + i * cols, partial);
