@@ -232,7 +232,7 @@ Status spgemm_hardly_compresses(const SpgemmPlan& plan, const CsrPattern& a, con
                                 const SpgemmOptions& options, bool& yes, Context context) {
   yes = false;
   const uint64_t total = plan.stats.products;
-  if (options.mask != nullptr || plan.has_slices || plan.blocks.indptr != nullptr) return Status::ok;
+  if (options.mask != nullptr || plan.has_slices || (plan.blocks.given() && !plan.blocks.narrow())) return Status::ok;
   if (total < kFewest || total > 0xffffffffu || 8 * plan.repeated_rows > a.rows) return Status::ok;
   const Keeping keeping(plan, options);
   const bool free = options.accumulator == Accumulator::automatic;

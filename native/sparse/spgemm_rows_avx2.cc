@@ -194,8 +194,8 @@ size_t take_sums_x4(uint64_t* bits, size_t n, uint32_t base, double* sums, doubl
 }  // namespace
 
 const PatternKernels spgemm_pattern__avx2 = {
-    mark_bits, mark_bits_of_blocks, nullptr,           count_few_columns, count_bits_and_clear,
-    rank_bits, find_places,         repeat_columns_of, mark_few_bits,     rank_listed_bits};
+    mark_bits, mark_rows_in_words, nullptr,           count_few_columns, count_bits_and_clear,
+    rank_bits, find_places,        repeat_columns_of, mark_few_bits,     rank_listed_bits};
 const RowKernels<double> spgemm_rows_f64__avx2 = {add_by_rank_of<double>,
                                                   nullptr,
                                                   append_row<double>,

@@ -283,6 +283,16 @@ struct TileF64x8 {
   }
 };
 
+// The words of a row of B in one register. Bound: two loads for each entry of A.
+void mark_blocks_x8(const RowPattern& row, const BlockRows& b, uint32_t base, uint64_t* bits) {
+  if (!b.narrow()) return mark_bits_of_blocks(row, b, base, bits);
+  const __mmask8 front = static_cast<__mmask8>(_bzhi_u32(~0u, b.words));
+  __m512i all = _mm512_setzero_si512();
+  for (size_t e = 0; e < row.n; e++)
+    all = _mm512_or_si512(all, _mm512_maskz_loadu_epi64(front, b.mask + size_t{row.columns[e]} * b.stride));
+  _mm512_mask_storeu_epi64(bits, front, _mm512_or_si512(all, _mm512_maskz_loadu_epi64(front, bits)));
+}
+
 // The last register of a row by mask, all others whole.
 void repeat_columns_x16(const uint32_t* head, size_t n, size_t rows, uint32_t step, uint32_t* columns) {
   for (size_t r = 0; r < rows; r++, columns += n) {
@@ -301,23 +311,26 @@ void repeat_columns_x16(const uint32_t* head, size_t n, size_t rows, uint32_t st
 }  // namespace
 
 const PatternKernels spgemm_pattern__avx512vpop = {
-    mark_bits,   mark_bits_of_blocks, mark_flat_rows, count_few_columns, count_bits_and_clear, rank_words,
-    find_places, repeat_columns_x16,  nullptr,        nullptr,           sort_products,        find_places_of_sorted};
+    mark_bits,   mark_blocks_x8,     mark_flat_rows, count_few_columns, count_bits_and_clear, rank_words,
+    find_places, repeat_columns_x16, nullptr,        nullptr,           sort_products,        find_places_of_sorted};
 const RowKernels<double> spgemm_rows_f64__avx512vpop = {
-    add_by_rank_x1<double>,  add_flat_rows<double>, append_row_x16<double>,
-    add_allowed_x1<double>,  add_dense_x1<double>,  add_by_place_x8<double>,
-    add_blocks<F64x8>,       take_words<double>,    {3, true},
-    add_sorted_keys<double>, add_tiles<TileF64x8>,  TileF64x8::kLanes};
+    add_by_rank_x1<double>,     add_flat_rows<double>, append_row_x16<double>,
+    add_allowed_x1<double>,     add_dense_x1<double>,  add_by_place_x8<double>,
+    add_blocks<F64x8>,          take_words<double>,    {3, true},
+    add_sorted_keys<double>,    add_tiles<TileF64x8>,  TileF64x8::kLanes,
+    add_dense_flat_rows<double>};
 const RowKernels<float> spgemm_rows_f32__avx512vpop = {
-    add_by_rank_x1<float>,  add_flat_rows<float>, append_row_x16<float>,
-    add_allowed_x1<float>,  add_dense_x1<float>,  add_by_place_x8<float>,
-    add_blocks<F32x16>,     take_words<float>,    {4, true},
-    add_sorted_keys<float>, add_tiles<TileF32x8>, TileF32x8::kLanes};
+    add_by_rank_x1<float>,     add_flat_rows<float>, append_row_x16<float>,
+    add_allowed_x1<float>,     add_dense_x1<float>,  add_by_place_x8<float>,
+    add_blocks<F32x16>,        take_words<float>,    {4, true},
+    add_sorted_keys<float>,    add_tiles<TileF32x8>, TileF32x8::kLanes,
+    add_dense_flat_rows<float>};
 const RowKernels<int32_t> spgemm_rows_i32__avx512vpop = {
-    add_by_rank_x1<int32_t>,  add_flat_rows<int32_t>, append_row_x16<int32_t>,
-    add_allowed_x1<int32_t>,  add_dense_x1<int32_t>,  add_by_place_x8<int32_t>,
-    add_blocks<I32x16>,       take_words<int32_t>,    {4, true},
-    add_sorted_keys<int32_t>, add_tiles<TileI32x8>,   TileI32x8::kLanes};
+    add_by_rank_x1<int32_t>,     add_flat_rows<int32_t>, append_row_x16<int32_t>,
+    add_allowed_x1<int32_t>,     add_dense_x1<int32_t>,  add_by_place_x8<int32_t>,
+    add_blocks<I32x16>,          take_words<int32_t>,    {4, true},
+    add_sorted_keys<int32_t>,    add_tiles<TileI32x8>,   TileI32x8::kLanes,
+    add_dense_flat_rows<int32_t>};
 
 LAPIDARY_END_ISA
 

@@ -13,7 +13,7 @@ bool Writer<T>::init(ArenaFrame& scratch, const WindowPart& part, const SpgemmOp
     before_ = scratch.take<uint32_t>(part.words);
     columns_ = scratch.take<uint32_t>(kMostPlaces + kDrainSlack);
     placed_ = scratch.take<T>(kMostPlaces + kRunSlack);
-    sums_ = scratch.take<T>(width_);
+    sums_ = scratch.take<T>(width_ + 1);
     if (before_ == nullptr || columns_ == nullptr || placed_ == nullptr || sums_ == nullptr ||
         !dense_.init(scratch, part.words, options.mask != nullptr) ||
         (repeats && !repeats_.init(scratch, options.semiring)))
@@ -65,9 +65,13 @@ bool Writer<T>::fill(const Product& product, const CsrView<T>& a, const CsrView<
   }
   prefetch_for_write(indices, count);
   prefetch_for_write(values, count);
-  const bool few = !mask.given && dense_.are_few(products, words);
+  const bool few = !mask.given && !product.plan.bits_kept && dense_.are_few(products, words);
   const size_t listed = few ? dense_.mark_few(row, base, words) : 0;
-  const bool flat = !few && dense_.mark(row, products, blocks, base, words, mask);
+  bool flat = false;
+  if (product.plan.bits_kept)
+    dense_.copy(product.plan.row_bits + i * words, words);
+  else if (!few)
+    flat = dense_.mark(row, products, blocks, base, words, mask);
   // A row that is not as counted must not be written: its end would be another's begin.
   const size_t bits =
       few ? kernels_.rank_listed(dense_.bits(), dense_.list(), listed, before_) : rank_(dense_.bits(), words, before_);
@@ -98,7 +102,10 @@ void Writer<T>::write(const RowInput<T>& row, Semiring semiring, const MarkedRow
   if (keys != nullptr) return rows_.add_sorted(row, base, keys, products, placed_, indices, values);
   if (!masked && (count >= 8 * words || products >= 4 * count)) {
     ready_sums();
-    rows_.add_dense(row, semiring, base, sums_);
+    if (rows_.add_dense_flat != nullptr && semiring.is_plus_times() && products <= kMostFlat * row.n)
+      rows_.add_dense_flat(row, base, base + static_cast<uint32_t>(width_), columns_, placed_, sums_);
+    else
+      rows_.add_dense(row, semiring, base, sums_);
     rows_.take_dense(bits, words, base, sums_, nothing_, indices, values);
     return;
   }
