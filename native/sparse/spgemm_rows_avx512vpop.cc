@@ -308,6 +308,12 @@ void repeat_columns_x16(const uint32_t* head, size_t n, size_t rows, uint32_t st
 #include "sparse/spgemm_short_lanes.h"
 #include "sparse/spgemm_tile_lanes.h"
 
+// Values of 32 bits, eight rows: AVX-512 has nothing that turns 16 of them around as well.
+template <class T>
+void add_tiles_x8(const TileRun<T>& run, T* values) {
+  with_avx2(T{}).add_by_tile(run, values);
+}
+
 }  // namespace
 
 const PatternKernels spgemm_pattern__avx512vpop = {
@@ -323,13 +329,13 @@ const RowKernels<float> spgemm_rows_f32__avx512vpop = {
     add_by_rank_x1<float>,     add_flat_rows<float>, append_row_x16<float>,
     add_allowed_x1<float>,     add_dense_x1<float>,  add_by_place_x8<float>,
     add_blocks<F32x16>,        take_words<float>,    {4, true},
-    add_sorted_keys<float>,    add_tiles<TileF32x8>, TileF32x8::kLanes,
+    add_sorted_keys<float>,    add_tiles_x8<float>,  8,
     add_dense_flat_rows<float>};
 const RowKernels<int32_t> spgemm_rows_i32__avx512vpop = {
     add_by_rank_x1<int32_t>,     add_flat_rows<int32_t>, append_row_x16<int32_t>,
     add_allowed_x1<int32_t>,     add_dense_x1<int32_t>,  add_by_place_x8<int32_t>,
     add_blocks<I32x16>,          take_words<int32_t>,    {4, true},
-    add_sorted_keys<int32_t>,    add_tiles<TileI32x8>,   TileI32x8::kLanes,
+    add_sorted_keys<int32_t>,    add_tiles_x8<int32_t>,  8,
     add_dense_flat_rows<int32_t>};
 
 LAPIDARY_END_ISA
