@@ -466,6 +466,15 @@ TEST(sparse_drain_bits) {
   }
 }
 
+// A table that is full, as one of a power of two slots would be for so many columns, finds what it has not in all of it.
+TEST(sparse_tables_are_half_empty) {
+  for (size_t log = 3; log < 20; log++)
+    for (const size_t bound : {(size_t{1} << log) - 1, size_t{1} << log, (size_t{1} << log) + 1}) {
+      const size_t slots = ColumnTable::slots_for(bound);
+      CHECK(slots >= 2 * bound && slots <= std::max<size_t>(16, 4 * bound) && (slots & (slots - 1)) == 0);
+    }
+}
+
 TEST(sparse_sort_by_column) {
   std::mt19937_64 random(5);
   for (const size_t n : {0, 1, 2, 24, 25, 100, 1000}) {
