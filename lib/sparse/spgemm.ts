@@ -36,7 +36,7 @@ export interface SpgemmOptions extends SpgemmPlanOptions {
  * rows says that hardly any two products meet: the arrays of the result are then views of slightly longer buffers. Time is proportional to
  * `flops`, and for results that hardly compress to writing them: 12 bytes an entry. A mask saves memory and most of the
  * writing; products outside it are still looked at. Scratch: 16 bytes a row of `a`, five a row and at most 12 an entry of
- * `b` (16, and a byte a product, where `b` has at most 512 columns), and for each thread an accumulator and up to 2.3 MiB for
+ * `b` (32, and a byte a product, where `b` has at most 512 columns), and for each thread an accumulator and up to 2.3 MiB for
  * patterns that rows repeat.
  *
  * Not as in SMASH: each thread has its own accumulator, and a giant row is cut by columns instead of merged by atomic

@@ -50,7 +50,7 @@ struct SpgemmPlan;  // sparse/spgemm_plan.h: how the product is cut up, made onc
 // Counts: indptr (a.rows + 1 entries) points to the rows of C if stats.nnz < 2^32, else it means nothing. a.cols must
 // be b.rows; all matrices must have been checked; the plan is of a, b and the same accumulator. Scratch of the plan: 16
 // bytes a row of A, one a row of B, 4 more and at most 12 an entry of B where its rows go in words, or, where B has at
-// most 512 columns, at most 16 an entry and a byte a product for the bitmaps of all rows of C, and 96 for each window,
+// most 512 columns, at most 32 an entry and a byte a product for the bitmaps of all rows of C, and 96 for each window,
 // of which there is about one for 32,768 products. Of counting, for each thread: 16 KiB and 10 bytes for each 64
 // columns that a row of its windows can reach, with a mask 18; of windows that are not dense 16 bytes for each product
 // of a row (two lists of keys) and 4 for each slot of a table, of which there are two to four for each product; up to

@@ -264,7 +264,7 @@ Accumulator choose(const Window& window, uint64_t products, uint64_t entries) {
 // How many words a row of B has where each has all of them, or 0 if they are too many, or most of them would be empty.
 uint32_t narrow_words(const CsrPattern& b) {
   const size_t words = ceil_div(b.cols, 64);
-  if (words == 0 || words > kMostNarrowWords || std::bit_ceil(words) * b.rows > 2 * b.nnz) return 0;
+  if (words == 0 || words > kMostNarrowWords || std::bit_ceil(words) * b.rows > 4 * b.nnz) return 0;
   return static_cast<uint32_t>(words);
 }
 

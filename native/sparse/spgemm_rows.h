@@ -144,6 +144,7 @@ struct TileRun {
 struct PatternKernels {
   // Sets the bits of all products. Bound: one read and write of a bitmap in the first cache a product.
   void (*mark)(const RowPattern& row, uint32_t base, uint64_t* bits);
+  // With rows of B in words; where B is narrow, whatever the bits were before.
   void (*mark_blocks)(const RowPattern& row, const BlockRows& b, uint32_t base, uint64_t* bits);
   // The same where rows of B are short, some 32 entries at most: their columns are put one after another first, in
   // `columns`, with room for kRunSlack more. nullptr: there is none. Bound: two cycles a product; loops that end after

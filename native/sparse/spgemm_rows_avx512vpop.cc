@@ -290,7 +290,7 @@ void mark_blocks_x8(const RowPattern& row, const BlockRows& b, uint32_t base, ui
   __m512i all = _mm512_setzero_si512();
   for (size_t e = 0; e < row.n; e++)
     all = _mm512_or_si512(all, _mm512_maskz_loadu_epi64(front, b.mask + size_t{row.columns[e]} * b.stride));
-  _mm512_mask_storeu_epi64(bits, front, _mm512_or_si512(all, _mm512_maskz_loadu_epi64(front, bits)));
+  _mm512_mask_storeu_epi64(bits, front, all);
 }
 
 // The last register of a row by mask, all others whole.

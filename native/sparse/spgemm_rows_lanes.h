@@ -57,7 +57,7 @@ void mark_bits(const RowPattern& row, uint32_t base, uint64_t* bits) {
   for (size_t w = 0; w < b.words; w++) {
     uint64_t all = 0;
     for (size_t e = 0; e < row.n; e++) all |= b.mask[size_t{row.columns[e]} * b.stride + w];
-    bits[w] |= all;
+    bits[w] = all;
   }
 }
 

@@ -51,7 +51,8 @@ bool Writer<T>::fill(const Product& product, const CsrView<T>& a, const CsrView<
     repeats_.write(product, row, i, end, true, indices, values);
     return true;
   }
-  if (!mask.given && !window.slice && suits_sort(products, words) && (head || semiring.is_plus_times())) {
+  const bool kept = product.plan.bits_kept;  // the counting has marked the row
+  if (!kept && !mask.given && !window.slice && suits_sort(products, words) && (head || semiring.is_plus_times())) {
     // columns_ holds the keys. A row that is not as counted must not be written: its end would be another's begin.
     if (kernels_.sort(row, base, columns_) != count) return false;
     if (!head) {
@@ -65,20 +66,17 @@ bool Writer<T>::fill(const Product& product, const CsrView<T>& a, const CsrView<
   }
   prefetch_for_write(indices, count);
   prefetch_for_write(values, count);
-  const bool few = !mask.given && !product.plan.bits_kept && dense_.are_few(products, words);
+  const bool few = !mask.given && !kept && dense_.are_few(products, words);
   const size_t listed = few ? dense_.mark_few(row, base, words) : 0;
-  bool flat = false;
-  if (product.plan.bits_kept)
-    dense_.copy(product.plan.row_bits + i * words, words);
-  else if (!few)
-    flat = dense_.mark(row, products, blocks, base, words, mask);
+  const bool flat = !few && !kept && dense_.mark(row, products, blocks, base, words, mask);
+  uint64_t* const marked = kept ? product.plan.row_bits + i * words : dense_.bits();
   // A row that is not as counted must not be written: its end would be another's begin.
   const size_t bits =
-      few ? kernels_.rank_listed(dense_.bits(), dense_.list(), listed, before_) : rank_(dense_.bits(), words, before_);
+      few ? kernels_.rank_listed(marked, dense_.list(), listed, before_) : rank_(marked, words, before_);
   if (bits != count) return false;
   if (!head) {
     const uint32_t* const columns = flat && !mask.given ? dense_.flat() : nullptr;
-    write(row, semiring, {base, words, products, dense_.bits(), before_, columns, nullptr, count}, mask.given, indices,
+    write(row, semiring, {base, words, products, marked, before_, columns, nullptr, count}, mask.given, indices,
           values);
     return true;
   }

@@ -466,7 +466,8 @@ TEST(sparse_drain_bits) {
   }
 }
 
-// A table that is full, as one of a power of two slots would be for so many columns, finds what it has not in all of it.
+// A table that is full, as one of a power of two slots would be for so many columns, finds what it has not in all of
+// it.
 TEST(sparse_tables_are_half_empty) {
   for (size_t log = 3; log < 20; log++)
     for (const size_t bound : {(size_t{1} << log) - 1, size_t{1} << log, (size_t{1} << log) + 1}) {
