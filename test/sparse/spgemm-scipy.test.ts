@@ -61,8 +61,8 @@ test.skipIf(!there).each([
     ['f4', Float32Array],
     ['i4', Int32Array],
   ] as const) {
-    const whole = (m: Csr, step: number) =>
-      ({ ...m, values: type.from(m.indices, (j, p) => 1 + ((j + step * p) % 9)) }) as unknown as Csr;
+    const numbers = (m: Csr, step: number) => Float64Array.from(m.indices, (j, p) => 1 + ((j + step * p) % 9));
+    const whole = (m: Csr, step: number) => ({ ...m, values: type.from(numbers(m, step)) }) as Csr;
     const [a, b] = [whole(x, 3), whole(y, 5)];
     const c = spgemm(a, b);
     inScipy(a, b, name).forEach((expected, part) => {
