@@ -67,17 +67,20 @@ template <class T>
 Status spgemm_fill(SpgemmPlan& plan, const CsrView<T>& a, const CsrView<T>& b, const SpgemmOptions& options,
                    const CsrPattern& c, uint32_t* indices, T* values, Context context);
 
-// Whether a sample of 64 rows says that C has hardly fewer entries than there are products (at least eight for nine),
-// and rows and windows are such that one phase will do. Scratch of a thread: as for counting.
-Status spgemm_hardly_compresses(const SpgemmPlan& plan, const CsrPattern& a, const CsrPattern& b,
-                                const SpgemmOptions& options, bool& yes, Context context);
+// For how many entries there must be room if one phase will do, else 0. It will where a sample of 64 rows says that C
+// has hardly fewer entries than there are products (at least eight for nine), and rows and windows are such that they
+// can be kept; and under a mask that is not complemented, which says how long rows can be, unless few products reach
+// many columns or a row is cut. Scratch of a thread: as for counting.
+Status spgemm_room_at_once(const SpgemmPlan& plan, const CsrPattern& a, const CsrPattern& b,
+                           const SpgemmOptions& options, uint64_t& room, Context context);
 
-// Counts and fills in one phase: for a product that the function above has said yes to. indices and values have room
-// for plan.stats.products entries, of which the first stats.nnz are written. Scratch: 12 bytes for each group of rows,
+// Counts and fills in one phase: for a product for which the function above has named a room. indices and values have
+// it, and their first stats.nnz entries are written. Scratch: 12 bytes for each group of rows,
 // and for each thread what is kept of a group, 192 KiB, or of one row, 12 bytes for each 64 columns in reach, and that
 // of filling; where rows are left unsorted 256 KiB more.
 template <class T>
 Status spgemm_at_once(const SpgemmPlan& plan, const CsrView<T>& a, const CsrView<T>& b, const SpgemmOptions& options,
-                      uint32_t* indptr, uint32_t* indices, T* values, SpgemmStats& stats, Context context);
+                      uint64_t room, uint32_t* indptr, uint32_t* indices, T* values, SpgemmStats& stats,
+                      Context context);
 
 }  // namespace lapidary

@@ -43,7 +43,8 @@ bool Writer<T>::fill(const Product& product, const CsrView<T>& a, const CsrView<
   if (window.kind != Accumulator::dense)
     return wide_.fill(window.kind, row, semiring, std::min<uint64_t>(products, window.width()), mask,
                       product.options.sorted, indices, values, count);
-  if (mask.given && !mask.complement) return fill_allowed(row, semiring, base, words, mask, indices, values, count);
+  if (mask.given && !mask.complement)
+    return fill_allowed(row, semiring, base, words, mask, indices, values, count) == count;
   const bool repeats = i + 1 < product.a.rows && product.plan.work[i + 1].repeat != static_cast<uint64_t>(Repeat::no);
   const bool head = !mask.given && !window.slice && products <= kMostPlaces && (repeats || work.again || work.back > 0);
   if (head && repeats_.find(product, i)) {
@@ -118,23 +119,23 @@ void Writer<T>::write(const RowInput<T>& row, Semiring semiring, const MarkedRow
 // The bits of the mask's row and its rank directory stand in for those of the products, which are then looked at
 // once.
 template <class T>
-bool Writer<T>::fill_allowed(const RowInput<T>& row, Semiring semiring, uint32_t base, size_t words,
-                             const MaskRow& mask, uint32_t* indices, T* values, size_t count) {
+size_t Writer<T>::fill_allowed(const RowInput<T>& row, Semiring semiring, uint32_t base, size_t words,
+                               const MaskRow& mask, uint32_t* indices, T* values, size_t room) {
   const MaskRow in_reach = mask.between(base, words);
-  if (in_reach.begin == in_reach.end) return count == 0;
+  if (in_reach.begin == in_reach.end) return 0;
   ready_sums();
   uint64_t* const allowed = dense_.allowed();
   uint64_t* const found = dense_.bits();
   set_bits(in_reach.begin, in_reach.end, base, allowed);
   rank_(allowed, words, before_);
   rows_.add_allowed(row, semiring, base, allowed, before_, found, sums_);
-  // The sums lie as the mask's columns do. As everywhere, nothing is written beyond `count`.
+  // The sums lie as the mask's columns do. As everywhere, nothing is written beyond `room`.
   size_t n = 0;
   for (const uint32_t* c = in_reach.begin; c < in_reach.end; c++) {
     const uint32_t j = *c - base;
     T& sum = sums_[c - in_reach.begin];
     if (found[j / 64] >> j % 64 & 1) {
-      if (n < count) {
+      if (n < room) {
         indices[n] = *c;
         values[n] = sum;
       }
@@ -144,7 +145,16 @@ bool Writer<T>::fill_allowed(const RowInput<T>& row, Semiring semiring, uint32_t
   }
   for (const uint32_t* c = in_reach.begin; c < in_reach.end; c++)
     allowed[(*c - base) / 64] = found[(*c - base) / 64] = 0;
-  return n == count;
+  return n;
+}
+
+template <class T>
+size_t Writer<T>::fill_masked(const Product& product, const CsrView<T>& a, const CsrView<T>& b, size_t i,
+                              uint32_t* indices, T* values, size_t room) {
+  const RowInput<T> row{product.row(i), a.values + a.indptr[i], b.values};
+  const RowWork& work = product.plan.work[i];
+  return fill_allowed(row, product.options.semiring, work.base(), work.words(), product.mask_row(i), indices, values,
+                      room);
 }
 
 template <class T>
