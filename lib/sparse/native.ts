@@ -58,8 +58,9 @@ interface SparseNative {
   spmv(...args: [...a: CsrArguments, x: Real, out: Real, transposed: boolean, batch: number]): void;
   /**
    * Writes row pointers to `indptr` and [entries, products, empty rows, rows by hash, dense, heap, sort] to `stats`; then
-   * calls `allocate`, if there is one, and fills the indices and values that it gives. Where the product hardly compresses,
-   * `allocate` is called first, with row pointers of 0 and all products for entries, and the entries are known afterwards.
+   * calls `allocate`, if there is one, and fills the indices and values that it gives. Where the product hardly compresses
+   * or has a mask, `allocate` is called first, with row pointers of 0 and the most entries that there can be, and the entries
+   * are known afterwards.
    */
   spgemm(
     ...args: [

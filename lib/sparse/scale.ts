@@ -1,5 +1,6 @@
 import { typeOf, where } from '../core/validate.js';
 import type { Csr, Real } from '../core/values.js';
+import { fresh } from './fresh.js';
 import { csrArguments, native } from './native.js';
 
 /** Options of {@link scale}; at least one of them is of use. */
@@ -29,7 +30,7 @@ export function scale<A extends Real>(a: Csr<A>, options: ScaleOptions<A>): Csr<
   if (!Number.isNaN(factor)) at.number('options.factor', factor);
   if (rows !== undefined) at.array('options.rows', rows, [type], a.rows);
   if (cols !== undefined) at.array('options.cols', cols, [type], a.cols);
-  const values = at.allocate(type, a.indices.length);
+  const values = fresh(at, type, a.indices.length);
   native.scale(...csrArguments(a), factor, rows, cols, values);
   return { rows: a.rows, cols: a.cols, indptr: a.indptr.slice(), indices: a.indices.slice(), values };
 }

@@ -1,5 +1,6 @@
 import { typeOf, where } from '../core/validate.js';
 import type { Csr, Dense, Real } from '../core/values.js';
+import { fresh } from './fresh.js';
 import { csrArguments, native } from './native.js';
 
 /**
@@ -25,7 +26,7 @@ export function sddmm<A extends Real>(s: Csr<A>, x: Dense<A>, y: Dense<A>): Csr<
   if (left.rows !== s.rows) at.fail('ERR_SHAPE', 'x', `${s.rows} rows, as many as s`, `${left.rows}`);
   if (right.rows !== s.cols) at.fail('ERR_SHAPE', 'y', `${s.cols} rows, as many as s has columns`, `${right.rows}`);
   if (right.cols !== left.cols) at.fail('ERR_SHAPE', 'y', `${left.cols} columns, as many as x`, `${right.cols}`);
-  const values = at.allocate(type, s.indices.length);
+  const values = fresh(at, type, s.indices.length);
   native.sddmm(...csrArguments(s), left.data, right.data, values, left.cols);
   return { rows: s.rows, cols: s.cols, indptr: s.indptr.slice(), indices: s.indices.slice(), values };
 }

@@ -128,7 +128,7 @@ export function count<A extends SpgemmValues>(
   const { codes, sorted } = filling ?? { codes: [0, 0], sorted: true };
   let guessed = false;
   const room = (): [Uint32Array, A] => {
-    guessed = indptr.at(-1) === 0 && counts[0]! > 0; // for all products: nothing has been counted
+    guessed = indptr.at(-1) === 0 && counts[0]! > 0; // for the most there can be: nothing has been counted
     return allocate();
   };
   try {

@@ -33,10 +33,16 @@ export interface SpgemmOptions extends SpgemmPlanOptions {
  * other operators than + and ·.
  *
  * An entry stands wherever a product fell, also if the sum is zero. Two phases, count, then fill; one where a sample of
- * rows says that hardly any two products meet: the arrays of the result are then views of slightly longer buffers. Time is proportional to
+ * rows says that hardly any two products meet, and under most masks: the arrays of the result are then views of slightly
+ * longer buffers. Time is proportional to
  * `flops`, and for results that hardly compress to writing them: 12 bytes an entry. A mask saves memory and most of the
  * writing; products outside it are still looked at. Scratch: 16 bytes a row of `a`, five a row and at most 12 an entry of
- * `b`, and for each thread an accumulator and up to 2.3 MiB for patterns that rows repeat.
+ * `b` (32, and a byte a product, where `b` has at most 512 columns), and for each thread an accumulator and up to 2.3 MiB for
+ * patterns that rows repeat.
+ *
+ * Not as in SMASH: each thread has its own accumulator, and a giant row is cut by columns instead of merged by atomic
+ * additions, whose order would change the bits of sums. Tables are probed one key at a time: at most half full, they are found
+ * in one and a half looks on average.
  *
  * Patterns, matrices without `values`, are for operators that do not read them: `pair`, `second` for `a`, `first` for `b`.
  * Two patterns give an Int32Array, counts for example, and with `any-pair`, whose values are all 1, a pattern again.

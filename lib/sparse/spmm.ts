@@ -1,6 +1,7 @@
 import { typeOf, where } from '../core/validate.js';
 import type { Csr, Dense, Real } from '../core/values.js';
 import { batchedCsr } from './batched.js';
+import { fresh } from './fresh.js';
 import { csrArguments, native } from './native.js';
 
 /** Options of {@link spmm}. */
@@ -49,7 +50,11 @@ export function spmm<A extends Real>(a: Csr<A>, b: Dense<A>, options?: SpmmOptio
   const [depth, n] = transposeB ? [panel.cols, rows] : [rows, panel.cols];
   if (depth !== k)
     at.fail('ERR_SHAPE', 'b', `${k} ${transposeB ? 'columns' : 'rows'}, as the other factor has`, `${depth}`);
-  const c = at.outDense('options.out', out, type, at.size('options.batch', batch, m), n);
+  const height = at.size('options.batch', batch, m);
+  const c =
+    out === undefined
+      ? { rows: height, cols: n, data: fresh(at, type, at.size('options.out', height, n)) }
+      : at.outDense('options.out', out, type, height, n);
   native.spmm(...csrArguments(a), panel.data, c.data, n, transposeA, transposeB, batch);
   return c;
 }

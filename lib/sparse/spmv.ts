@@ -1,6 +1,7 @@
 import { typeOf, where } from '../core/validate.js';
 import type { Csr, Real } from '../core/values.js';
 import { batchedCsr } from './batched.js';
+import { fresh } from './fresh.js';
 import { csrArguments, native } from './native.js';
 
 /** Options of {@link spmv}. */
@@ -37,7 +38,8 @@ export function spmv<A extends Real>(a: Csr<A>, x: A, options?: SpmvOptions<A>):
   const type = typeOf(a.values);
   at.boolean('options.transpose', transpose);
   at.array('x', x, [type], at.size('options.batch', batch, transpose ? a.rows : a.cols));
-  const y = at.outArray('options.out', out, type, at.size('options.batch', batch, transpose ? a.cols : a.rows));
+  const length = at.size('options.batch', batch, transpose ? a.cols : a.rows);
+  const y = out === undefined ? fresh(at, type, length) : at.outArray('options.out', out, type, length);
   native.spmv(...csrArguments(a), x, y, transpose, batch);
   return y;
 }

@@ -77,14 +77,14 @@ void Spgemm(Args& args) {
   SpgemmPlan plan;
   args.done(plan.build(of.a, of.b, of.options.accumulator, of.options.mask != nullptr, scratch, args.context()));
   SpgemmStats stats;
-  bool at_once = false;
-  if (!args.absent(19)) args.done(spgemm_hardly_compresses(plan, of.a, of.b, of.options, at_once, args.context()));
-  if (at_once) {
-    set_stats(out, plan.stats.products, plan.stats);
+  uint64_t room = 0;
+  if (!args.absent(19)) args.done(spgemm_room_at_once(plan, of.a, of.b, of.options, room, args.context()));
+  if (room > 0) {
+    set_stats(out, room, plan.stats);
     const int i = args.call(19, 2);
-    const auto indices = args.out<uint32_t>(i, plan.stats.products);
-    const auto values = args.out<T>(i + 1, plan.stats.products);
-    args.done(spgemm_at_once(plan, of.a, of.b, of.options, indptr.data(), indices.data(), values.data(), stats,
+    const auto indices = args.out<uint32_t>(i, room);
+    const auto values = args.out<T>(i + 1, room);
+    args.done(spgemm_at_once(plan, of.a, of.b, of.options, room, indptr.data(), indices.data(), values.data(), stats,
                              args.context()));
     out[0] = static_cast<double>(stats.nnz);
     return;

@@ -92,6 +92,7 @@ Status spgemm_count(SpgemmPlan& plan, const CsrPattern& a, const CsrPattern& b, 
   stats = plan.stats;
   if (status != Status::ok) return status;
   plan.slices_counted = true;
+  plan.bits_kept = plan.row_bits != nullptr;
   for (size_t w = 0; w < plan.window_count; w++) {
     const Window& window = plan.windows[w];
     if (!window.slice) continue;

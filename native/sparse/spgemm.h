@@ -49,11 +49,12 @@ struct SpgemmPlan;  // sparse/spgemm_plan.h: how the product is cut up, made onc
 
 // Counts: indptr (a.rows + 1 entries) points to the rows of C if stats.nnz < 2^32, else it means nothing. a.cols must
 // be b.rows; all matrices must have been checked; the plan is of a, b and the same accumulator. Scratch of the plan: 16
-// bytes a row of A, one a row of B, 4 more and at most 12 an entry of B where its rows go in words, and 96 for each
-// window, of which there is about one for 32,768 products. Of counting, for each thread: 16 KiB and 10 bytes for each
-// 64 columns that a row of its windows can reach, with a mask 18; of windows that are not dense 16 bytes for each
-// product of a row (two lists of keys) and 4 for each slot of a table, of which there are two to four for each product;
-// up to 24 for each entry of a row of A that is cut or merged.
+// bytes a row of A, one a row of B, 4 more and at most 12 an entry of B where its rows go in words, or, where B has at
+// most 512 columns, at most 32 an entry and a byte a product for the bitmaps of all rows of C, and 96 for each window,
+// of which there is about one for 32,768 products. Of counting, for each thread: 16 KiB and 10 bytes for each 64
+// columns that a row of its windows can reach, with a mask 18; of windows that are not dense 16 bytes for each product
+// of a row (two lists of keys) and 4 for each slot of a table, of which there are two to four for each product; up to
+// 24 for each entry of a row of A that is cut or merged.
 Status spgemm_count(SpgemmPlan& plan, const CsrPattern& a, const CsrPattern& b, const SpgemmOptions& options,
                     uint32_t* indptr, SpgemmStats& stats, Context context);
 
@@ -66,17 +67,20 @@ template <class T>
 Status spgemm_fill(SpgemmPlan& plan, const CsrView<T>& a, const CsrView<T>& b, const SpgemmOptions& options,
                    const CsrPattern& c, uint32_t* indices, T* values, Context context);
 
-// Whether a sample of 64 rows says that C has hardly fewer entries than there are products (at least eight for nine),
-// and rows and windows are such that one phase will do. Scratch of a thread: as for counting.
-Status spgemm_hardly_compresses(const SpgemmPlan& plan, const CsrPattern& a, const CsrPattern& b,
-                                const SpgemmOptions& options, bool& yes, Context context);
+// For how many entries there must be room if one phase will do, else 0. It will where a sample of 64 rows says that C
+// has hardly fewer entries than there are products (at least eight for nine), and rows and windows are such that they
+// can be kept; and under a mask that is not complemented, which says how long rows can be, unless few products reach
+// many columns or a row is cut. Scratch of a thread: as for counting.
+Status spgemm_room_at_once(const SpgemmPlan& plan, const CsrPattern& a, const CsrPattern& b,
+                           const SpgemmOptions& options, uint64_t& room, Context context);
 
-// Counts and fills in one phase: for a product that the function above has said yes to. indices and values have room
-// for plan.stats.products entries, of which the first stats.nnz are written. Scratch: 12 bytes for each group of rows,
+// Counts and fills in one phase: for a product for which the function above has named a room. indices and values have
+// it, and their first stats.nnz entries are written. Scratch: 12 bytes for each group of rows,
 // and for each thread what is kept of a group, 192 KiB, or of one row, 12 bytes for each 64 columns in reach, and that
 // of filling; where rows are left unsorted 256 KiB more.
 template <class T>
 Status spgemm_at_once(const SpgemmPlan& plan, const CsrView<T>& a, const CsrView<T>& b, const SpgemmOptions& options,
-                      uint32_t* indptr, uint32_t* indices, T* values, SpgemmStats& stats, Context context);
+                      uint64_t room, uint32_t* indptr, uint32_t* indices, T* values, SpgemmStats& stats,
+                      Context context);
 
 }  // namespace lapidary

@@ -1,10 +1,10 @@
 // A product in one phase. The bitmap and the rank directory of a row, and its columns where they are put together, are
 // made once and serve both to count the row and to fill it; or its products are sorted, where there is a kernel for
-// that and few enough of them; or, where no order is asked for, the row itself is kept and copied. Rows go in groups
-// that leave what is kept of them in the second-level cache. Where a group begins in C it learns from the group before,
-// which says where it ends once it has counted, before it fills (the chained scan of Merrill & Garland 2016, a step
-// back at a time). Groups are taken in order, so whoever waits waits for a thread that is at work; they depend on the
-// matrices alone, and so does C.
+// that and few enough of them; or, where no order is asked for or under a mask, the row itself is kept and copied. Rows
+// go in groups that leave what is kept of them in the second-level cache. Where a group begins in C it learns from the
+// group before, which says where it ends once it has counted, before it fills (the chained scan of Merrill & Garland
+// 2016, a step back at a time). Groups are taken in order, so whoever waits waits for a thread that is at work; they
+// depend on the matrices alone, and so does C.
 #include <algorithm>
 #include <atomic>
 #include <thread>
@@ -12,6 +12,7 @@
 #include "core/memory.h"
 #include "core/thread_pool.h"
 #include "sparse/spgemm.h"
+#include "sparse/spgemm_made_rows.h"
 #include "sparse/spgemm_pattern.h"
 #include "sparse/spgemm_plan.h"
 #include "sparse/spgemm_writer.h"
@@ -19,17 +20,23 @@
 namespace lapidary {
 namespace {
 
-constexpr uint64_t kFewest = uint64_t{1} << 15;  // products: below it a second phase costs microseconds
-constexpr uint64_t kSamples = 64;                // rows
-constexpr size_t kSampleParts = 8;               // shared by threads: together they may be all of the product
-constexpr size_t kKept = size_t{192} << 10;      // bytes of a group: a part of a second-level cache
-constexpr size_t kBodies = 256;                  // at least as many as there can be threads
-constexpr size_t kShortRow = 64;                 // products and words of a row that goes by bitmap, not sorted
-constexpr int kSpins = 1000;                     // before a thread that waits lets others run
+constexpr uint64_t kFewest = uint64_t{1} << 15;       // products: below it a second phase costs microseconds
+constexpr uint64_t kSamples = 64;                     // rows
+constexpr size_t kSampleParts = 8;                    // shared by threads: together they may be all of the product
+constexpr size_t kKept = size_t{192} << 10;           // bytes of a group: a part of a second-level cache
+constexpr size_t kBodies = 256;                       // at least as many as there can be threads
+constexpr size_t kShortRow = 64;                      // products and words of a row that goes by bitmap, not sorted
+constexpr size_t kMostMaskedWords = size_t{1} << 12;  // of a row's bitmap: three of them in a second-level cache
+constexpr uint64_t kRankedWords = 32;                 // for each product: a table would cost as much
+constexpr uint64_t kGroupShare = 2;                   // bytes of a group that a masked product counts for, as a shift
+constexpr int kSpins = 1000;                          // before a thread that waits lets others run
 
-// Of the bitmaps of dense windows, and of short rows in others.
-size_t most_words(const SpgemmPlan& plan) {
+// Of the bitmaps of dense windows, and of short rows in others, or of all rows under a mask.
+size_t most_words(const SpgemmPlan& plan, const SpgemmOptions& options, size_t rows) {
   size_t words = kShortRow;
+  if (options.mask != nullptr)
+    for (size_t i = 0; i < rows; i++)
+      if (plan.work[i].products > 0) words = std::max(words, plan.work[i].words());
   for (size_t part = 0; part < plan.part_count; part++) words = std::max(words, plan.parts[part].words);
   return words;
 }
@@ -40,8 +47,9 @@ struct Kept {
   size_t columns;  // or keys
   bool sorted;
   size_t values;  // where the row itself is kept
+  size_t more;    // bytes that it counts for, so that groups are of about equal work
 
-  size_t bytes() const { return sizeof(MarkedRow) + 12 * words + 4 * columns + 8 * values; }
+  size_t bytes() const { return sizeof(MarkedRow) + 12 * words + 4 * columns + 8 * values + more; }
 };
 
 // Which rows are sorted. A bitmap costs a cycle for each of its words and eight for each product; sorting costs what
@@ -50,7 +58,9 @@ class Keeping {
  public:
   Keeping(const SpgemmPlan& plan, const SpgemmOptions& options)
       : can_sort_(may_sort(pattern_kernels(), options) && options.semiring.is_plus_times()),
-        appends_(!options.sorted && options.accumulator == Accumulator::automatic && options.semiring.is_plus_times()) {
+        mask_(options.mask),
+        appends_(mask_ == nullptr && !options.sorted && options.accumulator == Accumulator::automatic &&
+                 options.semiring.is_plus_times()) {
     // Where rows are few products over many columns, as many stamps miss the caches: those are sorted in registers.
     for (size_t w = 0; w < plan.window_count && appends_; w++) appends_ = plan.windows[w].kind == Accumulator::dense;
     for (size_t w = 0; w < plan.window_count && appends_; w++)
@@ -61,20 +71,30 @@ class Keeping {
   // Whether all rows are kept as they are to be, in no order.
   bool appends() const { return appends_; }
 
+  // Whether rows are made under a mask.
+  bool masks() const { return mask_ != nullptr; }
+
   static bool is_short(const RowWork& work) { return work.products + work.words() <= kShortRow; }
   // Whether a row can be kept that is not in a dense window.
-  bool suits(const RowWork& work) const { return work.products == 0 || is_short(work) || of(work).sorted; }
+  bool suits(const RowWork& work) const { return work.products == 0 || is_short(work) || sorts(work); }
+  bool sorts(const RowWork& work) const {
+    return can_sort_ && work.products > 0 && fit_keys(work.products, work.words()) && !is_short(work);
+  }
 
-  Kept of(const RowWork& work) const {
-    if (work.products == 0) return {0, 0, false, 0};
-    if (appends_) return {0, work.products, false, work.products};
-    const size_t words = work.words();
-    if (can_sort_ && fit_keys(work.products, words) && !is_short(work)) return {0, work.products, true, 0};
-    return {words, std::min<uint64_t>(work.products, kMostPlaces), false, 0};
+  Kept of(const RowWork& work, size_t i) const {
+    if (work.products == 0) return {};
+    if (masks()) {
+      const size_t most = std::min<uint64_t>(work.products, mask_->indptr[i + 1] - mask_->indptr[i]);
+      return {0, most, false, most, work.products >> kGroupShare};
+    }
+    if (appends_) return {0, work.products, false, work.products, 0};
+    if (sorts(work)) return {0, work.products, true, 0, 0};
+    return {work.words(), std::min<uint64_t>(work.products, kMostPlaces), false, 0, 0};
   }
 
  private:
   bool can_sort_;
+  const CsrPattern* mask_;
   bool appends_;
 };
 
@@ -91,7 +111,7 @@ struct Groups {
     for (int pass = 0; pass < 2; pass++) {
       size_t g = 0, begin = 0, bytes = 0, words_now = 0, columns_now = 0;
       for (size_t i = 0; i < rows_of_c; i++) {
-        const Kept row = keeping.of(plan.work[i]);
+        const Kept row = keeping.of(plan.work[i], i);
         if (i == 0 || bytes + row.bytes() > kKept) {
           if (to != nullptr) to[g] = static_cast<uint32_t>(i);
           g++;
@@ -140,7 +160,7 @@ class KeptRows {
       MarkedRow& row = rows_[i - first];
       row = {};
       if (work.products == 0) continue;
-      const Kept kept = keeping_.of(work);
+      const Kept kept = keeping_.of(work, i);
       if (kept.sorted) {
         const size_t count = kernels_.sort(product.row(i), work.base(), flat);
         row = {work.base(), 0, work.products, nullptr, nullptr, nullptr, flat, count};
@@ -170,69 +190,34 @@ class KeptRows {
   uint32_t* flat_ = nullptr;  // or keys
 };
 
-// Makes the rows of a group, their entries in the order of their products, and keeps them until it is known where they
-// go.
-template <class T>
-class AppendedRows {
- public:
-  bool init(ArenaFrame& scratch, const Groups& groups) {
-    counts_ = scratch.take<uint32_t>(groups.rows);
-    stamps_ = {scratch.take<uint8_t>(kMostStamps), 0, scratch.take<uint32_t>(kMostAppended)};
-    indices_ = scratch.take<uint32_t>(groups.columns + kRunSlack);
-    values_ = scratch.take<T>(groups.columns + kRunSlack);
-    return counts_ != nullptr && stamps_.seen != nullptr && stamps_.hits != nullptr && indices_ != nullptr &&
-           values_ != nullptr;
+// Entries that there must be room for if rows under a mask can be made in one phase, else 0: not where a row is cut, or
+// so many columns are in reach of so few products that a table serves better.
+uint64_t masked_room(const SpgemmPlan& plan, const SpgemmOptions& options, size_t rows) {
+  if (options.complement || options.accumulator != Accumulator::automatic || plan.has_slices) return 0;
+  const CsrPattern& mask = *options.mask;
+  uint64_t room = 0, words = 0;
+  for (size_t i = 0; i < rows; i++) {
+    const RowWork& work = plan.work[i];
+    if (work.products == 0) continue;
+    if (work.words() > kMostMaskedWords) return 0;
+    words += work.words();
+    room += std::min<uint64_t>(work.products, mask.indptr[i + 1] - mask.indptr[i]);
   }
-
-  // The number of entries of rows first … last − 1.
-  uint64_t make(const Product& product, const CsrView<T>& a, const CsrView<T>& b, size_t first, size_t last) {
-    size_t entries = 0;
-    for (size_t i = first; i < last; i++) {
-      const RowWork& work = product.plan.work[i];
-      counts_[i - first] = 0;
-      if (work.products == 0) continue;
-      next_stamp(64 * work.words());
-      const RowInput<T> row{product.row(i), a.values + a.indptr[i], b.values};
-      const size_t count = kernels_.append(row, work.base(), stamps_, indices_ + entries, values_ + entries);
-      counts_[i - first] = static_cast<uint32_t>(count);
-      entries += count;
-    }
-    return entries;
-  }
-
-  // indptr: of the first row; p: where that begins.
-  void write(size_t rows, uint64_t entries, uint64_t p, uint32_t* indptr, uint32_t* indices, T* values) const {
-    std::copy_n(indices_, entries, indices + p);
-    std::copy_n(values_, entries, values + p);
-    for (size_t r = 0; r < rows; r++) indptr[r + 1] = static_cast<uint32_t>(p += counts_[r]);
-  }
-
- private:
-  // Stamps 1 … 255 in turn; cleared as far as they are used.
-  void next_stamp(size_t columns) {
-    if (columns > cleared_ || ++stamps_.row == 0) {
-      cleared_ = std::max(columns, cleared_);
-      std::fill_n(stamps_.seen, cleared_, 0);
-      stamps_.row = 1;
-    }
-  }
-
-  const RowKernels<T>& kernels_ = row_kernels<T>();
-  uint32_t* counts_ = nullptr;
-  Stamps stamps_{};
-  size_t cleared_ = 0;  // stamps that mean anything
-  uint32_t* indices_ = nullptr;
-  T* values_ = nullptr;
-};
+  return words <= kRankedWords * plan.stats.products ? room : 0;
+}
 
 }  // namespace
 
 // Rows are drawn evenly from all products, so that long ones have the weight that they have in the result.
-Status spgemm_hardly_compresses(const SpgemmPlan& plan, const CsrPattern& a, const CsrPattern& b,
-                                const SpgemmOptions& options, bool& yes, Context context) {
-  yes = false;
+Status spgemm_room_at_once(const SpgemmPlan& plan, const CsrPattern& a, const CsrPattern& b,
+                           const SpgemmOptions& options, uint64_t& room, Context context) {
+  room = 0;
   const uint64_t total = plan.stats.products;
-  if (options.mask != nullptr || plan.has_slices || plan.blocks.indptr != nullptr) return Status::ok;
+  if (options.mask != nullptr) {
+    if (total >= kFewest) room = masked_room(plan, options, a.rows);
+    return Status::ok;
+  }
+  if (plan.has_slices || (plan.blocks.given() && !plan.blocks.narrow())) return Status::ok;
   if (total < kFewest || total > 0xffffffffu || 8 * plan.repeated_rows > a.rows) return Status::ok;
   const Keeping keeping(plan, options);
   const bool free = options.accumulator == Accumulator::automatic;
@@ -257,7 +242,7 @@ Status spgemm_hardly_compresses(const SpgemmPlan& plan, const CsrPattern& a, con
   }
   const Product product{a, b, options, plan};
   const Window window{0, 0, 0, 0, Accumulator::dense, false, 0};
-  const size_t words = most_words(plan);
+  const size_t words = most_words(plan, options, a.rows);
   const auto sort = pattern_kernels().sort;
   std::atomic<uint64_t> entries{0};
   std::atomic<Status> result{Status::ok};
@@ -272,17 +257,18 @@ Status spgemm_hardly_compresses(const SpgemmPlan& plan, const CsrPattern& a, con
       const size_t i = sample[s];
       const RowWork& work = plan.work[i];
       const size_t count =
-          keeping.of(work).sorted ? sort(product.row(i), work.base(), keys) : counter.count(product, window, i);
+          keeping.sorts(work) ? sort(product.row(i), work.base(), keys) : counter.count(product, window, i);
       entries.fetch_add(count, std::memory_order_relaxed);
     }
   });
-  yes = 9 * entries.load() >= 8 * products;
+  if (9 * entries.load() >= 8 * products) room = total;
   return result.load();
 }
 
 template <class T>
 Status spgemm_at_once(const SpgemmPlan& plan, const CsrView<T>& a, const CsrView<T>& b, const SpgemmOptions& options,
-                      uint32_t* indptr, uint32_t* indices, T* values, SpgemmStats& stats, Context context) {
+                      uint64_t room, uint32_t* indptr, uint32_t* indices, T* values, SpgemmStats& stats,
+                      Context context) {
   const Product product{a, b, options, plan};
   ArenaFrame shared;
   const Keeping keeping(plan, options);
@@ -291,9 +277,9 @@ Status spgemm_at_once(const SpgemmPlan& plan, const CsrView<T>& a, const CsrView
   uint64_t* const ends = shared.take<uint64_t>(groups.count);  // of each group in C, plus one; 0: not known yet
   if (ends == nullptr) return Status::out_of_memory;
   std::fill_n(ends, groups.count, 0);
-  expect_full_write(indices, plan.stats.products * sizeof *indices);
-  expect_full_write(values, plan.stats.products * sizeof *values);
-  const WindowPart widest{0, 0, most_words(plan), 0, 0, 0};
+  expect_full_write(indices, room * sizeof *indices);
+  expect_full_write(values, room * sizeof *values);
+  const WindowPart widest{0, 0, most_words(plan, options, a.rows), 0, 0, 0};
 
   std::atomic<Status> result{Status::ok};
   std::atomic<size_t> taken{0};
@@ -310,22 +296,28 @@ Status spgemm_at_once(const SpgemmPlan& plan, const CsrView<T>& a, const CsrView
   const auto run = [&] {
     ArenaFrame scratch;
     KeptRows kept(keeping);
-    AppendedRows<T> appended;
+    MadeRows<T> made;
+    Appender<T> appender;
     Writer<T> writer;
-    const bool appends = keeping.appends();
-    if (appends ? !appended.init(scratch, groups)
-                : !kept.init(scratch, groups) || !writer.init(scratch, widest, options, false))
+    const bool appends = keeping.appends(), makes = appends || keeping.masks();
+    if (makes ? !made.init(scratch, groups.rows, groups.columns) : !kept.init(scratch, groups))
       return Status::out_of_memory;
+    if (appends ? !appender.init(scratch) : !writer.init(scratch, widest, options, false)) return Status::out_of_memory;
+    const auto make = [&](size_t i, uint32_t* to, T* sums) {
+      if (appends) return appender.make(product, a, b, i, to, sums);
+      const size_t most = keeping.of(plan.work[i], i).values;
+      return most == 0 ? 0 : writer.fill_masked(product, a, b, i, to, sums, most);
+    };
     for (size_t g; (g = taken.fetch_add(1, std::memory_order_relaxed)) < groups.count;) {
       if (context.cancelled()) return Status::aborted;
       const size_t first = groups.first[g], last = groups.first[g + 1];
-      const uint64_t entries = appends ? appended.make(product, a, b, first, last) : kept.mark(product, first, last);
+      const uint64_t entries = makes ? made.make(first, last, make) : kept.mark(product, first, last);
       uint64_t p = 0;
       if (!begin_of(g, p)) return Status::ok;
-      if (p + entries > plan.stats.products) return Status::bad_structure;
+      if (p + entries > room) return Status::bad_structure;
       std::atomic_ref(ends[g]).store(p + entries + 1, std::memory_order_release);
-      if (appends) {
-        appended.write(last - first, entries, p, indptr + first, indices, values);
+      if (makes) {
+        made.write(last - first, entries, p, indptr + first, indices, values);
         continue;
       }
       for (size_t i = first; i < last; i++) {
@@ -357,7 +349,7 @@ Status spgemm_at_once(const SpgemmPlan& plan, const CsrView<T>& a, const CsrView
 
 #define LAPIDARY_INSTANTIATE(T)                                                                                 \
   template Status spgemm_at_once(const SpgemmPlan&, const CsrView<T>&, const CsrView<T>&, const SpgemmOptions&, \
-                                 uint32_t*, uint32_t*, T*, SpgemmStats&, Context)
+                                 uint64_t, uint32_t*, uint32_t*, T*, SpgemmStats&, Context)
 LAPIDARY_INSTANTIATE(double);
 LAPIDARY_INSTANTIATE(float);
 LAPIDARY_INSTANTIATE(int32_t);

@@ -110,7 +110,7 @@ class DensePattern {
   bool mark(const RowPattern& row, uint64_t products, const BlockRows* blocks, uint32_t base, size_t words,
             const MaskRow& mask) {
     bool flat = false;
-    if (blocks != nullptr && blocks->indptr != nullptr)
+    if (blocks != nullptr && blocks->given())
       kernels_.mark_blocks(row, *blocks, base, bits_);
     else
       flat = mark_row(kernels_, row, products, base, flat_, bits_);
@@ -118,6 +118,12 @@ class DensePattern {
     return flat;
   }
   const uint32_t* flat() const { return flat_; }
+  // The bits of a row where B is narrow, to somewhere else; how many there are.
+  size_t mark_narrow(const RowPattern& row, const BlockRows& blocks, uint64_t* bits) {
+    uint32_t before[kMostNarrowWords];
+    kernels_.mark_blocks(row, blocks, 0, bits);
+    return kernels_.rank(bits, blocks.words, before);
+  }
   void clear(size_t words) { std::fill_n(bits_, words, 0); }
   size_t count_and_clear(size_t words) { return kernels_.count_and_clear(bits_, words); }
   // The columns that a mask allows, as bits; to be all zero again at the end of the row.
@@ -181,6 +187,8 @@ class Counter {
     const MaskRow mask = product.mask_row(i);
     if (window.kind != Accumulator::dense)
       return static_cast<uint32_t>(wide_.count(window.kind, row, std::min<uint64_t>(products, window.width()), mask));
+    if (product.plan.row_bits != nullptr)
+      return static_cast<uint32_t>(dense_.mark_narrow(row, *blocks, product.plan.row_bits + i * words));
     if (!mask.given && products < words / 4) return static_cast<uint32_t>(dense_.count_few(row, base));
     dense_.mark(row, products, blocks, base, words, mask);
     return static_cast<uint32_t>(dense_.count_and_clear(words));

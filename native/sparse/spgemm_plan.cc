@@ -1,6 +1,7 @@
 #include "sparse/spgemm_plan.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <cstring>
 #include <limits>
@@ -87,6 +88,15 @@ Repeat repeat_of(const CsrPattern& a, size_t i, const uint8_t* shifted, bool squ
   for (size_t e = 0; e < n; e++)
     if (!shifted[now[e]]) return Repeat::no;
   return Repeat::shifted;
+}
+
+// Where B is narrow every row can reach all of its columns: they need not be looked at.
+RowWork work_in_narrow(const CsrPattern& a, const CsrPattern& b, size_t i, Repeat repeat) {
+  uint64_t products = 0;
+  for (size_t p = a.indptr[i]; p < a.indptr[i + 1]; p++)
+    products += b.indptr[a.indices[p] + size_t{1}] - b.indptr[a.indices[p]];
+  if (products == 0) return {0, static_cast<uint64_t>(repeat), 0, 0, kNoColumn, 0};
+  return {products, static_cast<uint64_t>(repeat), 0, 0, 0, static_cast<uint32_t>(b.cols - 1)};
 }
 
 RowWork work_of(const CsrPattern& a, const CsrPattern& b, size_t i, Repeat repeat) {
@@ -251,6 +261,29 @@ Accumulator choose(const Window& window, uint64_t products, uint64_t entries) {
   return products <= 512 * rows ? Accumulator::sort : Accumulator::hash;
 }
 
+// How many words a row of B has where each has all of them, or 0 if they are too many, or most of them would be empty.
+uint32_t narrow_words(const CsrPattern& b) {
+  const size_t words = ceil_div(b.cols, 64);
+  if (words == 0 || words > kMostNarrowWords || std::bit_ceil(words) * b.rows > 4 * b.nnz) return 0;
+  return static_cast<uint32_t>(words);
+}
+
+// Rows of B as all words of theirs.
+Status fill_narrow(const CsrPattern& b, uint32_t words, ArenaFrame& scratch, BlockRows& blocks) {
+  const uint32_t stride = std::bit_ceil(words);
+  uint64_t* const masks = scratch.take<uint64_t>(b.rows * stride);
+  if (masks == nullptr) return Status::out_of_memory;
+  const RowParts parts(b, kGrain);
+  parallel_for(parts.count(), [&](size_t part) {
+    std::fill(masks + parts.begin(part) * stride, masks + parts.begin(part + 1) * stride, 0);
+    for (size_t k = parts.begin(part), last = parts.begin(part + 1); k < last; k++)
+      for (size_t p = b.indptr[k]; p < b.indptr[k + 1]; p++)
+        masks[k * stride + b.indices[p] / 64] |= uint64_t{1} << b.indices[p] % 64;
+  });
+  blocks = {nullptr, nullptr, masks, words, stride};
+  return Status::ok;
+}
+
 // Rows of B in words of 64 columns; `blocks` stays as it is if that saves less than half of all products.
 Status compress(const CsrPattern& a, const CsrPattern& b, uint64_t products, ArenaFrame& scratch, BlockRows& blocks) {
   uint32_t* indptr = scratch.take<uint32_t>(b.rows + 1);
@@ -294,7 +327,7 @@ Status compress(const CsrPattern& a, const CsrPattern& b, uint64_t products, Are
     }
   });
   indptr[b.rows] = static_cast<uint32_t>(total);
-  blocks = {indptr, block, mask};
+  blocks = {indptr, block, mask, 0, 0};
   return Status::ok;
 }
 
@@ -309,6 +342,7 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
   parallel_for(ceil_div(b.rows, kGrain),
                [&](size_t part) { find_shifted(b, part * kGrain, std::min(b.rows, (part + 1) * kGrain), shifted); });
   const bool square = a.indices == b.indices && a.indptr == b.indptr;
+  const uint32_t narrow = narrow_words(b);
   const RowParts row_parts(a, kRowGrain);
   struct Sums {
     uint64_t products, counted, windows;  // windows: at most
@@ -327,7 +361,7 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
     };
     const auto put_repeated = [&](size_t i, Repeat repeat) {
       const RowWork& before = row_work[i - 1];
-      const bool moves = repeat == Repeat::shifted;
+      const bool moves = repeat == Repeat::shifted && narrow == 0;
       put(i, {before.products, static_cast<uint64_t>(repeat), 0, 0, before.low + moves, before.high + moves});
     };
     // Looked for where at least half of all products so far repeated some.
@@ -339,14 +373,15 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
       RowWork& other = row_work[j];
       if (uint64_t{other.high} + (i - j) > kNoColumn) return false;  // columns of some would be alike modulo 2^32 only
       other.again = 1;
-      const uint32_t back = static_cast<uint32_t>(i - j);
-      put(i, {other.products, static_cast<uint64_t>(Repeat::no), 0, back, other.low + back, other.high + back});
+      const uint32_t back = static_cast<uint32_t>(i - j), moved = narrow > 0 ? 0 : back;
+      put(i, {other.products, static_cast<uint64_t>(Repeat::no), 0, back, other.low + moved, other.high + moved});
       return true;
     };
     for (size_t i = first; i < last; i++) {
       const Repeat repeat = repeat_of(a, i, shifted, square);
       if (repeat == Repeat::no || i == first) {
-        if (repeat != Repeat::no || masked || !put_like_another(i)) put(i, work_of(a, b, i, repeat));
+        if (repeat != Repeat::no || masked || !put_like_another(i))
+          put(i, narrow > 0 ? work_in_narrow(a, b, i, repeat) : work_of(a, b, i, repeat));
         continue;
       }
       put_repeated(i, repeat);
@@ -369,8 +404,18 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
   }
   repeats = counted < total;
   blocks = {};
-  const Status compressed = counted < 2 * b.nnz ? Status::ok : compress(a, b, total, scratch, blocks);
+  Status compressed = Status::ok;
+  if (counted >= 2 * b.nnz)
+    compressed = narrow > 0 ? fill_narrow(b, narrow, scratch, blocks) : compress(a, b, total, scratch, blocks);
   if (compressed != Status::ok) return compressed;
+  // Bits that would be made twice, where they take less than a byte for each product.
+  row_bits = nullptr;
+  bits_kept = false;
+  if (blocks.narrow() && !masked && !repeats && accumulator == Accumulator::automatic &&
+      8 * uint64_t{blocks.words} * a.rows <= total) {
+    row_bits = scratch.take<uint64_t>(blocks.words * a.rows);
+    if (row_bits == nullptr) return Status::out_of_memory;
+  }
   if (context.cancelled()) return Status::aborted;
 
   CutWindow* cuts = scratch.take<CutWindow>(most_windows);

@@ -55,12 +55,14 @@ struct WindowPart {
 struct SpgemmPlan {
   const RowWork* work;  // of the rows of C
   BlockRows blocks;     // of B, if that is shorter, else null
+  uint64_t* row_bits;   // where B is narrow: room for the bits of every row of C, blocks.words each, or null
   Window* windows;
   size_t window_count;
   const WindowPart* parts;
   size_t part_count;
   bool has_slices;
   bool slices_counted;
+  bool bits_kept;        // row_bits are there: the rows have been counted
   bool repeats;          // whether any row is like another before it; not under a mask
   size_t repeated_rows;  // are like another before them, under a mask too
   SpgemmStats stats;     // all but nnz

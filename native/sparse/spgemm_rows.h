@@ -42,11 +42,19 @@ struct RowInput : RowPattern {
 
 // Rows of B as words of 64 columns: row k covers blocks block[q], mask[q] for q from indptr[k] to indptr[k + 1] − 1.
 // For counting (after the compression of Deveci, Trott & Rajamanickam 2018).
+// Where B is narrow every row has all its words instead, and their places need not be looked up: mask[k·stride] on for
+// row k, whose first `words` may have bits, from column 0 on. Then there are neither indptr nor block.
 struct BlockRows {
   const uint32_t* indptr = nullptr;
   const uint32_t* block = nullptr;
   const uint64_t* mask = nullptr;
+  uint32_t words = 0;
+  uint32_t stride = 0;  // a power of two
+
+  bool given() const { return mask != nullptr; }
+  bool narrow() const { return words > 0; }
 };
+inline constexpr uint32_t kMostNarrowWords = 8;  // a register's, or a cache line's
 
 inline constexpr size_t kRunSlack = 32;  // values written beyond those of a row
 
@@ -136,6 +144,7 @@ struct TileRun {
 struct PatternKernels {
   // Sets the bits of all products. Bound: one read and write of a bitmap in the first cache a product.
   void (*mark)(const RowPattern& row, uint32_t base, uint64_t* bits);
+  // With rows of B in words; where B is narrow, whatever the bits were before.
   void (*mark_blocks)(const RowPattern& row, const BlockRows& b, uint32_t base, uint64_t* bits);
   // The same where rows of B are short, some 32 entries at most: their columns are put one after another first, in
   // `columns`, with room for kRunSlack more. nullptr: there is none. Bound: two cycles a product; loops that end after
@@ -203,6 +212,12 @@ struct RowKernels {
   // For plus-times and rows that repeat, one a lane: writes rows · count values. nullptr: there is none.
   void (*add_by_tile)(const TileRun<T>& run, T* values) = nullptr;
   size_t tile_lanes = 0;
+  // add_dense for plus-times where rows of B are short: columns and products are put one after another first, in
+  // `columns` and `products` with room for kMostPlaces and kRunSlack more. sums[beyond − base] is written too, and
+  // means nothing. nullptr: there is none. Bound: three stores for a row of B of up to 16 entries; a load, an addition
+  // and a store for each product; no mispredicted end of a row of B.
+  void (*add_dense_flat)(const RowInput<T>& row, uint32_t base, uint32_t beyond, uint32_t* columns, T* products,
+                         T* sums) = nullptr;
 };
 
 // For the instruction set in use.

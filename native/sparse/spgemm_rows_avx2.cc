@@ -135,6 +135,65 @@ struct TileF64x4 {
   }
 };
 
+// Values of 32 bits, for AVX-512 too.
+inline __m256i first_of_x8(size_t n) {
+  const __m256i iota = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int32_t>(n < 8 ? n : 8)), iota);
+}
+
+struct TileF32x8 {
+  using T = float;
+  using V = __m256;
+  static constexpr size_t kLanes = 8, kTogether = 8;
+  static V load(const float* from) { return _mm256_loadu_ps(from); }
+  static V load(const float* from, size_t n) {
+    return n >= kLanes ? _mm256_loadu_ps(from) : _mm256_maskload_ps(from, first_of_x8(n));
+  }
+  static void store(float* to, V v) { _mm256_storeu_ps(to, v); }
+  static void store(float* to, V v, size_t n) {
+    if (n >= kLanes) return _mm256_storeu_ps(to, v);
+    _mm256_maskstore_ps(to, first_of_x8(n), v);
+  }
+  static V add(V x, V y) { return _mm256_add_ps(x, y); }
+  static V multiply(V x, V y) { return _mm256_mul_ps(x, y); }
+  [[gnu::always_inline]] static inline void turn(V* x) {
+    V y[8];
+#pragma GCC unroll 2
+    for (size_t l = 0; l < 8; l += 4) {
+      const V a = _mm256_unpacklo_ps(x[l], x[l + 1]), b = _mm256_unpackhi_ps(x[l], x[l + 1]);
+      const V c = _mm256_unpacklo_ps(x[l + 2], x[l + 3]), d = _mm256_unpackhi_ps(x[l + 2], x[l + 3]);
+      y[l] = _mm256_shuffle_ps(a, c, 0x44);
+      y[l + 1] = _mm256_shuffle_ps(a, c, 0xee);
+      y[l + 2] = _mm256_shuffle_ps(b, d, 0x44);
+      y[l + 3] = _mm256_shuffle_ps(b, d, 0xee);
+    }
+#pragma GCC unroll 4
+    for (size_t l = 0; l < 4; l++) {
+      x[l] = _mm256_permute2f128_ps(y[l], y[l + 4], 0x20);
+      x[l + 4] = _mm256_permute2f128_ps(y[l], y[l + 4], 0x31);
+    }
+  }
+};
+
+struct TileI32x8 {
+  using T = int32_t;
+  using V = __m256;  // of integers
+  static constexpr size_t kLanes = 8, kTogether = 8;
+  static const float* bits(const int32_t* p) { return reinterpret_cast<const float*>(p); }
+  static float* bits(int32_t* p) { return reinterpret_cast<float*>(p); }
+  static V load(const int32_t* from) { return TileF32x8::load(bits(from)); }
+  static V load(const int32_t* from, size_t n) { return TileF32x8::load(bits(from), n); }
+  static void store(int32_t* to, V v) { TileF32x8::store(bits(to), v); }
+  static void store(int32_t* to, V v, size_t n) { TileF32x8::store(bits(to), v, n); }
+  static V add(V x, V y) {
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), _mm256_castps_si256(y)));
+  }
+  static V multiply(V x, V y) {
+    return _mm256_castsi256_ps(_mm256_mullo_epi32(_mm256_castps_si256(x), _mm256_castps_si256(y)));
+  }
+  [[gnu::always_inline]] static inline void turn(V* x) { TileF32x8::turn(x); }
+};
+
 // Where the lanes of each set of four are, ascending: what compresses a register to them.
 struct LaneTables {
   alignas(64) int32_t lanes[16][4];
@@ -194,8 +253,8 @@ size_t take_sums_x4(uint64_t* bits, size_t n, uint32_t base, double* sums, doubl
 }  // namespace
 
 const PatternKernels spgemm_pattern__avx2 = {
-    mark_bits, mark_bits_of_blocks, nullptr,           count_few_columns, count_bits_and_clear,
-    rank_bits, find_places,         repeat_columns_of, mark_few_bits,     rank_listed_bits};
+    mark_bits, mark_rows_in_words, nullptr,           count_few_columns, count_bits_and_clear,
+    rank_bits, find_places,        repeat_columns_of, mark_few_bits,     rank_listed_bits};
 const RowKernels<double> spgemm_rows_f64__avx2 = {add_by_rank_of<double>,
                                                   nullptr,
                                                   append_row<double>,

@@ -3,6 +3,7 @@
 #if LAPIDARY_X86
 #include <immintrin.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -84,9 +85,52 @@ size_t add_by_rank_x1(const RowInput<T>& row, Semiring s, uint32_t base, const u
   return add_ranked<T, AddOp::plus, true, false>(row, s.multiply, base, bits, before, indices, values);
 }
 
+// Which of n columns are allowed, by their numbers: sixteen bits are looked up at a time. hit has room for 16 more.
+size_t find_allowed(const uint32_t* columns, size_t n, uint32_t base, const uint64_t* allowed, uint32_t* hit) {
+  const __m512i iota = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const __m512i one = _mm512_set1_epi32(1), low = _mm512_set1_epi32(static_cast<int32_t>(base));
+  size_t hits = 0;
+  for (size_t c = 0; c < n; c += 16) {
+    const __mmask16 front = static_cast<__mmask16>(_bzhi_u32(0xffff, static_cast<uint32_t>(n - c)));
+    const __m512i j = _mm512_sub_epi32(_mm512_maskz_loadu_epi32(front, columns + c), low);
+    const __m512i half =
+        _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), front, _mm512_srli_epi32(j, 5), allowed, 4);
+    const __mmask16 found = _mm512_test_epi32_mask(half, _mm512_rolv_epi32(one, j));
+    const __m512i number = _mm512_add_epi32(iota, _mm512_set1_epi32(static_cast<int32_t>(c)));
+    _mm512_storeu_si512(hit + hits, _mm512_maskz_compress_epi32(found, number));
+    hits += popcount64(found);
+  }
+  return hits;
+}
+
+template <class T, Products kProducts>
+void add_found(const RowInput<T>& row, uint32_t base, const uint64_t* allowed, const uint32_t* before, uint64_t* found,
+               T* sums) {
+  constexpr size_t kChunk = 128;  // _bzhi_u32 looks at eight bits of a number
+  for (size_t e = 0; e < row.n; e++) {
+    prefetch_row<T>(row, kProducts == Products::ones ? nullptr : row.b_values, e);
+    const RowExtent k = row.extent(e);
+    const T a = row.values[e];
+    for (size_t q = k.begin; q < k.end; q += kChunk) {
+      uint32_t hit[kChunk + 16];
+      const uint32_t* const columns = row.b_indices + q;
+      const size_t hits = find_allowed(columns, std::min<size_t>(k.end - q, kChunk), base, allowed, hit);
+      for (size_t h = 0; h < hits; h++) {
+        const uint32_t j = columns[hit[h]] - base;
+        T& sum = sums[before[j / 64] + popcount64(bits_below(allowed[j / 64], j % 64))];
+        sum = plus_of(sum, kProducts == Products::ones ? T{1} : times_of(a, row.b_values[q + hit[h]]));
+        found[j / 64] |= uint64_t{1} << j % 64;
+      }
+    }
+  }
+}
+
 template <class T>
-void add_allowed_x1(const RowInput<T>& row, Semiring s, uint32_t base, const uint64_t* allowed, const uint32_t* before,
-                    uint64_t* found, T* sums) {
+void add_allowed_x16(const RowInput<T>& row, Semiring s, uint32_t base, const uint64_t* allowed, const uint32_t* before,
+                     uint64_t* found, T* sums) {
+  if (s.is_plus_times()) return add_found<T, Products::times>(row, base, allowed, before, found, sums);
+  if (s.add == AddOp::plus && s.multiply == MultiplyOp::pair)
+    return add_found<T, Products::ones>(row, base, allowed, before, found, sums);
   with_avx2(T{}).add_allowed(row, s, base, allowed, before, found, sums);
 }
 
@@ -283,6 +327,16 @@ struct TileF64x8 {
   }
 };
 
+// The words of a row of B in one register. Bound: two loads for each entry of A.
+void mark_blocks_x8(const RowPattern& row, const BlockRows& b, uint32_t base, uint64_t* bits) {
+  if (!b.narrow()) return mark_bits_of_blocks(row, b, base, bits);
+  const __mmask8 front = static_cast<__mmask8>(_bzhi_u32(~0u, b.words));
+  __m512i all = _mm512_setzero_si512();
+  for (size_t e = 0; e < row.n; e++)
+    all = _mm512_or_si512(all, _mm512_maskz_loadu_epi64(front, b.mask + size_t{row.columns[e]} * b.stride));
+  _mm512_mask_storeu_epi64(bits, front, all);
+}
+
 // The last register of a row by mask, all others whole.
 void repeat_columns_x16(const uint32_t* head, size_t n, size_t rows, uint32_t step, uint32_t* columns) {
   for (size_t r = 0; r < rows; r++, columns += n) {
@@ -298,26 +352,35 @@ void repeat_columns_x16(const uint32_t* head, size_t n, size_t rows, uint32_t st
 #include "sparse/spgemm_short_lanes.h"
 #include "sparse/spgemm_tile_lanes.h"
 
+// Values of 32 bits, eight rows: AVX-512 has nothing that turns 16 of them around as well.
+template <class T>
+void add_tiles_x8(const TileRun<T>& run, T* values) {
+  with_avx2(T{}).add_by_tile(run, values);
+}
+
 }  // namespace
 
 const PatternKernels spgemm_pattern__avx512vpop = {
-    mark_bits,   mark_bits_of_blocks, mark_flat_rows, count_few_columns, count_bits_and_clear, rank_words,
-    find_places, repeat_columns_x16,  nullptr,        nullptr,           sort_products,        find_places_of_sorted};
+    mark_bits,   mark_blocks_x8,     mark_flat_rows, count_few_columns, count_bits_and_clear, rank_words,
+    find_places, repeat_columns_x16, nullptr,        nullptr,           sort_products,        find_places_of_sorted};
 const RowKernels<double> spgemm_rows_f64__avx512vpop = {
-    add_by_rank_x1<double>,  add_flat_rows<double>, append_row_x16<double>,
-    add_allowed_x1<double>,  add_dense_x1<double>,  add_by_place_x8<double>,
-    add_blocks<F64x8>,       take_words<double>,    {3, true},
-    add_sorted_keys<double>, add_tiles<TileF64x8>,  TileF64x8::kLanes};
+    add_by_rank_x1<double>,     add_flat_rows<double>, append_row_x16<double>,
+    add_allowed_x16<double>,    add_dense_x1<double>,  add_by_place_x8<double>,
+    add_blocks<F64x8>,          take_words<double>,    {3, true},
+    add_sorted_keys<double>,    add_tiles<TileF64x8>,  TileF64x8::kLanes,
+    add_dense_flat_rows<double>};
 const RowKernels<float> spgemm_rows_f32__avx512vpop = {
-    add_by_rank_x1<float>,  add_flat_rows<float>, append_row_x16<float>,
-    add_allowed_x1<float>,  add_dense_x1<float>,  add_by_place_x8<float>,
-    add_blocks<F32x16>,     take_words<float>,    {4, true},
-    add_sorted_keys<float>, add_tiles<TileF32x8>, TileF32x8::kLanes};
+    add_by_rank_x1<float>,     add_flat_rows<float>, append_row_x16<float>,
+    add_allowed_x16<float>,    add_dense_x1<float>,  add_by_place_x8<float>,
+    add_blocks<F32x16>,        take_words<float>,    {4, true},
+    add_sorted_keys<float>,    add_tiles_x8<float>,  8,
+    add_dense_flat_rows<float>};
 const RowKernels<int32_t> spgemm_rows_i32__avx512vpop = {
-    add_by_rank_x1<int32_t>,  add_flat_rows<int32_t>, append_row_x16<int32_t>,
-    add_allowed_x1<int32_t>,  add_dense_x1<int32_t>,  add_by_place_x8<int32_t>,
-    add_blocks<I32x16>,       take_words<int32_t>,    {4, true},
-    add_sorted_keys<int32_t>, add_tiles<TileI32x8>,   TileI32x8::kLanes};
+    add_by_rank_x1<int32_t>,     add_flat_rows<int32_t>, append_row_x16<int32_t>,
+    add_allowed_x16<int32_t>,    add_dense_x1<int32_t>,  add_by_place_x8<int32_t>,
+    add_blocks<I32x16>,          take_words<int32_t>,    {4, true},
+    add_sorted_keys<int32_t>,    add_tiles_x8<int32_t>,  8,
+    add_dense_flat_rows<int32_t>};
 
 LAPIDARY_END_ISA
 

@@ -52,6 +52,15 @@ void mark_bits(const RowPattern& row, uint32_t base, uint64_t* bits) {
   }
 }
 
+// mark_blocks where rows of B have all their words.
+[[maybe_unused]] void mark_narrow_words(const RowPattern& row, const BlockRows& b, uint64_t* bits) {
+  for (size_t w = 0; w < b.words; w++) {
+    uint64_t all = 0;
+    for (size_t e = 0; e < row.n; e++) all |= b.mask[size_t{row.columns[e]} * b.stride + w];
+    bits[w] = all;
+  }
+}
+
 void mark_bits_of_blocks(const RowPattern& row, const BlockRows& b, uint32_t base, uint64_t* bits) {
   bits -= base / 64;
   for (size_t e = 0; e < row.n; e++) {
@@ -64,6 +73,10 @@ void mark_bits_of_blocks(const RowPattern& row, const BlockRows& b, uint32_t bas
     const uint32_t k = row.columns[e];
     for (size_t q = b.indptr[k]; q < b.indptr[k + 1]; q++) bits[b.block[q]] |= b.mask[q];
   }
+}
+
+[[maybe_unused]] void mark_rows_in_words(const RowPattern& row, const BlockRows& b, uint32_t base, uint64_t* bits) {
+  b.narrow() ? mark_narrow_words(row, b, bits) : mark_bits_of_blocks(row, b, base, bits);
 }
 
 size_t count_few_columns(const RowPattern& row, uint32_t base, uint64_t* bits) {

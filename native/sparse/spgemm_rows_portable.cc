@@ -40,8 +40,8 @@ size_t place_of(uint32_t column, const uint32_t* columns) {
 }  // namespace
 
 const PatternKernels spgemm_pattern__portable = {
-    mark_bits, mark_bits_of_blocks, nullptr,           count_few_columns, count_bits_and_clear,
-    rank_bits, find_places,         repeat_columns_of, mark_few_bits,     rank_listed_bits};
+    mark_bits, mark_rows_in_words, nullptr,           count_few_columns, count_bits_and_clear,
+    rank_bits, find_places,        repeat_columns_of, mark_few_bits,     rank_listed_bits};
 const RowKernels<double> spgemm_rows_f64__portable = {
     add_by_rank_of<double>,  nullptr, append_row<double>, add_allowed_of<double>, add_dense_of<double>,
     add_by_place_of<double>, nullptr, take_sums<double>};

@@ -107,6 +107,52 @@ void add_flat_rows(const RowInput<T>& row, uint32_t base, const uint64_t* bits, 
   for (const T* product = products; product < end; product++) sink(*columns++, *product);
 }
 
+// Sums are added eight at a time: after the last product come some that go beyond the sums, since a loop that ends
+// where a row does would be foreseen by nobody. Entries of a row of B go 16 together: most rows have fewer.
+template <class T>
+void add_dense_flat_rows(const RowInput<T>& of, uint32_t base, uint32_t beyond, uint32_t* columns, T* products,
+                         T* sums) {
+  constexpr size_t kPut = 512;  // products in the first-level cache, beside the sums
+  constexpr uint32_t kFew = 16, kLanes = 64 / sizeof(T), kSums = 8;
+  const RowInput<T> row = of;
+  const __m512i none = _mm512_set1_epi32(static_cast<int32_t>(beyond));
+  size_t put = 0;
+  const auto add = [&] {
+    _mm512_storeu_si512(columns + put, none);
+    for (size_t p = 0; p < put; p += kSums) {
+#pragma GCC unroll 8
+      for (size_t q = p; q < p + kSums; q++) {
+        T& sum = sums[columns[q] - base];
+        sum = plus_of(sum, products[q]);
+      }
+    }
+    put = 0;
+  };
+  for (size_t e = 0; e < row.n; e++) {
+    if (e + kFarShort < row.ahead) __builtin_prefetch(&row.begins[row.columns[e + kFarShort]]);
+    if (e + kNearShort < row.ahead) {
+      const RowExtent near = row.extent(e + kNearShort);
+      __builtin_prefetch(row.b_indices + near.begin);
+      __builtin_prefetch(row.b_values + near.begin);
+      __builtin_prefetch(row.b_values + near.end - (near.end > near.begin));
+    }
+    const RowExtent k = row.extent(e);
+    const T a = row.values[e];
+    for (uint32_t q = k.begin; q < k.end; q += kFew) {
+      uint32_t front = front_of(k.end - q);
+      _mm512_storeu_si512(columns + put, _mm512_maskz_loadu_epi32(static_cast<__mmask16>(front), row.b_indices + q));
+#pragma GCC unroll 4
+      for (uint32_t part = 0; part < kFew; part += kLanes, front >>= kLanes) {
+        const auto x = products_of(front, a, row.b_values + q + part);
+        std::memcpy(products + put + part, &x, sizeof x);
+      }
+      put += k.end - q < kFew ? k.end - q : kFew;
+      if (put > kPut) add();
+    }
+  }
+  add();
+}
+
 // 16 columns as keys, the first of them of product `number`.
 inline __m512i keys_of(__m512i columns, uint32_t base, size_t number) {
   const __m512i iota = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);

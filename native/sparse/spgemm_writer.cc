@@ -13,7 +13,7 @@ bool Writer<T>::init(ArenaFrame& scratch, const WindowPart& part, const SpgemmOp
     before_ = scratch.take<uint32_t>(part.words);
     columns_ = scratch.take<uint32_t>(kMostPlaces + kDrainSlack);
     placed_ = scratch.take<T>(kMostPlaces + kRunSlack);
-    sums_ = scratch.take<T>(width_);
+    sums_ = scratch.take<T>(width_ + 1);
     if (before_ == nullptr || columns_ == nullptr || placed_ == nullptr || sums_ == nullptr ||
         !dense_.init(scratch, part.words, options.mask != nullptr) ||
         (repeats && !repeats_.init(scratch, options.semiring)))
@@ -43,7 +43,8 @@ bool Writer<T>::fill(const Product& product, const CsrView<T>& a, const CsrView<
   if (window.kind != Accumulator::dense)
     return wide_.fill(window.kind, row, semiring, std::min<uint64_t>(products, window.width()), mask,
                       product.options.sorted, indices, values, count);
-  if (mask.given && !mask.complement) return fill_allowed(row, semiring, base, words, mask, indices, values, count);
+  if (mask.given && !mask.complement)
+    return fill_allowed(row, semiring, base, words, mask, indices, values, count) == count;
   const bool repeats = i + 1 < product.a.rows && product.plan.work[i + 1].repeat != static_cast<uint64_t>(Repeat::no);
   const bool head = !mask.given && !window.slice && products <= kMostPlaces && (repeats || work.again || work.back > 0);
   if (head && repeats_.find(product, i)) {
@@ -51,7 +52,8 @@ bool Writer<T>::fill(const Product& product, const CsrView<T>& a, const CsrView<
     repeats_.write(product, row, i, end, true, indices, values);
     return true;
   }
-  if (!mask.given && !window.slice && suits_sort(products, words) && (head || semiring.is_plus_times())) {
+  const bool kept = product.plan.bits_kept;  // the counting has marked the row
+  if (!kept && !mask.given && !window.slice && suits_sort(products, words) && (head || semiring.is_plus_times())) {
     // columns_ holds the keys. A row that is not as counted must not be written: its end would be another's begin.
     if (kernels_.sort(row, base, columns_) != count) return false;
     if (!head) {
@@ -65,16 +67,17 @@ bool Writer<T>::fill(const Product& product, const CsrView<T>& a, const CsrView<
   }
   prefetch_for_write(indices, count);
   prefetch_for_write(values, count);
-  const bool few = !mask.given && dense_.are_few(products, words);
+  const bool few = !mask.given && !kept && dense_.are_few(products, words);
   const size_t listed = few ? dense_.mark_few(row, base, words) : 0;
-  const bool flat = !few && dense_.mark(row, products, blocks, base, words, mask);
+  const bool flat = !few && !kept && dense_.mark(row, products, blocks, base, words, mask);
+  uint64_t* const marked = kept ? product.plan.row_bits + i * words : dense_.bits();
   // A row that is not as counted must not be written: its end would be another's begin.
   const size_t bits =
-      few ? kernels_.rank_listed(dense_.bits(), dense_.list(), listed, before_) : rank_(dense_.bits(), words, before_);
+      few ? kernels_.rank_listed(marked, dense_.list(), listed, before_) : rank_(marked, words, before_);
   if (bits != count) return false;
   if (!head) {
     const uint32_t* const columns = flat && !mask.given ? dense_.flat() : nullptr;
-    write(row, semiring, {base, words, products, dense_.bits(), before_, columns, nullptr, count}, mask.given, indices,
+    write(row, semiring, {base, words, products, marked, before_, columns, nullptr, count}, mask.given, indices,
           values);
     return true;
   }
@@ -98,7 +101,10 @@ void Writer<T>::write(const RowInput<T>& row, Semiring semiring, const MarkedRow
   if (keys != nullptr) return rows_.add_sorted(row, base, keys, products, placed_, indices, values);
   if (!masked && (count >= 8 * words || products >= 4 * count)) {
     ready_sums();
-    rows_.add_dense(row, semiring, base, sums_);
+    if (rows_.add_dense_flat != nullptr && semiring.is_plus_times() && products <= kMostFlat * row.n)
+      rows_.add_dense_flat(row, base, base + static_cast<uint32_t>(width_), columns_, placed_, sums_);
+    else
+      rows_.add_dense(row, semiring, base, sums_);
     rows_.take_dense(bits, words, base, sums_, nothing_, indices, values);
     return;
   }
@@ -113,23 +119,23 @@ void Writer<T>::write(const RowInput<T>& row, Semiring semiring, const MarkedRow
 // The bits of the mask's row and its rank directory stand in for those of the products, which are then looked at
 // once.
 template <class T>
-bool Writer<T>::fill_allowed(const RowInput<T>& row, Semiring semiring, uint32_t base, size_t words,
-                             const MaskRow& mask, uint32_t* indices, T* values, size_t count) {
+size_t Writer<T>::fill_allowed(const RowInput<T>& row, Semiring semiring, uint32_t base, size_t words,
+                               const MaskRow& mask, uint32_t* indices, T* values, size_t room) {
   const MaskRow in_reach = mask.between(base, words);
-  if (in_reach.begin == in_reach.end) return count == 0;
+  if (in_reach.begin == in_reach.end) return 0;
   ready_sums();
   uint64_t* const allowed = dense_.allowed();
   uint64_t* const found = dense_.bits();
   set_bits(in_reach.begin, in_reach.end, base, allowed);
   rank_(allowed, words, before_);
   rows_.add_allowed(row, semiring, base, allowed, before_, found, sums_);
-  // The sums lie as the mask's columns do. As everywhere, nothing is written beyond `count`.
+  // The sums lie as the mask's columns do. As everywhere, nothing is written beyond `room`.
   size_t n = 0;
   for (const uint32_t* c = in_reach.begin; c < in_reach.end; c++) {
     const uint32_t j = *c - base;
     T& sum = sums_[c - in_reach.begin];
     if (found[j / 64] >> j % 64 & 1) {
-      if (n < count) {
+      if (n < room) {
         indices[n] = *c;
         values[n] = sum;
       }
@@ -139,7 +145,16 @@ bool Writer<T>::fill_allowed(const RowInput<T>& row, Semiring semiring, uint32_t
   }
   for (const uint32_t* c = in_reach.begin; c < in_reach.end; c++)
     allowed[(*c - base) / 64] = found[(*c - base) / 64] = 0;
-  return n == count;
+  return n;
+}
+
+template <class T>
+size_t Writer<T>::fill_masked(const Product& product, const CsrView<T>& a, const CsrView<T>& b, size_t i,
+                              uint32_t* indices, T* values, size_t room) {
+  const RowInput<T> row{product.row(i), a.values + a.indptr[i], b.values};
+  const RowWork& work = product.plan.work[i];
+  return fill_allowed(row, product.options.semiring, work.base(), work.words(), product.mask_row(i), indices, values,
+                      room);
 }
 
 template <class T>

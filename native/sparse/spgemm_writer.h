@@ -35,6 +35,11 @@ class Writer {
   bool fill(const Product& product, const CsrView<T>& a, const CsrView<T>& b, const Window& window, size_t i,
             size_t end, uint32_t* indices, T* values, size_t count);
 
+  // Writes row i of a product under a mask, and returns how many entries it has: at most as many as there is room for,
+  // which is enough if it is for all products or for the whole row of the mask. The scratch is for `words` of all rows.
+  size_t fill_masked(const Product& product, const CsrView<T>& a, const CsrView<T>& b, size_t i, uint32_t* indices,
+                     T* values, size_t room);
+
   // Writes a marked row and clears its bits. masked: products outside the bits are left out, else there are none.
   void write(const RowInput<T>& row, Semiring semiring, const MarkedRow& marked, bool masked, uint32_t* indices,
              T* values);
@@ -49,8 +54,9 @@ class Writer {
   static constexpr size_t kNone = RepeatedRows<T>::kNone;
 
  private:
-  bool fill_allowed(const RowInput<T>& row, Semiring semiring, uint32_t base, size_t words, const MaskRow& mask,
-                    uint32_t* indices, T* values, size_t count);
+  // As above.
+  size_t fill_allowed(const RowInput<T>& row, Semiring semiring, uint32_t base, size_t words, const MaskRow& mask,
+                      uint32_t* indices, T* values, size_t room);
   // Whether a row is sorted in registers: not where its products crowd few words.
   bool suits_sort(uint64_t products, size_t words) const;
   void ready_sums();

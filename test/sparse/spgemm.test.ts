@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
 import { getThreads, setThreads, type Csr } from 'lapidary';
-import { fromCoo, semirings, spgemm, spmv, transpose, type Semiring, type SpgemmValues } from 'lapidary/sparse';
+import { diag, fromCoo, semirings, spgemm, spmv, transpose, type Semiring, type SpgemmValues } from 'lapidary/sparse';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
 import { csrOf, gridOf, randomCsr, randomGrid, sameBits } from '../support/sparse.js';
@@ -323,4 +323,18 @@ test('rounding within its bound of a sum in any order', () => {
   const right = spmv(a, spmv(b, ones));
   const bound = spmv(scale, ones.map(Math.abs));
   left.forEach((x, i) => expect(Math.abs(x - right[i]!)).toBeLessThanOrEqual(200 * 2 ** -53 * bound[i]!));
+});
+
+test('the check of a matrix costs less than a tenth of its product with itself', () => {
+  const a = randomCsr(10_000, 10_000, 16, 1);
+  const least = (call: () => unknown) => {
+    const times = Array.from({ length: 7 }, () => {
+      const start = performance.now();
+      call();
+      return performance.now() - start;
+    });
+    return Math.min(...times);
+  };
+  // diag looks at each row once beside its check
+  expect(least(() => diag(a))).toBeLessThan(0.1 * least(() => spgemm(a, a)));
 });

@@ -154,22 +154,32 @@ TEST(sparse_out_of_memory) {
   set_thread_count(usable_cpus());
 }
 
-// Counted and filled at once: out of memory anywhere, the same as in two phases, and nothing beyond the last entry.
+// Counted and filled at once, under a mask too: out of memory anywhere, the same as in two phases, and nothing beyond
+// the last entry.
 TEST(sparse_spgemm_at_once) {
   set_thread_count(1);
-  for (const auto& [rows, cols, per_row] : {std::tuple{3000, 3000, 12}, {150, 4000, 80}, {50, 100, 8}}) {
+  for (const auto& [rows, cols, per_row, masked] : {std::tuple{3000, 3000, 12, 0},
+                                                    {150, 4000, 80, 0},
+                                                    {50, 100, 8, 0},
+                                                    {3000, 3000, 12, 90},
+                                                    {150, 4000, 80, 20000},
+                                                    {50, 100, 8, 90}}) {
     Matrix a = random_matrix(rows, cols, per_row);
     Matrix b = random_matrix(cols, 20 * cols, per_row);
-    const CsrView<double> left = a.view(), right = b.view();
-    const SpgemmOptions options;
+    Matrix m = random_matrix(rows, 20 * cols, masked);
+    const CsrView<double> left = a.view(), right = b.view(), mask = m.view();
+    SpgemmOptions options;
+    if (masked > 0) options.mask = &mask;
     ArenaFrame scratch;
     SpgemmPlan plan;
     CHECK(plan.build(left, right, options.accumulator, options.mask != nullptr, scratch, {}) == Status::ok);
-    bool yes = false;
-    CHECK(spgemm_hardly_compresses(plan, left, right, options, yes, {}) == Status::ok);
-    CHECK(yes == (plan.stats.products >= 1 << 15));
-    if (!yes) continue;
-    const size_t room = plan.stats.products;
+    uint64_t room = 0, most = 0;
+    CHECK(spgemm_room_at_once(plan, left, right, options, room, {}) == Status::ok);
+    for (size_t i = 0; i < left.rows; i++)
+      most +=
+          masked > 0 ? std::min<uint64_t>(plan.work[i].products, m.indptr[i + 1] - m.indptr[i]) : plan.work[i].products;
+    CHECK(room == (plan.stats.products >= 1 << 15 ? most : 0));
+    if (room == 0) continue;
     std::vector<uint32_t> indptr(rows + 1), expected(rows + 1);
     Guarded<uint32_t> indices(room);
     Guarded<double> values(room);
@@ -177,10 +187,11 @@ TEST(sparse_spgemm_at_once) {
     std::fill_n(values.data(), room, 7);
     SpgemmStats stats, counted;
     CHECK(failures_of([&] {
-            bool asked = false;
-            const Status status = spgemm_hardly_compresses(plan, left, right, options, asked, {});
+            uint64_t asked = 0;
+            const Status status = spgemm_room_at_once(plan, left, right, options, asked, {});
             if (status != Status::ok) return status;
-            return spgemm_at_once(plan, left, right, options, indptr.data(), indices.data(), values.data(), stats, {});
+            return spgemm_at_once(plan, left, right, options, room, indptr.data(), indices.data(), values.data(), stats,
+                                  {});
           }) > 0);
     CHECK(spgemm_count(plan, left, right, options, expected.data(), counted, {}) == Status::ok);
     CHECK(indptr == expected && stats.nnz == counted.nnz && stats.nnz < room);
@@ -194,9 +205,9 @@ TEST(sparse_spgemm_at_once) {
     CHECK(std::all_of(values.data() + stats.nnz, values.data() + room, [](double v) { return v == 7; }));
 
     std::atomic<int32_t> raised{1};
-    CHECK(spgemm_hardly_compresses(plan, left, right, options, yes, {&raised}) == Status::aborted);
-    CHECK(spgemm_at_once(plan, left, right, options, indptr.data(), indices.data(), values.data(), stats, {&raised}) ==
-          Status::aborted);
+    if (masked == 0) CHECK(spgemm_room_at_once(plan, left, right, options, most, {&raised}) == Status::aborted);
+    CHECK(spgemm_at_once(plan, left, right, options, room, indptr.data(), indices.data(), values.data(), stats,
+                         {&raised}) == Status::aborted);
   }
   set_thread_count(usable_cpus());
 }
@@ -308,13 +319,13 @@ void square_in_guards(const Matrix& a, Semiring semiring, std::vector<uint32_t>&
   CHECK(spgemm_fill(plan, view, view, options, c, to_indices.data(), to_values.data(), {}) == Status::ok);
   c_indices.assign(to_indices.data(), to_indices.data() + stats.nnz);
   c_values.assign(to_values.data(), to_values.data() + stats.nnz);
-  bool yes = false;
-  CHECK(spgemm_hardly_compresses(plan, view, view, options, yes, {}) == Status::ok);
-  if (!yes) return;
-  Guarded<uint32_t> room_indices(plan.stats.products);
-  Guarded<T> room_values(plan.stats.products);
-  CHECK(spgemm_at_once(plan, view, view, options, at_once.data(), room_indices.data(), room_values.data(), stats, {}) ==
-        Status::ok);
+  uint64_t room = 0;
+  CHECK(spgemm_room_at_once(plan, view, view, options, room, {}) == Status::ok);
+  if (room == 0) return;
+  Guarded<uint32_t> room_indices(room);
+  Guarded<T> room_values(room);
+  CHECK(spgemm_at_once(plan, view, view, options, room, at_once.data(), room_indices.data(), room_values.data(), stats,
+                       {}) == Status::ok);
   CHECK(at_once == indptr);
   CHECK(std::equal(c_indices.begin(), c_indices.end(), room_indices.data()));
   CHECK(std::equal(c_values.begin(), c_values.end(), room_values.data()));
@@ -464,6 +475,16 @@ TEST(sparse_drain_bits) {
       CHECK(copy == words);
     }
   }
+}
+
+// A table that is full, as one of a power of two slots would be for so many columns, finds what it has not in all of
+// it.
+TEST(sparse_tables_are_half_empty) {
+  for (size_t log = 3; log < 20; log++)
+    for (const size_t bound : {(size_t{1} << log) - 1, size_t{1} << log, (size_t{1} << log) + 1}) {
+      const size_t slots = ColumnTable::slots_for(bound);
+      CHECK(slots >= 2 * bound && slots <= std::max<size_t>(16, 4 * bound) && (slots & (slots - 1)) == 0);
+    }
 }
 
 TEST(sparse_sort_by_column) {
