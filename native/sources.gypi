@@ -88,6 +88,7 @@
       "native/gemm/packed_bits.cc",
       "native/gemm/packed_bytes.cc",
       "native/gemm/packed_rows.cc",
+      "native/gemm/packed_way.cc",
       "native/gemm/quantize_activations.cc",
       "native/gemm/quantized.cc",
       "native/gemm/quantized_avx2.cc",

@@ -5,7 +5,7 @@
 #include "core/checked.h"
 #include "gemm/integer_packed.h"
 #include "gemm/lut.h"
-#include "gemm/packed_bytes.h"
+#include "gemm/packed_way.h"
 #include "gemm/quantize_activations.h"
 #include "gemm/ternary.h"
 #include "quant/bit_stream.h"
@@ -64,8 +64,8 @@ void LutLinear(Args& args) {
   const auto q = args.in<int8_t>(0, values);
   const auto scales = args.in<float>(5, tokens);
   const TunedOperation operation = packed_operation(w.shape.bits, w.shape.group, w.shape.cols);
-  const size_t code_bytes = w.shape.tiles() * w.shape.tile_bytes();
-  const PackedWay way = packed_way(way_of(args, 17), operation, tokens, rows, w.shape.cols, code_bytes);
+  const PackedWay way = packed_way(way_of(args, 17), operation, tokens,
+                                   {rows, w.shape.cols, w.shape.group, w.shape.tiles() * w.shape.tile_bytes()});
   args.done(way == PackedWay::lookups
                 ? lut_linear(tokens, q.data(), scales.data(), w, after, y, args.context())
                 : lut_codes_linear(way, tokens, q.data(), scales.data(), w, after, y, args.context()));
@@ -90,7 +90,8 @@ void TernaryLinear(Args& args) {
   const Head<float> after = head<float>(args, rows);
   const auto q = args.in<int8_t>(0, args.product(tokens, cols));
   const auto y = args.out<float>(1, args.product(tokens, rows));
-  const PackedWay way = packed_way(way_of(args, 12), TunedOperation::packed_ternary, tokens, rows, cols, packed.size());
+  const PackedWay way =
+      packed_way(way_of(args, 12), TunedOperation::packed_ternary, tokens, {rows, cols, cols, packed.size()});
   args.done(way == PackedWay::lookups
                 ? ternary_linear(tokens, q.data(), token_scales.data(), rows, cols, packed.data(), scales.data(), after,
                                  y.data(), args.context())

@@ -145,8 +145,7 @@ struct ExactProduct final : LutProduct {
     int32_t* less = to.numbers;
     int32_t* sums = less + common.groups;
     each_group(s, [&](size_t g, size_t first, size_t width, size_t) {
-      int32_t sum = 0;
-      for (size_t j = 0; j < width; j++) sum += row[first + j];
+      const int32_t sum = sum_of(row + first, width);
       // Every lookup of a high digit is raised by 32, two of them a pair and plane.
       const int32_t raised = static_cast<int32_t>(ceil_div(width, 8)) * 2 * 32 * 16 * ((1 << s.bits) - 1);
       sums[g] = sum;

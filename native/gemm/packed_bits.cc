@@ -39,14 +39,12 @@ struct Planes {
 
 // Columns of a token; returns their sum.
 int32_t put_token(const int8_t* q, size_t count, size_t row, const Planes& to) {
-  int32_t sum = 0;
   for (size_t j = 0; j < count; j += 8) {
     uint64_t values = 0;
     std::memcpy(&values, q + j, std::min<size_t>(8, count - j));
     to.put(row, j / 8, values);
   }
-  for (size_t j = 0; j < count; j++) sum += q[j];
-  return sum;
+  return sum_of(q, count);
 }
 
 // A group of a tile of weights, its first row being `row` of the planes.

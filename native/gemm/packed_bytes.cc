@@ -5,7 +5,6 @@
 
 #include "core/arena.h"
 #include "core/checked.h"
-#include "core/cpu.h"
 #include "core/thread_pool.h"
 #include "gemm/lut.h"
 #include "gemm/packed_bits.h"
@@ -26,9 +25,8 @@ constexpr size_t kDepth = 512;  // columns of a panel
 // Threads that write to the same lines of y, or the next, wait for each other: neighbouring tiles are one part, of so
 // many for each thread.
 constexpr size_t kParts = 8;
-// Rows for each token from which tokens are better padded by every thread than weights expanded by every one. More
-// where all of them leave the first-level cache and groups fill panels: shorter ones take longer to expand.
-constexpr size_t kManyRows = 5, kManyRowsOfLong = 7;
+// Rows for each token from which tokens are better padded by every thread than weights expanded by every one.
+constexpr size_t kManyRows = 5;
 // Products from which a second thread saves more than it costs to wake. To expand a weight takes as long as so many, to
 // end the sum of a group as long as so many columns.
 constexpr double kParallelWork = 5 << 18;
@@ -52,19 +50,15 @@ struct BytesProduct {
     pitch = ceil_div(group, 4) * 4;
   }
   size_t width(size_t g) const { return std::min(group, w.cols - g * group); }
-  // Tokens that the panels pass over. A last one alone has so few sums that each addition waits for the one before. On
-  // 512 bits a row of zeros beside it costs less, if groups are long and it does not vanish among other tokens.
-  size_t padded(size_t tokens) const {
-    return tokens % 2 != 0 && tokens > 1 && tokens < 8 && kernels.nr == 32 && group >= 128 ? tokens + 1 : tokens;
-  }
+  // Tokens that the panels pass over. Of three a last one alone passes over panels for itself: on 512 bits a row of
+  // zeros beside it costs less, if groups are long.
+  size_t padded(size_t tokens) const { return tokens == 3 && kernels.nr == 32 && group >= 128 ? tokens + 1 : tokens; }
 
   void pad(const int8_t* q, int8_t* x, int32_t* sums) const {
     for (size_t g = 0; g < groups; g++, q += group, x += pitch) {
       std::memcpy(x, q, width(g));
       std::memset(x + width(g), 0, pitch - width(g));
-      int32_t sum = 0;
-      for (size_t j = 0; j < width(g); j++) sum += x[j];
-      sums[g] = sum;
+      sums[g] = sum_of(q, width(g));
     }
   }
 
@@ -142,25 +136,6 @@ static_assert(kDepth % kLutRun == 0);
 
 }  // namespace
 
-TunedOperation packed_operation(int bits, size_t group, size_t cols) {
-  const bool short_groups = group < std::min(cols, kLongGroup);
-  const auto first = short_groups ? TunedOperation::packed1_short : TunedOperation::packed1;
-  return static_cast<TunedOperation>(static_cast<int>(first) + bits - 1);
-}
-
-PackedWay packed_way(PackedWay way, TunedOperation operation, size_t tokens, size_t rows, size_t cols,
-                     size_t code_bytes) {
-  if (way != PackedWay::automatic) return way;
-  switch (tuned_route(operation, tokens, rows, cols)) {
-    case Route::dot:
-      return PackedWay::lookups;
-    case Route::flat:
-      return code_bytes > cache_sizes().l3 ? PackedWay::lookups : PackedWay::bytes;
-    default:
-      return PackedWay::bytes;
-  }
-}
-
 Status packed_bytes(const PackedCodes& w, size_t tokens, const int8_t* q, const float* token_scales,
                     const Head<float>& head, float* y, const Context& context) {
   if (tokens == 0 || w.rows == 0) return Status::ok;
@@ -172,9 +147,7 @@ Status packed_bytes(const PackedCodes& w, size_t tokens, const int8_t* q, const 
                each = std::clamp<size_t>(tiles / (kParts * threads), 1, kMostTiles);
   // An odd number of cache lines: tokens fall into different sets of the cache.
   const size_t pitch = (ceil_div(p.groups * p.pitch, kAlignment) | 1) * kAlignment;
-  const bool leave = tokens > cache_sizes().l1d / pitch && p.group >= kDepth;
-  const size_t many = leave ? kManyRowsOfLong : kManyRows;
-  const size_t share = w.rows / many < tokens ? ceil_div(tokens, 2 * threads) * 2 : tokens;
+  const size_t share = w.rows / kManyRows < tokens ? ceil_div(tokens, 2 * threads) * 2 : tokens;
   const size_t group = std::min({tokens, share, kTokens, std::max(kTokenBytes / pitch, kFewestTokens)});
   const auto x_length = checked_mul(p.padded(group), pitch), sums_length = checked_mul(p.padded(group), p.groups);
   if (!x_length || !sums_length) return Status::out_of_memory;

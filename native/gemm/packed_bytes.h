@@ -16,7 +16,6 @@
 #include "core/status.h"
 #include "gemm/linear.h"
 #include "gemm/packed_rows.h"
-#include "gemm/tuning.h"
 
 namespace lapidary {
 
@@ -33,13 +32,6 @@ struct PackedCodes {
  protected:
   ~PackedCodes() = default;
 };
-
-// The row of the table for weights of so many bits.
-TunedOperation packed_operation(int bits, std::size_t group, std::size_t cols);
-// The way, by the table where it is automatic: that says lookups as dots, bytes as blocked, and as flat what is the
-// faster where the caches hold codes of so many bytes, bytes, or do not, lookups.
-PackedWay packed_way(PackedWay way, TunedOperation operation, std::size_t tokens, std::size_t rows, std::size_t cols,
-                     std::size_t code_bytes);
 
 // y ← activation(token_scales·(q·Wᵀ) + bias), tokens × rows; see lut_linear.
 Status packed_bytes(const PackedCodes& w, std::size_t tokens, const std::int8_t* q, const float* token_scales,

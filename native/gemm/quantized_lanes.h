@@ -358,6 +358,9 @@ inline void panel_up_to(const PanelTile& p) {
   }
 }
 
+// Steps of a few tokens from which sums apart save more than it costs to begin and to join them.
+constexpr std::size_t kManySteps = 24;
+
 template <class L, int kRows>
 inline void whole_of(const WholePanel& p, std::size_t token) {
   constexpr int kVectors = L::kRowVectors;
@@ -372,7 +375,7 @@ inline void whole_of(const WholePanel& p, std::size_t token) {
     for (int t = 0; t < kRows; t++)
 #pragma GCC unroll 2
       for (int v = 0; v < kVectors; v++) sum[t][v] = L::zero();
-    for (std::size_t s = 0; s < count; s++, w += 4 * kColumns, x += 4) {
+    const auto step = [&](typename L::Sum(&to)[kRows][kVectors]) __attribute__((always_inline)) {
       typename L::I wv[kVectors];
 #pragma GCC unroll 2
       for (int v = 0; v < kVectors; v++) wv[v] = L::load(w + v * 4 * F32::kLanes);
@@ -380,9 +383,35 @@ inline void whole_of(const WholePanel& p, std::size_t token) {
       for (int t = 0; t < kRows; t++) {
         const typename L::I xv = L::broadcast(x + static_cast<std::size_t>(t) * p.x_stride);
 #pragma GCC unroll 2
-        for (int v = 0; v < kVectors; v++) sum[t][v] = L::step(sum[t][v], wv[v], xv);
+        for (int v = 0; v < kVectors; v++) to[t][v] = L::step(to[t][v], wv[v], xv);
       }
-    }
+      w += 4 * kColumns;
+      x += 4;
+    };
+    // So few sums would wait for each other: those of neighbouring steps are apart, if steps are many.
+    if constexpr (L::kSumSteps == 0 && kRows <= 2)
+      if (count >= kManySteps) {
+        constexpr int kApart = 4 / kRows;
+        typename L::Sum others[kApart - 1][kRows][kVectors];
+#pragma GCC unroll 4
+        for (int u = 1; u < kApart; u++)
+#pragma GCC unroll 2
+          for (int t = 0; t < kRows; t++)
+#pragma GCC unroll 2
+            for (int v = 0; v < kVectors; v++) others[u - 1][t][v] = L::zero();
+        for (; count >= kApart; count -= kApart) {
+          step(sum);
+#pragma GCC unroll 4
+          for (int u = 1; u < kApart; u++) step(others[u - 1]);
+        }
+#pragma GCC unroll 4
+        for (int u = 1; u < kApart; u++)
+#pragma GCC unroll 2
+          for (int t = 0; t < kRows; t++)
+#pragma GCC unroll 2
+            for (int v = 0; v < kVectors; v++) sum[t][v] = L::add(sum[t][v], others[u - 1][t][v]);
+      }
+    for (; count > 0; count--) step(sum);
 #pragma GCC unroll 8
     for (int t = 0; t < kRows; t++)
 #pragma GCC unroll 2

@@ -11,8 +11,9 @@
 //
 // Defaults were measured, for packed weights on processors with 512-bit units and on those that take such instructions
 // in two halves (`lapidary bench --tune` measures them anew); a user's own values may take their place when
-// the package is loaded. The ways differ in the order of sums: bits depend on the table, and on nothing else that the
-// caller does not say, the number of threads least of all.
+// the package is loaded. packed_way.h goes by sizes, not by classes of them, where that was measured. The ways differ
+// in the order of sums: bits depend on the table, and on nothing else that the caller does not say, the number of
+// threads least of all.
 //
 // A new operation is a name in TunedOperation, its line in kTunedNames and in the defaults (tuning.cc), and a maker of
 // products in lib/cli/tune.ts.
@@ -67,6 +68,9 @@ inline constexpr std::uint16_t kAnyCount = UINT16_MAX, kMostFew = 256;
 
 // The way for this operation and these sizes: Route::dot, Route::flat or Route::blocked.
 Route tuned_route(TunedOperation operation, std::size_t few, std::size_t across, std::size_t k);
+
+// Whether the cell of these sizes has another value than its default.
+bool is_tuned(TunedOperation operation, std::size_t across, std::size_t k);
 
 // All cells, operation by operation; and other values for all of them, or (nullptr) the defaults again. Not for the
 // time while products run: they would take some of both.

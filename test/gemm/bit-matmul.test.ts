@@ -77,6 +77,21 @@ describeEachIsa('bitMatmul', (isa) => {
       }
   });
 
+  test('is exact up to the most columns whose sums fit 32 bits, and takes no more', () => {
+    const most = 33_025; // the largest k with k · 255² below 2^31
+    for (const [ea, eb, low] of [
+      ['unsigned', 'unsigned', 255],
+      ['bipolar', 'bipolar', 0],
+      ['unsigned', 'bipolar', 0],
+      ['twos', 'unsigned', 128],
+    ] as const) {
+      const of = (k: number) => [extreme(1, k, 8, ea, 255), extreme(2, k, 8, eb, low)] as const;
+      const [a, b] = of(most);
+      expect(product(a, b).data, `${ea} ${eb}`).toEqual(expected(a, b));
+      expect(codeOf(() => product(...of(most + 1)))).toBe('ERR_RANGE');
+    }
+  });
+
   test('takes out, and gives zeros for no columns', () => {
     const [a, b] = [codes(9, 100, 2, 'twos', 1), codes(33, 100, 3, 'bipolar', 2)];
     const out = dense(9, 33, new Int32Array(9 * 33).fill(5));

@@ -159,6 +159,20 @@ describeEachIsa('lmulMatmul', (isa) => {
       );
     }));
 
+  it('knows the least and the largest product that is a normal number', () =>
+    withIsa(isa, () => {
+      const offset = 0x3f780000;
+      const [least, infinity] = [0x00800000, 0x7f800000];
+      for (const sum of [least - 1, least, infinity - 1, infinity]) {
+        const half = Math.floor((sum + offset) / 2); // both operands are normal numbers
+        const [x, y] = [half, sum + offset - half].map(floatOf) as [number, number];
+        const [a, b] = [dense(1, 1, Float32Array.of(x)), dense(1, 17, new Float32Array(17).fill(y))];
+        const want = sum < least ? 0 : floatOf(sum);
+        expect(lmulMatmul(a, b).data, `bits ${sum}`).toEqual(new Float32Array(17).fill(want));
+        expect(lmulMatmul(a, b).data).toEqual(expected(a, b, {}));
+      }
+    }));
+
   it('is the oracle on any small matrices of any bits', () =>
     withIsa(isa, () => {
       const word = fc.integer({ min: 0, max: 2 ** 32 - 1 });

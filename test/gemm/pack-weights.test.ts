@@ -133,7 +133,7 @@ describeEachIsa('packed weights', (isa) => {
 
   test('no sum overflows: constant activations of 127 and −128, all weights at an end, any depth', () => {
     const short = Array.from({ length: 33 }, (_, i) => 8 * (i + 1)); // runs of every length, one at a time
-    for (const cols of [...short, 2175, 2176, 2304, 10_000]) {
+    for (const cols of [...short, 2175, 2176, 2304, 10_000, 2 ** 18]) {
       for (const format of formats) {
         const q = quantize(matrix(1, cols, 1), { format, groupSize: 'row' });
         const end = format === 'ternary' ? 2 : 2 ** bitsOf(q) - 1;
@@ -449,6 +449,16 @@ describe('bad arguments', () => {
   const w = packWeights(q);
   const t = packWeights(quantize(matrix(3, 40, 1), { format: 'ternary' }));
   const x = matrix(2, 40, 2);
+  const single = (cols: number): Quantized => ({
+    layout: 1,
+    format: 'int2',
+    rows: 1,
+    cols,
+    groupSize: cols,
+    bits: 2,
+    codes: new Uint8Array(Math.ceil(cols / 4)),
+    scales: Float32Array.of(1),
+  });
   const run = (work: () => unknown) => {
     try {
       work();
@@ -471,6 +481,17 @@ describe('bad arguments', () => {
       'a ternary code of 3',
       () => packWeights({ ...quantize(x, { format: 'ternary' }), codes: new Uint8Array(20).fill(255) }),
       'ERR_FORMAT',
+    ],
+    [
+      'a ternary code of 3 in the last column',
+      () => packWeights({ ...quantize(x, { format: 'ternary' }), codes: new Uint8Array(20).fill(0xc0, 9, 10) }),
+      'ERR_FORMAT',
+    ],
+    ['more columns than sums of 32 bits take', () => packWeights(single(2 ** 18 + 1)), 'ERR_RANGE'],
+    [
+      'as many columns of weights packed elsewhere',
+      () => linear(matrix(1, 2 ** 18 + 1, 1), { ...packWeights(single(2 ** 18)), cols: 2 ** 18 + 1 }),
+      'ERR_RANGE',
     ],
     ['a low-rank part', () => packWeights({ ...q, lowRank: { left: matrix(3, 1, 1), right: matrix(1, 40, 1) } }), 'ERR_OPTION'], // prettier-ignore
     ['another layout', () => linear(x, { ...w, layout: 2 } as never), 'ERR_FORMAT'],

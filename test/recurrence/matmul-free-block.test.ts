@@ -78,21 +78,21 @@ function bit(x: number[], { w, norm: gain }: Layer): number[] {
 function expected(
   x: Dense<Float32Array>,
   weights: Weights,
-  { lowerBound, state }: { lowerBound?: Float32Array; state?: Float32Array } = {},
+  { lowerBound, state, epsilon = 1e-6 }: { lowerBound?: Float32Array; state?: Float32Array; epsilon?: number } = {},
 ): { out: number[]; state: number[] } {
   const { forget, input, gate, output, up, down } = weights;
   let h = Array.from({ length: forget.w.rows }, (_, j) => state?.[j] ?? 0);
   const out: number[] = [];
   for (let t = 0; t < x.rows; t++) {
     const token = [...x.data.subarray(t * x.cols, (t + 1) * x.cols)];
-    const mixed = norm(token, weights.tokenNorm, 1e-6);
+    const mixed = norm(token, weights.tokenNorm, epsilon);
     const f = bit(mixed, forget).map((v, j) => (lowerBound?.[j] ?? 0) + (1 - (lowerBound?.[j] ?? 0)) * logistic(v));
     const i = bit(mixed, input).map(swish);
     h = h.map((v, j) => f[j]! * v + (1 - f[j]!) * i[j]!);
     const g = bit(mixed, gate);
-    const read = norm(h, weights.stateNorm, 1e-6).map((v, j) => v * swish(g[j]!));
+    const read = norm(h, weights.stateNorm, epsilon).map((v, j) => v * swish(g[j]!));
     const between = bit(read, output).map((v, j) => v + token[j]!);
-    const both = bit(norm(between, weights.channelNorm, 1e-6), up);
+    const both = bit(norm(between, weights.channelNorm, epsilon), up);
     const m = both.length / 2;
     const gated = both.slice(m).map((v, j) => v * swish(both[j]!));
     out.push(...bit(gated, down).map((v, j) => v + between[j]!));
@@ -121,6 +121,19 @@ describeEachIsa('matmulFreeBlock', (isa) => {
       const second = expected(x, weights, { lowerBound, state: state.data });
       expect(difference(bounded.out.data, second.out)).toBeLessThan(1e-4);
       expect(difference(bounded.state.data, second.state)).toBeLessThan(1e-4);
+    }));
+
+  it('adds epsilon to the mean of squares in its three norms, where it counts', () =>
+    withIsa(isa, () => {
+      const weights = weightsOf(shape, 4);
+      // So small that the norms of the layers, which follow, do not bring every size back to one.
+      const small = matrix(6, shape.d, 24, 3e-7);
+      expect(difference(run(small, weights).out.data, expected(small, weights).out)).toBeLessThan(1e-4);
+      const x = matrix(6, shape.d, 25, 1e-4);
+      const got = run(x, weights, { epsilon: 0.1 });
+      const want = expected(x, weights, { epsilon: 0.1 });
+      expect(difference(got.out.data, want.out)).toBeLessThan(1e-4);
+      expect(difference(got.state.data, want.state)).toBeLessThan(1e-4);
     }));
 
   it('token by token and all at once: the same bits, for any number of threads', () =>

@@ -4,7 +4,9 @@
 
 #include "check.h"
 #include "core/cpu.h"
-#include "gemm/packed_bytes.h"
+#include "core/cpuid.h"
+#include "core/thread_pool.h"
+#include "gemm/packed_way.h"
 
 using namespace lapidary;
 
@@ -31,12 +33,62 @@ TEST(packed_weights_look_up_longer_where_no_cache_holds_their_codes) {
   set_tuning(cells.data());
   const size_t held = cache_sizes().l3, beyond = held + 1;
   const auto way = [](size_t tokens, size_t bytes) {
-    return packed_way(PackedWay::automatic, TunedOperation::packed4, tokens, 1024, 1024, bytes);
+    return packed_way(PackedWay::automatic, TunedOperation::packed4, tokens, {1024, 1024, 1024, bytes});
   };
   CHECK(way(1, held) == PackedWay::lookups && way(1, beyond) == PackedWay::lookups);
   CHECK(way(2, held) == PackedWay::bytes && way(2, beyond) == PackedWay::lookups);
   CHECK(way(3, held) == PackedWay::bytes && way(3, beyond) == PackedWay::lookups);
   CHECK(way(4, held) == PackedWay::bytes && way(4, beyond) == PackedWay::bytes);
-  CHECK(packed_way(PackedWay::bits, TunedOperation::packed4, 1, 1024, 1024, held) == PackedWay::bits);
+  CHECK(packed_way(PackedWay::bits, TunedOperation::packed4, 1, {1024, 1024, 1024, held}) == PackedWay::bits);
+  set_tuning(nullptr);
+}
+
+TEST(packed_weights_look_up_for_as_many_tokens_as_was_measured) {
+  using enum TunedOperation;
+  const auto most = [](TunedOperation operation, size_t rows, size_t cols, size_t group, size_t threads = 1) {
+    return lookups_up_to(operation, {rows, cols, group, rows * cols}, threads);
+  };
+  CHECK(most(packed1, 4096, 4096, 4096) == 11 && most(packed2, 4096, 4096, 4096) == 3);
+  CHECK(most(packed3, 4096, 4096, 4096) == 2 && most(packed4, 1024, 256, 256) == 2);
+  CHECK(most(packed_ternary, 4096, 4096, 4096) == 4);
+  // Sums that end often, and few columns, cost bytes more.
+  CHECK(most(packed2_short, 4096, 4096, 32) == 4 && most(packed2_short, 4096, 4096, 64) == 3);
+  CHECK(most(packed_ternary, 4096, 256, 256) == 5);
+  // Tables made for few rows do not pay.
+  CHECK(most(packed1, 4096, 16384, 16384) == 11 && most(packed1, 256, 16384, 16384) == 4);
+  CHECK(most(packed1, 40, 16384, 16384) == 0 && most(packed2, 16, 4096, 4096) == 0);
+  CHECK(most(packed1, 0, 100, 100) == 0 && most(packed1, 100, 0, 1) == 0);
+  // Of more than six tokens an odd number.
+  for (size_t rows = 60; rows < 5000; rows += 61) {
+    const size_t few = most(packed1, rows, 700, 700);
+    CHECK(few < 6 || few % 2 == 1);
+    CHECK(few <= most(packed1, rows + 61, 700, 700));
+  }
+  // Threads that share out rows make the tables of all tokens for fewer of them each.
+  CHECK(most(packed2, 250, 32768, 32768) == 2 && most(packed2, 250, 32768, 32768, 4) == 1);
+}
+
+TEST(packed_weights_take_the_way_of_a_users_table_before_that_which_was_measured) {
+  const PackedSize size{1024, 1024, 1024, 1024 * 1024 / 8};
+  const auto up_to = [&] {
+    size_t tokens = 0;
+    while (tokens < 300 &&
+           packed_way(PackedWay::automatic, TunedOperation::packed1, tokens + 1, size) == PackedWay::lookups)
+      tokens++;
+    return tokens;
+  };
+  const size_t by_default = up_to();
+  if (active_isa() == Isa::avx512vpop && full_width_512())
+    CHECK(by_default == lookups_up_to(TunedOperation::packed1, size, thread_count()));
+  std::vector<Crossover> cells(kTunedOperations * kTunedCells);
+  read_tuning(cells.data());
+  const std::vector<Crossover> defaults = cells;
+  Crossover& cell = cells[static_cast<size_t>(TunedOperation::packed1) * kTunedCells + 4];
+  cell = {77, 77};
+  set_tuning(cells.data());
+  CHECK(is_tuned(TunedOperation::packed1, 1024, 1024) && !is_tuned(TunedOperation::packed1, 256, 1024));
+  CHECK(up_to() == 77);
+  set_tuning(defaults.data());  // a table that repeats the defaults leaves the choice as it is
+  CHECK(!is_tuned(TunedOperation::packed1, 1024, 1024) && up_to() == by_default);
   set_tuning(nullptr);
 }
