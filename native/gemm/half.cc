@@ -21,6 +21,8 @@ constexpr size_t kParallelBytes = size_t{1} << 20;
 // Rows of w that one part of a dot product works on, 16 KiB of sums on the stack, and their bytes: they stay in the
 // second-level cache.
 constexpr size_t kDotColumns = 256, kDotBytes = size_t{1} << 18;
+// Values of the small operand that are copied at a time: 4 MiB; and the columns of k from which on it is cut along k.
+constexpr size_t kCopiedValues = size_t{1} << 20, kCopiedDepth = kCopiedValues / kFewRows;
 // Columns and steps of the panels of a flat product: 128 KiB, read as stretches of 2 KiB.
 constexpr size_t kFlatColumns = 1024, kFlatSteps = 32;
 
@@ -37,6 +39,11 @@ struct HalfProduct {
 const void* at(const StoredOperand& x, size_t i) { return static_cast<const char*>(x.data) + i * bytes_of(x.storage); }
 
 Operand<float> plain(const StoredOperand& x) { return {static_cast<const float*>(x.data), x.stride, x.transposed}; }
+
+// op(X) from (i, p) on.
+StoredOperand from(const StoredOperand& x, size_t i, size_t p) {
+  return {at(x, x.transposed ? p * x.stride + i : i * x.stride + p), x.storage, x.stride, x.transposed};
+}
 
 StoredOperand turned(const StoredOperand& x) { return {x.data, x.storage, x.stride, !x.transposed}; }
 
@@ -121,7 +128,7 @@ size_t pitch_of(size_t depth) { return (ceil_div(depth * sizeof(float), kAlignme
 // turned. x is widened once, w in registers.
 Status dot_product(const HalfProduct& g, const HalfKernels& kernels, bool swapped, const Context& context) {
   const size_t rows = swapped ? g.n : g.m, cols = swapped ? g.m : g.n;
-  const StoredOperand from = swapped ? turned(g.b) : g.a;
+  const StoredOperand few = swapped ? turned(g.b) : g.a;
   const StoredOperand& w = swapped ? g.a : g.b;
   const auto dots = kernels.dots[static_cast<size_t>(w.storage)];
   // Pieces of k: a tile of x stays in the first-level cache with one of w beside it.
@@ -131,7 +138,7 @@ Status dot_product(const HalfProduct& g, const HalfKernels& kernels, bool swappe
   float* x = shared.take<float>(pieces * rows * pitch);
   if (x == nullptr) return Status::out_of_memory;
   for (size_t p = 0; p < g.k; p += depth)
-    widen_rows(kernels, from, 0, rows, p, std::min(depth, g.k - p), x + p / depth * rows * pitch, pitch);
+    widen_rows(kernels, few, 0, rows, p, std::min(depth, g.k - p), x + p / depth * rows * pitch, pitch);
 
   const size_t columns = std::clamp<size_t>(kDotBytes / bytes_of(w.storage) / g.k / 4 * 4, 4, kDotColumns);
   return each_part(ceil_div(cols, columns), worth_threads(w, cols, g.k), context, [&](size_t part) {
@@ -227,6 +234,30 @@ Status plain_product(const HalfProduct& g, const HalfKernels& kernels, bool few_
                      g.ldc, context, g.epilogue);
 }
 
+// `run` on pieces of the product whose small operand, the rows of A or the columns of B, has at most kCopiedValues or
+// kFewRows times kCopiedDepth values.
+template <class Run>
+Status in_pieces(const HalfProduct& g, bool few_rows, const Run& run) {
+  const size_t count = few_rows ? g.m : g.n, depth = std::min(g.k, kCopiedDepth);
+  const size_t some = std::max(kFewRows, kCopiedValues / depth / kFewRows * kFewRows);
+  for (size_t i = 0; i < count; i += some)
+    for (size_t p = 0; p < g.k; p += depth) {
+      HalfProduct piece = g;
+      (few_rows ? piece.m : piece.n) = std::min(some, count - i);
+      piece.k = std::min(depth, g.k - p);
+      piece.a = from(g.a, few_rows ? i : 0, p);
+      piece.b = from(g.b, p, few_rows ? 0 : i);
+      piece.c = g.c + (few_rows ? i * g.ldc : i);
+      if (p > 0) piece.beta = 1;
+      Epilogue<float> epilogue;
+      if (g.epilogue != nullptr) epilogue = *g.epilogue;
+      if (!few_rows && epilogue.bias != nullptr) epilogue.bias += i;
+      piece.epilogue = g.epilogue != nullptr && p + piece.k == g.k ? &epilogue : nullptr;
+      if (const Status status = run(piece); status != Status::ok) return status;
+    }
+  return Status::ok;
+}
+
 }  // namespace
 
 Status half_gemm(size_t m, size_t n, size_t k, float alpha, StoredOperand a, StoredOperand b, float beta, float* c,
@@ -237,30 +268,39 @@ Status half_gemm(size_t m, size_t n, size_t k, float alpha, StoredOperand a, Sto
   const HalfProduct g{m, n, k, alpha, a, b, beta, c, ldc, epilogue};
   const HalfKernels& kernels = kHalf.pick()();
   const MicroKernel<float> kernel = kGemm<float>.pick();
+  const auto dots = [&](bool swapped) {
+    return in_pieces(g, !swapped,
+                     [&](const HalfProduct& piece) { return dot_product(piece, kernels, swapped, context); });
+  };
+  const auto flat = [&] {
+    return in_pieces(g, true, [&](const HalfProduct& piece) { return flat_product(piece, kernels, kernel, context); });
+  };
+  const auto widened = [&](bool few_rows) {
+    return in_pieces(g, few_rows,
+                     [&](const HalfProduct& piece) { return plain_product(piece, kernels, few_rows, context); });
+  };
   switch (route) {
     case Route::dot:
-      return dot_product(g, kernels, !a.transposed && (m > n || !b.transposed), context);
+      return dots(!a.transposed && (m > n || !b.transposed));
     case Route::flat:
-      return flat_product(g, kernels, kernel, context);
+      return flat();
     case Route::blocked:
       return blocked(g, kernels, kernel, context);
     case Route::automatic:
       break;
   }
-  if (n == 1 && !a.transposed && a.storage != Storage::f32) return dot_product(g, kernels, true, context);
+  if (n == 1 && !a.transposed && a.storage != Storage::f32) return dots(true);
   const bool plain_b = b.storage == Storage::f32;
   const TunedOperation straight = plain_b ? TunedOperation::f32 : TunedOperation::half;
   const TunedOperation transposed = plain_b ? TunedOperation::f32_transposed : TunedOperation::half_transposed;
   const Route few_rows = tuned_route(b.transposed ? transposed : straight, m, n, k);
   if (few_rows != Route::blocked) {
-    if (plain_b) return plain_product(g, kernels, true, context);
-    return b.transposed && few_rows == Route::dot ? dot_product(g, kernels, false, context)
-                                                  : flat_product(g, kernels, kernel, context);
+    if (plain_b) return widened(true);
+    return b.transposed && few_rows == Route::dot ? dots(false) : flat();
   }
   const TunedOperation narrow = a.storage == Storage::f32 ? TunedOperation::f32_narrow : TunedOperation::half_narrow;
   if (!a.transposed && tuned_route(narrow, n, m, k) != Route::blocked)
-    return a.storage == Storage::f32 ? plain_product(g, kernels, false, context)
-                                     : dot_product(g, kernels, true, context);
+    return a.storage == Storage::f32 ? widened(false) : dots(true);
   return blocked(g, kernels, kernel, context);
 }
 

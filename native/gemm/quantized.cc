@@ -24,6 +24,15 @@ constexpr size_t kTokens = 1024;
 // them: panels, which expand them once, are faster from 30 to 60 tokens on with VNNI, with AVX2 from 24 on for nibbles
 // and later for bytes (measured on a Zen 4).
 constexpr size_t kFewTokens = 8, kFewWholeTokens = 24;
+// The same for 8-bit floats, whose other way decodes them first: dots take as long as that with 16 to 24 tokens on
+// 256-bit registers and with 64 to 96 on 512-bit ones (measured on a Zen 5).
+constexpr KernelTable<size_t, 1 + 2 * LAPIDARY_X86> kFewFloat8 = {{
+    {Isa::portable, 8},
+#if LAPIDARY_X86
+    {Isa::avx2, 16},
+    {Isa::avx512, 64},
+#endif
+}};
 // Bytes of codes in one part, which stay in the second-level cache, and from which on a second thread saves more than
 // it costs to wake.
 constexpr size_t kPartBytes = size_t{1} << 17, kParallelBytes = size_t{1} << 18;
@@ -202,7 +211,7 @@ bool is_large(const float* x, size_t count, float limit) {
 bool takes_float8(const QuantLayout& layout, size_t tokens, const float* x, Route route) {
   if (layout.scheme != Scheme::e4m3 && layout.scheme != Scheme::e5m2) return false;
   if (layout.group < std::min(kFloat8Group, layout.cols)) return false;
-  const bool few = route == Route::dot || (route == Route::automatic && tokens <= kFewTokens);
+  const bool few = route == Route::dot || (route == Route::automatic && tokens <= kFewFloat8.pick());
   if (!few) return false;
   // Sums of codes that come before the scale must neither overflow nor lose what is denormal on the way.
   for (size_t t = 0; t < tokens; t++) {

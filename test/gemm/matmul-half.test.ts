@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { afterAll, describe, expect, test } from 'vitest';
 import { dense, getThreads, setThreads, type Dense } from 'lapidary';
 import { linear, matmul, matvec, type MatmulOptions, type Stored } from 'lapidary/gemm';
@@ -7,6 +8,7 @@ import { codeOf } from '../support/errors.js';
 import { fromBf16, fromF16, toBf16, toF16 } from '../support/half.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
+import { root } from '../support/repository.js';
 
 type StorageName = 'f32' | 'f16' | 'bf16';
 const mixed = [
@@ -127,6 +129,39 @@ describeEachIsa('matmul of 16-bit floats', (isa) => {
       }
   });
 
+  test('a deep k and many rows are taken in pieces: each counts once, beta and bias too', () => {
+    // Whole numbers, whose sums are exact. One piece has 2^16 columns of k, and of those 16 rows.
+    const k = 70_000;
+    const whole = (storage: StorageName, rows: number, cols: number, seed: number): Dense<Stored> => {
+      const of = (at: number) => (Math.imul(at + seed, 0x9e3779b1) >>> 16) % 7;
+      const numbers = Array.from({ length: 7 }, (_, v) => v - 3);
+      if (storage === 'f32') return dense(rows, cols, new Float32Array(rows * cols).map((_, at) => numbers[of(at)]!));
+      const codes = numbers.map(storage === 'f16' ? toF16 : toBf16);
+      return { rows, cols, data: new Uint16Array(rows * cols).map((_, at) => codes[of(at)]!), dtype: storage };
+    };
+    const wide = (x: Dense<Stored>) => dense(x.rows, x.cols, numbers(x));
+    const [a, b] = [whole('f16', 37, k, 1), whole('bf16', 20, k, 2)];
+    const bias = Float32Array.from({ length: 20 }, (_, j) => 50 * j - 300);
+    const want = linear(wide(a), wide(b), { bias: Float64Array.from(bias), activation: 'relu' }).data;
+    expect(want.some((v) => v === 0) && want.some((v) => v > 10)).toBe(true);
+    expect(withIsa(isa, () => linear(a, b, { kernel: 'dot', bias, activation: 'relu' }).data)).toEqual(Float32Array.from(want)); // prettier-ignore
+    // few columns; few rows of a straight b; few rows beside f32; few columns beside f32
+    for (const [m, n, left, right, transposeB] of [
+      [40, 5, 'f16', 'bf16', false],
+      [5, 40, 'bf16', 'f16', false],
+      [3, 40, 'f16', 'f32', true],
+      [60, 2, 'f32', 'f16', false],
+    ] as const) {
+      const x = whole(left, m, k, 5);
+      const w = transposeB ? whole(right, n, k, 6) : whole(right, k, n, 6);
+      const before = Float32Array.from({ length: m * n }, (_, at) => at - 50);
+      const [out, exact] = [dense(m, n, before.slice()), dense(m, n, Float64Array.from(before))];
+      product(x, w, { transposeB, alpha: 2, beta: -3, out });
+      matmul(wide(x), wide(w), { transposeB, alpha: 2, beta: -3, out: exact });
+      expect(out.data, `${m} ${n} ${left} ${right}`).toEqual(Float32Array.from(exact.data));
+    }
+  });
+
   test('a matvec is the product with a column, and an element does not depend on its neighbours', () => {
     for (const storage of ['f16', 'bf16'] as const)
       for (const [rows, cols] of [
@@ -144,6 +179,28 @@ describeEachIsa('matmul of 16-bit floats', (isa) => {
         expect(withIsa(isa, () => matvec(last, x))[0]).toBe(y[rows - 1]);
       }
   });
+});
+
+test('no copy of the small operand takes more than a few megabytes', () => {
+  // in a process of its own, whose peak nothing else has raised
+  const script = `
+    import { setThreads } from 'lapidary';
+    import { matmul } from 'lapidary/gemm';
+    setThreads(1);
+    const k = 2 ** 21;
+    const half = (rows, cols) => ({ rows, cols, data: new Uint16Array(rows * cols).fill(0x3c00), dtype: 'f16' });
+    const [a, b, long] = [half(8, k), half(2, k), half(k, 2)];
+    const wide = { rows: 2, cols: k, data: new Float32Array(2 * k).fill(1) };
+    matmul(half(8, 64), half(2, 64), { transposeB: true });
+    const before = process.resourceUsage().maxRSS;
+    const all = [matmul(a, b, { transposeB: true }), matmul(a, long), matmul(a, wide, { transposeB: true })];
+    console.log(JSON.stringify({ grown: process.resourceUsage().maxRSS - before, ones: all.every((y) => y.data.every((v) => v === k)) }));
+  `;
+  const ran = spawnSync(process.execPath, ['--input-type=module', '-e', script], { cwd: root, encoding: 'utf8' });
+  expect(ran.stderr).toBe('');
+  const { grown, ones } = JSON.parse(ran.stdout) as { grown: number; ones: boolean };
+  expect(ones).toBe(true);
+  expect(grown).toBeLessThan(20 * 1024); // in KiB; all of a would take 64 MiB
 });
 
 test('the same bits for 1, 2, 3 and 7 threads', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
-import { dense, getThreads, setThreads, type Dense } from 'lapidary';
+import { cpuInfo, dense, getThreads, setThreads, type Dense } from 'lapidary';
 import { linear, type LinearOptions } from 'lapidary/gemm';
 import { dequantize, quantize, type Quantized } from 'lapidary/quant';
 import { native as core } from '../../dist/core/native.js';
@@ -495,6 +495,21 @@ describeEachIsa('by dots a token has the bits that it has alone', (isa) => {
       }
     });
   });
+});
+
+test('8-bit floats are multiplied where they lie for as many tokens as that is faster for', () => {
+  for (const [isa, most] of [
+    ['avx2', 16],
+    ['avx512', 64],
+  ] as const) {
+    if (!cpuInfo().supported.includes(isa)) continue;
+    const w = quantize(f32(9, 512, 2), { format: 'fp8-e4m3' });
+    const way = (tokens: number, kernel: 'auto' | 'dot' | 'blocked') =>
+      withIsa(isa, () => linear(f32(tokens, 512, 1), w, kernel === 'auto' ? {} : { kernel }).data);
+    expect(way(most, 'dot')).not.toEqual(way(most, 'blocked')); // else nothing could be told from bits
+    expect(way(most, 'auto')).toEqual(way(most, 'dot'));
+    expect(way(most + 1, 'auto')).not.toEqual(way(most + 1, 'dot'));
+  }
 });
 
 describe('bad arguments', () => {
