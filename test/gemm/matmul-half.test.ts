@@ -135,7 +135,12 @@ describeEachIsa('matmul of 16-bit floats', (isa) => {
     const whole = (storage: StorageName, rows: number, cols: number, seed: number): Dense<Stored> => {
       const of = (at: number) => (Math.imul(at + seed, 0x9e3779b1) >>> 16) % 7;
       const numbers = Array.from({ length: 7 }, (_, v) => v - 3);
-      if (storage === 'f32') return dense(rows, cols, new Float32Array(rows * cols).map((_, at) => numbers[of(at)]!));
+      if (storage === 'f32')
+        return dense(
+          rows,
+          cols,
+          new Float32Array(rows * cols).map((_, at) => numbers[of(at)]!),
+        );
       const codes = numbers.map(storage === 'f16' ? toF16 : toBf16);
       return { rows, cols, data: new Uint16Array(rows * cols).map((_, at) => codes[of(at)]!), dtype: storage };
     };
