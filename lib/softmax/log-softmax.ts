@@ -12,8 +12,8 @@ export interface LogSoftmaxOptions<A extends Real = Float32Array> {
 
 /**
  * Logarithm of the softmax of each row: `y[i,j] = x[i,j] − log Σ_k exp(x[i,k])`, also where the probability itself is
- * too small for a number or too near to one: never positive, and within a
- * few ulp or 2⁻⁵⁰ of the exact value.
+ * too small for a number or too near to one: never positive, and within a few ulp of the exact value; for f32, whose
+ * differences are rounded, within 2⁻¹⁹ of it where it is nearly 0, and 2⁻⁵³ for each column.
  *
  * −∞ gives −∞, in a row of −∞ too; a row that holds NaN or +∞ gives NaN throughout. With `axis: 0`, of each column. The
  * bits do not depend on the number of threads.
