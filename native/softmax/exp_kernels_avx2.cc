@@ -130,10 +130,12 @@ struct Halves {
     low_m = _mm256_add_pd(low_m, low(terms));
     high_m = _mm256_add_pd(high_m, high(terms));
   }
-  // Neighbours are added in f32 first: half an ulp of the sum at most, far less of many.
   void add(const Registers<4>& terms) {
-    add(_mm256_add_ps(terms.v[0], terms.v[1]));
-    add(_mm256_add_ps(terms.v[2], terms.v[3]));
+    const auto& v = terms.v;
+    low_m =
+        _mm256_add_pd(low_m, _mm256_add_pd(_mm256_add_pd(low(v[0]), low(v[1])), _mm256_add_pd(low(v[2]), low(v[3]))));
+    high_m = _mm256_add_pd(high_m,
+                           _mm256_add_pd(_mm256_add_pd(high(v[0]), high(v[1])), _mm256_add_pd(high(v[2]), high(v[3]))));
   }
   void scale(__m256 factor) {
     low_m = _mm256_mul_pd(low_m, low(factor));

@@ -129,11 +129,10 @@ inline bool add_terms(Sums& sums, __m512 a, __m512 b, __m512 c, __m512 d) {
     const Term s = term(a, sums), t = term(b, sums), u = term(c, sums), v = term(d, sums);
     const __m512i top = _mm512_max_epu32(_mm512_max_epu32(s.at, t.at), _mm512_max_epu32(u.at, v.at));
     if (_mm512_cmpgt_epu32_mask(top, most) == 0) [[likely]] {
-      const __m512 st = _mm512_add_ps(s.value, t.value), uv = _mm512_add_ps(u.value, v.value);
-      sums.even_m = _mm512_add_pd(sums.even_m, even(st));
-      sums.odd_m = _mm512_add_pd(sums.odd_m, odd(st));
-      sums.even_m2 = _mm512_add_pd(sums.even_m2, even(uv));
-      sums.odd_m2 = _mm512_add_pd(sums.odd_m2, odd(uv));
+      sums.even_m = _mm512_add_pd(sums.even_m, _mm512_add_pd(even(s.value), even(t.value)));
+      sums.odd_m = _mm512_add_pd(sums.odd_m, _mm512_add_pd(odd(s.value), odd(t.value)));
+      sums.even_m2 = _mm512_add_pd(sums.even_m2, _mm512_add_pd(even(u.value), even(v.value)));
+      sums.odd_m2 = _mm512_add_pd(sums.odd_m2, _mm512_add_pd(odd(u.value), odd(v.value)));
       return true;
     }
     sums.raise_for(_mm512_max_ps(_mm512_max_ps(a, b), _mm512_max_ps(c, d)));
@@ -290,11 +289,10 @@ double exp_store_f32_u64__avx512(const float* x, float* y, size_t count, float n
     _mm512_storeu_ps(y + i + 16, b);
     _mm512_storeu_ps(y + i + 32, c);
     _mm512_storeu_ps(y + i + 48, d);
-    const __m512 ab = _mm512_add_ps(a, b), cd = _mm512_add_ps(c, d);
-    s0 = _mm512_add_pd(s0, even(ab));
-    s1 = _mm512_add_pd(s1, odd(ab));
-    s2 = _mm512_add_pd(s2, even(cd));
-    s3 = _mm512_add_pd(s3, odd(cd));
+    s0 = _mm512_add_pd(s0, _mm512_add_pd(even(a), even(b)));
+    s1 = _mm512_add_pd(s1, _mm512_add_pd(odd(a), odd(b)));
+    s2 = _mm512_add_pd(s2, _mm512_add_pd(even(c), even(d)));
+    s3 = _mm512_add_pd(s3, _mm512_add_pd(odd(c), odd(d)));
   }
   for (; i < count; i += 16) {
     const __mmask16 mask = first(count - i);
