@@ -228,7 +228,10 @@ export class Where {
       if (bytes < 4 * hugePage || room > constants.MAX_LENGTH)
         return new type(Buffer.allocUnsafeSlow(bytes).buffer, 0, length);
       const memory = Buffer.allocUnsafeSlow(room);
-      return new type(memory.buffer, native.hugePages(memory), length);
+      const begin = native.hugePages(memory);
+      // what a caller sees beside the result must not be what others left there
+      memory.fill(0, 0, begin).fill(0, begin + bytes);
+      return new type(memory.buffer, begin, length);
     });
   }
 
