@@ -11,6 +11,8 @@ interface CoreNative extends TuningNative {
   liveAllocations(): number;
   /** Asks for huge pages for memory that is about to be written in full; the offset of the first that begins there. */
   hugePages(memory: Uint8Array): number;
+  /** Zeroes a part of a new array that nobody has written, without touching its pages. */
+  clearUntouched(memory: Uint8Array): void;
   philoxUint32(
     seedLo: number,
     seedHi: number,

@@ -230,7 +230,8 @@ export class Where {
       const memory = Buffer.allocUnsafeSlow(room);
       const begin = native.hugePages(memory);
       // what a caller sees beside the result must not be what others left there
-      memory.fill(0, 0, begin).fill(0, begin + bytes);
+      native.clearUntouched(memory.subarray(0, begin));
+      native.clearUntouched(memory.subarray(begin + bytes));
       return new type(memory.buffer, begin, length);
     });
   }

@@ -43,8 +43,11 @@ export function fromCoo<V extends Numbers | readonly number[]>(coo: Coo<V>): Csr
   const values = at.allocate(typeOf(value), n);
   const nnz = native.fromCoo(rows, cols, row, col, value, indptr, indices, values);
   if (nnz === n) return { rows, cols, indptr, indices, values };
-  if (8 * nnz >= 7 * n)
+  if (8 * nnz >= 7 * n) {
+    indices.fill(0, nnz); // what has been summed is not to be seen beside the sums
+    values.fill(0, nnz);
     return { rows, cols, indptr, indices: indices.subarray(0, nnz), values: values.subarray(0, nnz) as A };
+  }
   return { rows, cols, indptr, indices: indices.slice(0, nnz), values: values.slice(0, nnz) as A };
 }
 

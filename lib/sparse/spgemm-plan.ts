@@ -1,3 +1,4 @@
+import { native as core } from '../core/native.js';
 import { typeOf, where, type ArrayType, type Where } from '../core/validate.js';
 import type { LapidaryError } from '../core/errors.js';
 import type { Csr, NumericArray, Real } from '../core/values.js';
@@ -154,7 +155,11 @@ export function count<A extends SpgemmValues>(
 /** The first `n` entries: in the memory they are in, unless more than a fifth of it would lie idle. */
 function trimmed<A extends NumericArray>(at: Where, array: A, n: number): A {
   const part = array.subarray(0, n) as A;
-  if (5 * part.byteLength >= 4 * array.buffer.byteLength) return part;
+  if (5 * part.byteLength >= 4 * array.buffer.byteLength) {
+    const rest = array.subarray(n); // what others left in this memory is not to be seen beside the result
+    core.clearUntouched(new Uint8Array(rest.buffer, rest.byteOffset, rest.byteLength));
+    return part;
+  }
   const own = at.allocateUncleared(typeOf(array), n);
   own.set(part);
   return own;

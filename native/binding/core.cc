@@ -95,6 +95,12 @@ void HugePages(Args& args) {
   args.done(static_cast<double>(std::min(to_huge_page(memory.data()), memory.size())));
 }
 
+// (Uint8Array, part of one that has just been made and handed to nobody)
+void ClearUntouched(Args& args) {
+  const auto memory = args.out<uint8_t>(0, args.length(0));
+  clear_untouched(memory.data(), memory.size());
+}
+
 // The 64-bit number whose low and high words are arguments i and i + 1.
 uint64_t words(Args& args, int i) {
   const uint64_t lo = args.size(i), hi = args.size(i + 1);
@@ -130,6 +136,7 @@ constexpr Method kMethods[] = {
     {"philoxUint32", PhiloxUint32},
     {"philoxUniform", PhiloxUniform},
     {"hugePages", HugePages},
+    {"clearUntouched", ClearUntouched},
 };
 
 }  // namespace

@@ -1,10 +1,12 @@
 #include "core/memory.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 
 #if defined(__linux__)
 #include <sys/mman.h>
+#include <unistd.h>
 #endif
 
 namespace lapidary {
@@ -49,6 +51,23 @@ void expect_full_write([[maybe_unused]] void* memory, [[maybe_unused]] std::size
   const uintptr_t end = (start + bytes) & ~(kHugePage - 1);
   if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);  // a hint: may be refused
 #endif
+}
+
+void clear_untouched(void* memory, std::size_t bytes) {
+  uint8_t* const begin = static_cast<uint8_t*>(memory);
+  uint8_t* const end = begin + bytes;
+#if defined(__linux__)
+  const uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  uint8_t* const first = begin + (-reinterpret_cast<uintptr_t>(begin) & (page - 1));
+  uint8_t* const last = end - (reinterpret_cast<uintptr_t>(end) & (page - 1));
+  // refused where memory is locked
+  if (first < last && madvise(first, static_cast<std::size_t>(last - first), MADV_DONTNEED) == 0) {
+    std::fill(begin, first, uint8_t{0});
+    std::fill(last, end, uint8_t{0});
+    return;
+  }
+#endif
+  std::fill(begin, end, uint8_t{0});
 }
 
 std::size_t to_huge_page(const void* memory) { return -reinterpret_cast<uintptr_t>(memory) & (kHugePage - 1); }
