@@ -17,6 +17,7 @@ export interface ScaleOptions<A extends Real> {
  * A sparse matrix times diagonal matrices: `c[i,j] = factor · rows[i] · a[i,j] · cols[j]`, multiplied from left to right.
  *
  * The pattern stays as it is, also where a factor is zero. O(nnz + rows), bound by reading and writing the matrix once.
+ * `values` of 8 MiB and more are a view of a longer buffer.
  *
  * @param a rows × cols, f64 or f32
  * @throws LapidaryError ERR_DTYPE, ERR_SHAPE, ERR_OPTION, ERR_FORMAT (a malformed `a`), ERR_OUT_OF_MEMORY, ERR_ABORTED

@@ -7,7 +7,8 @@ import { csrArguments, native } from './native.js';
  * The sampled dense-dense product: `c[i,j] = s[i,j] · Σ_l x[i,l] · y[j,l]` at the entries of `s`, that is `s ∘ (x·yᵀ)`.
  *
  * 2·nnz·k operations, bound by fetching a row of `y` for each entry; nothing else of `x·yᵀ` is computed. With ones in `s`
- * the plain scores of pairs: those of a recommender, or of attention under a sparse mask.
+ * the plain scores of pairs: those of a recommender, or of attention under a sparse mask. `values` of 8 MiB and more are a
+ * view of a longer buffer.
  *
  * @param s m × n, f64 or f32
  * @param x m × k of the same type

@@ -28,7 +28,7 @@ export interface SpmmOptions<A extends Real> {
  *
  * @param a m × k (k × m if transposed), f64 or f32; with ERR_FORMAT `out` may hold a part of the result
  * @param b k × n (n × k if transposed) of the same type, `batch` of them one below another
- * @returns m × n, `batch` of them one below another
+ * @returns m × n, `batch` of them one below another; `data` of 8 MiB and more is a view of a longer buffer
  * @throws LapidaryError ERR_DTYPE, ERR_SHAPE, ERR_RANGE, ERR_OPTION, ERR_FORMAT (a malformed `a`), ERR_ALIAS,
  *   ERR_OUT_OF_MEMORY, ERR_ABORTED
  * @example spmm(fromCoo({ rows: 1, cols: 2, row: [0], col: [1], value: [2] }), dense(2, 2, Float64Array.of(1, 2, 3, 4))).data // 6, 8

@@ -22,7 +22,8 @@ export interface SpmvOptions<A extends Real> {
  *
  * 2·nnz operations, bound by reading `a` once. The transposed product is slower and needs scratch for large matrices: for
  * many products with one matrix, call {@link transpose} once. A batch that shares the values of one matrix reads them once
- * from memory; from about eight vectors on {@link spmm} is faster, if they can be the columns of a Dense.
+ * from memory; from about eight vectors on {@link spmm} is faster, if they can be the columns of a Dense. A result of 8 MiB
+ * and more is a view of a longer buffer.
  *
  * @param a rows × cols, f64 or f32; checked while it is read, so with ERR_FORMAT `out` may hold a part of the result
  * @param x cols values (rows if transposed) of the same type, `batch` times

@@ -18,8 +18,8 @@ void deallocate(void* memory);
 // 2 MiB instead of each 4 KiB, and random reads of them miss the TLB less.
 void expect_full_write(void* memory, std::size_t bytes);
 
-// Zeroes memory of ours that nobody has written and that a caller may see. Whole pages go back to the system, which gives zeros
-// when they are read: to write them would cost a page fault each.
+// Zeroes memory of ours that nobody has written and that a caller may see. Whole pages go back to the system, which
+// gives zeros when they are read: to write them would cost a page fault each.
 void clear_untouched(void* memory, std::size_t bytes);
 
 // Bytes from `memory` on to where a huge page begins.
