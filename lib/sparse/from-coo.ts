@@ -19,7 +19,7 @@ const mostEntries = 2 ** 32 - 1;
  * summed in the order in which they come (i32 wraps modulo 2^32). Zeros are kept. Plain arrays are copied; plain values become a Float64Array.
  *
  * O(n), a radix sort in cache; 8 bytes of scratch an entry, and 24 to 40 more for those of a bucket of rows. Where a few
- * duplicates were summed, the arrays are views of buffers up to an eighth longer.
+ * duplicates were summed, the arrays are views of buffers up to a seventh longer.
  *
  * @param coo `row`, `col` and `value` of one length; indices below `rows` and `cols`
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_RANGE (naming the first index out of range), ERR_OUT_OF_MEMORY
