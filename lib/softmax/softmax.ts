@@ -29,9 +29,9 @@ export interface SoftmaxOptions<A extends Real = Float32Array> {
  * - `'three-pass-reload'`: maximum; exponentials into the output; scaled there. Three reads, two writes, one exponential.
  * - `'three-pass-recompute'`: maximum; sum; result. Three reads, a write, two exponentials.
  *
- * `auto` takes `'three-pass-reload'` until a row and its result fill a third of the last-level cache, then `'two-pass'`; where
- * 512-bit operations have full width (Intel, Zen 5), `'two-pass'` from a quarter of the second-level cache on and up to 128
- * columns.
+ * `auto` takes `'three-pass-reload'` until a row and its result fill a third (AVX2: a quarter) of the last-level cache, then
+ * `'two-pass'`; where 512-bit operations have full width (Intel, Zen 5), `'two-pass'` from a quarter of the second-level cache
+ * on and up to 128 columns.
  *
  * O(rows · cols) time, no memory but the result (by columns, 16 of them a thread).
  *

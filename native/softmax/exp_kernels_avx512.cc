@@ -2,8 +2,8 @@
 // multiplies and FMAs on one half of the FP pipes, 5 cycles for 16 values at full width; the rest goes to the other
 // half and must take no longer. So sums scale by integer addition to the exponent, not by vscalefps, which makes
 // denormals and is left to the results; and f64 takes shifts (kExpHalves), not conversions of five operations, two of
-// them of two steps. What only softmax uses adds neighbours in f32 first: half an ulp of the sum at most, far less of
-// many.
+// them of two steps. Terms are never added in f32, not even two neighbours: rows of a few large terms would be more
+// than 3 ulp off.
 #include "softmax/exp_kernels.h"
 
 #if LAPIDARY_X86

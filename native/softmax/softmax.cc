@@ -287,8 +287,8 @@ double log_of_sum(double sum) { return std::log1p(sum - 1); }
 // Exponentials that cost more than memory (Zen 4 with AVX-512, anything with AVX2): three passes win by 1.1× to 1.3×
 // while a row and its result stay in the last cache, two passes by 1.1× to 1.3× where they do not; with AVX2 by 1.2×
 // and more from a quarter of that cache on. At full width (Zen 5) the second exponential is cheap: of matrices that
-// stream through memory two passes win by 1.15× to 1.5× from rows on that fill a quarter of the second-level cache (in
-// the caches they lose up to 1.25×), and of rows so short that the calls count by 1.1×.
+// stream through memory two passes win by 1.1× to 1.4× from rows on that fill a quarter of the second-level cache (in
+// the caches they lose up to 1.36×), and of rows so short that the calls count by 1.1× to 1.2×.
 //
 // A sum of the next row beside the results of this one, so that reading and writing overlap, takes 1.05× to 1.6× there,
 // in one loop or in turns of 2 to 32 KiB, and so does asking for the next row meanwhile.
@@ -306,12 +306,14 @@ bool past_wins(size_t cols) { return active_isa() < Isa::avx512 || 2 * sizeof(fl
 
 }  // namespace
 
+SoftmaxAlgorithm softmax_choice(size_t cols) {
+  return two_pass_wins(cols) ? SoftmaxAlgorithm::two_pass : SoftmaxAlgorithm::three_pass_reload;
+}
+
 Status softmax_rows(std::span<const float> x, std::span<float> out, size_t cols, SoftmaxAlgorithm algorithm,
                     const Context& context) {
   if (x.empty()) return Status::ok;
-  if (algorithm == SoftmaxAlgorithm::automatic) {
-    algorithm = two_pass_wins(cols) ? SoftmaxAlgorithm::two_pass : SoftmaxAlgorithm::three_pass_reload;
-  }
+  if (algorithm == SoftmaxAlgorithm::automatic) algorithm = softmax_choice(cols);
   const bool past = x.data() != out.data() && out.size_bytes() > cache_sizes().l3 && past_wins(cols);
   const Rows softmax(cols, algorithm, context, past);
   return for_rows(x.size() / cols, cols, softmax.chunks(), context, [&](size_t i, ExtendedFloat* partial) {

@@ -3,13 +3,13 @@
 // All algorithms for f32 hold an exponential as a pair m·2ⁿ that cannot overflow (exp_kernels.h) and give the same
 // values to the last places:
 //
-//   two_pass              Σ exp(x) as a pair; y = exp(x)/Σ: two reads and a write an element, two exponentials
-//   three_pass_recompute  maximum; Σ exp(x)/2ⁿ; y: three reads and a write, two exponentials
-//   three_pass_reload     maximum; y = exp(x)/2ⁿ and their sum; y scaled in place: three reads, two writes, one
-//   exponential online                maximum and sum in one pass, the sum scaled down when the maximum rises; y: as
-//   two_pass
+// - two_pass: Σ exp(x) as a pair; y = exp(x)/Σ. Two reads and a write an element, two exponentials.
+// - three_pass_recompute: maximum; Σ exp(x)/2ⁿ; y. Three reads and a write, two exponentials.
+// - three_pass_reload: maximum; y = exp(x)/2ⁿ and their sum; y scaled in place. Three reads, two writes, one
+//   exponential.
+// - online: maximum and sum in one pass, the sum scaled down when the maximum rises; y as in two_pass.
 //
-// so the first wins where a row streams through memory, the third where it stays in cache.
+// So the first wins where a row streams through memory, the third where it stays in cache.
 //
 // Sources: Dukhan & Ablavatski, Two-Pass Softmax Algorithm (2020), algorithms 1 to 3; Milakov & Gimelshein, Online
 // normalizer calculation for softmax (2018), algorithm 3.
@@ -25,6 +25,9 @@ namespace lapidary {
 
 enum class SoftmaxAlgorithm { automatic, two_pass, three_pass_recompute, three_pass_reload, online };
 inline constexpr std::size_t kSoftmaxAlgorithms = 5;
+
+// What `automatic` takes for rows of `cols` values.
+SoftmaxAlgorithm softmax_choice(std::size_t cols);
 
 // Softmax of each row of `cols` values. `out` has the length of `x` and may be `x` itself.
 //

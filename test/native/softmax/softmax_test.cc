@@ -6,9 +6,11 @@
 #include <cstring>
 #include <limits>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "check.h"
+#include "core/cpuid.h"
 #include "core/memory.h"
 #include "core/philox.h"
 #include "core/thread_pool.h"
@@ -215,4 +217,17 @@ TEST(softmax_survives_failed_allocations_and_stops) {
   std::vector<float> x(300000, 1.0f);
   for (SoftmaxAlgorithm algorithm : kAlgorithms)
     CHECK(softmax_rows(x, x, x.size(), algorithm, {&flag}) == Status::aborted);
+}
+
+// Two passes from the documented rows on, whatever this machine's caches are.
+TEST(softmax_chooses_by_the_size_of_a_row) {
+  const auto two = [](size_t cols) { return softmax_choice(cols) == SoftmaxAlgorithm::two_pass; };
+  const auto first_of = [](size_t bytes) { return (bytes + 7) / 8; };  // columns that, with their result, fill so much
+  each_isa([&] {
+    const auto [l2, l3] = std::pair{cache_sizes().l2, cache_sizes().l3};
+    const bool wide = active_isa() == Isa::avx512 && full_width_512();
+    const size_t first = active_isa() == Isa::avx2 ? first_of(l3 / 4) : wide ? first_of(l2 / 4) : l3 / 3 / 8 + 1;
+    CHECK(two(first) && !two(first - 1));
+    CHECK(two(128) == wide && !two(129));
+  });
 }
