@@ -86,9 +86,10 @@ function codesOf(at: Where, format: QuantFormat): Pick<PackedWeights, 'bits' | '
  * Weights rearranged once, to be multiplied with often.
  *
  * A Quantized of 1 to 4 bits, for products by lookups (`linear(x, packed)`): `lut` takes bits/8 bytes a weight, `ternary`
- * 0.209. `linear` uses lookups for few tokens and bytes for many, as a measured table says for each width; docs/lowbit.md
- * has the measured crossovers, and after how many products packing has paid. With 4 bits up to 4 tokens gain nothing over
- * the codes in place while the caches hold them. Codes, scales and zero points are those of `w`: nothing is rounded.
+ * 0.209. `linear` uses lookups for few tokens and bytes for many, as a measured formula or table says for each width;
+ * docs/lowbit.md has the measured crossovers, and after how many products packing has paid. With 4 bits up to 4 tokens
+ * gain nothing over the codes in place while the caches hold them. Codes, scales and zero points are those of `w`: nothing
+ * is rounded.
  *
  * A matrix of bytes, for exact products with rows of bytes (`matmul(a, packed)`, `linear(x, packed)`) that give what they
  * give with the matrix itself: it takes as many bytes as before and 4 a row. A product of few rows with it takes the time of

@@ -20,7 +20,7 @@ struct Crossing {
   double all, ends, narrow, tables, far, none;
 };
 
-// Measured on a Zen 5: 53 shapes from 64 × 4096 to 16384 × 8192, groups of 32, 64, 128 and of a row, on one thread and
+// Measured on a Zen 5: 60 shapes from 64 × 4096 to 16384 × 8192, groups of 32, 64, 128 and of a row, on one thread and
 // on two. For each number of bits, and ternary weights.
 constexpr Crossing kRowsShared[5] = {{11.11, -0.01, 0.68, 181, 0.51, 46},
                                      {2.72, 1.47, 0.57, 76, 0.11, 21},

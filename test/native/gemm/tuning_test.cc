@@ -66,6 +66,31 @@ TEST(packed_weights_look_up_for_as_many_tokens_as_was_measured) {
   }
   // Threads that share out rows make the tables of all tokens for fewer of them each.
   CHECK(most(packed2, 250, 32768, 32768) == 2 && most(packed2, 250, 32768, 32768, 4) == 1);
+  // Those that share out tokens, as they do where the second-level cache holds the codes, make none twice.
+  const auto shared = [](TunedOperation operation, size_t rows, size_t cols) {
+    return lookups_up_to(operation, {rows, cols, cols, rows * cols / 8}, 2);
+  };
+  CHECK(shared(packed1, 256, 256) == 9 && shared(packed1, 64, 4096) == 0);
+  CHECK(most(packed1, 256, 4096, 4096) == 5 && shared(packed1, 256, 4096) == 7);
+  CHECK(shared(packed2, 256, 256) == 3 && shared(packed3, 256, 4096) == 2 && shared(packed4, 256, 4096) == 2);
+  CHECK(shared(packed_ternary, 256, 256) == 3 && shared(packed_ternary, 256, 4096) == 3);
+}
+
+TEST(the_table_says_what_the_formula_does_in_the_middle_of_each_class) {
+  if (active_isa() != Isa::avx512vpop || !full_width_512()) return;
+  set_tuning(nullptr);
+  std::vector<Crossover> cells(kTunedOperations * kTunedCells);
+  read_tuning(cells.data());
+  constexpr size_t kMiddle[] = {256, 1024, 4096};
+  for (size_t kind = 0; kind < 9; kind++) {
+    const auto operation = static_cast<TunedOperation>(static_cast<size_t>(TunedOperation::packed1) + kind);
+    for (size_t cell = 0; cell < kTunedCells; cell++) {
+      const size_t rows = kMiddle[cell / 3], cols = kMiddle[cell % 3];
+      const size_t group = operation < TunedOperation::packed1_short ? cols : 32;
+      const Crossover& by_default = cells[static_cast<size_t>(operation) * kTunedCells + cell];
+      CHECK(by_default.dots == lookups_up_to(operation, {rows, cols, group, rows * cols}, 1));
+    }
+  }
 }
 
 TEST(packed_weights_take_the_way_of_a_users_table_before_that_which_was_measured) {
@@ -84,6 +109,9 @@ TEST(packed_weights_take_the_way_of_a_users_table_before_that_which_was_measured
   read_tuning(cells.data());
   const std::vector<Crossover> defaults = cells;
   Crossover& cell = cells[static_cast<size_t>(TunedOperation::packed1) * kTunedCells + 4];
+  cell.flat++;
+  set_tuning(cells.data());
+  CHECK(is_tuned(TunedOperation::packed1, 1024, 1024));
   cell = {77, 77};
   set_tuning(cells.data());
   CHECK(is_tuned(TunedOperation::packed1, 1024, 1024) && !is_tuned(TunedOperation::packed1, 256, 1024));
