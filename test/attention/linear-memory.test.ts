@@ -2,8 +2,9 @@
 import { spawnSync } from 'node:child_process';
 import { expect, it } from 'vitest';
 
-// What was in memory at most is known of a whole process only. A square of these tokens would take 1 GiB of f32.
-const tokens = 16384;
+// What was in memory at most is known of a whole process only. A square of these tokens would take 1 GiB of f32; where
+// there are fewer queries, or one token of as many heads, a value for each of them and each key would take 64 MiB.
+const [tokens, some] = [16384, 1024];
 const program = `
   const { attention, dense, setThreads } = await import('./dist/index.js');
   setThreads(2);
@@ -13,9 +14,9 @@ const program = `
     attention: () => attention.attention(x, x, x, { causal: true, returnLse: true }),
     attentionBackward: () => attention.attentionBackward(x, x, x, x, { causal: true }),
     blockAttention: () => attention.blockAttention(x, x, x, { blocks: long }),
-    decodeAttention: () => attention.decodeAttention(one, x, x),
+    decodeAttention: () => attention.decodeAttention(dense(1, 4 * ${some}, new Float32Array(4 * ${some})), x, x, { heads: ${some}, kvHeads: 1 }),
     lightningAttention: () => attention.lightningAttention(x, x, x),
-    localLinearAttention: () => attention.localLinearAttention(of(64), x, x, { solver: 'cg' }),
+    localLinearAttention: () => attention.localLinearAttention(of(${some}), x, x, { solver: 'cg' }),
     tensorAttention: () => attention.tensorAttention(one, x, x, x, x),
   };
   const before = process.resourceUsage().maxRSS;
