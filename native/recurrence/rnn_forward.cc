@@ -47,8 +47,8 @@ class Forward {
     hidden_bias_ = scratch.take<T>(shape_.heads * r_.count * r_.lanes);
     if (r == nullptr || bias_ == nullptr || hidden_bias_ == nullptr) return Status::out_of_memory;
     expect_full_write(r, *both * sizeof(T));
-    pack_rnn_rows(r_, run_.r, shape_.heads, shape_.d, r);
-    if (!shape_.projected) pack_rnn_rows(w_, run_.w, shape_.heads, shape_.d, w);
+    pack_rnn_rows(kernels_, r_, run_.r, shape_.heads, shape_.d, r);
+    if (!shape_.projected) pack_rnn_rows(kernels_, w_, run_.w, shape_.heads, shape_.d, w);
     r_panels_ = r;
     w_panels_ = w;
     pack_bias();

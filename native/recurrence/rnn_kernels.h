@@ -101,6 +101,9 @@ struct RnnKernels {
   void (*product4)(const RnnProduct<T>&);
   void (*forward[kRnnCells])(const RnnForwardTile<T>&);
   void (*backward[kRnnCells])(const RnnBackwardTile<T>&);
+  // out[p·step + l] = rows[l·stride + p] for l < lanes and p < k, or nullptr: only squares are turned faster than value
+  // by value.
+  void (*turn)(const T* rows, std::size_t stride, std::size_t k, std::size_t step, T* out);
 
   std::size_t rows(std::size_t vectors) const { return vectors == 3 ? rows3 : rows4; }
   void product(std::size_t vectors, const RnnProduct<T>& p) const { (vectors == 3 ? product3 : product4)(p); }
@@ -117,17 +120,16 @@ struct RnnKernels {
   void gru_backward_##dtype##__##isa(const RnnBackwardTile<T>&);   \
   void lstm_backward_##dtype##__##isa(const RnnBackwardTile<T>&);  \
   void slstm_backward_##dtype##__##isa(const RnnBackwardTile<T>&)
-#define LAPIDARY_RNN_ROW(dtype, isa, lanes, rows3, rows4)                                               \
-  {                                                                                                     \
-    Isa::isa, {                                                                                         \
-      lanes, rows3, rows4, rnn_product3_##dtype##__##isa, rnn_product4_##dtype##__##isa,                \
-          {elman_forward_##dtype##__##isa, gru_forward_##dtype##__##isa, lstm_forward_##dtype##__##isa, \
-           slstm_forward_##dtype##__##isa},                                                             \
-      {                                                                                                 \
-        elman_backward_##dtype##__##isa, gru_backward_##dtype##__##isa, lstm_backward_##dtype##__##isa, \
-            slstm_backward_##dtype##__##isa                                                             \
-      }                                                                                                 \
-    }                                                                                                   \
+#define LAPIDARY_RNN_ROW(dtype, isa, lanes, rows3, rows4, turn)                                            \
+  {                                                                                                        \
+    Isa::isa, {                                                                                            \
+      lanes, rows3, rows4, rnn_product3_##dtype##__##isa, rnn_product4_##dtype##__##isa,                   \
+          {elman_forward_##dtype##__##isa, gru_forward_##dtype##__##isa, lstm_forward_##dtype##__##isa,    \
+           slstm_forward_##dtype##__##isa},                                                                \
+          {elman_backward_##dtype##__##isa, gru_backward_##dtype##__##isa, lstm_backward_##dtype##__##isa, \
+           slstm_backward_##dtype##__##isa},                                                               \
+          turn                                                                                             \
+    }                                                                                                      \
   }
 
 LAPIDARY_RNN_KERNELS(float, f32, portable);
@@ -135,6 +137,7 @@ LAPIDARY_RNN_KERNELS(double, f64, portable);
 #if LAPIDARY_X86
 LAPIDARY_RNN_KERNELS(float, f32, avx2);
 LAPIDARY_RNN_KERNELS(float, f32, avx512);
+void rnn_turn_f32_16x16__avx512(const float*, std::size_t, std::size_t, std::size_t, float*);
 #endif
 
 template <class T>
@@ -142,17 +145,17 @@ inline constexpr KernelTable<RnnKernels<T>, 0> kRnn{};
 
 template <>
 inline constexpr KernelTable<RnnKernels<float>, 1 + 2 * LAPIDARY_X86> kRnn<float> = {{
-    LAPIDARY_RNN_ROW(f32, portable, 1, 4, 4),
+    LAPIDARY_RNN_ROW(f32, portable, 1, 4, 4, nullptr),
 #if LAPIDARY_X86
-    LAPIDARY_RNN_ROW(f32, avx2, 8, 4, 3),
-    LAPIDARY_RNN_ROW(f32, avx512, 16, 8, 6),
+    LAPIDARY_RNN_ROW(f32, avx2, 8, 4, 3, nullptr),
+    LAPIDARY_RNN_ROW(f32, avx512, 16, 8, 6, rnn_turn_f32_16x16__avx512),
 #endif
 }};
 
 // f64 is the reference: exact functions of the C library, one value at a time, on every machine.
 template <>
 inline constexpr KernelTable<RnnKernels<double>, 1> kRnn<double> = {{
-    LAPIDARY_RNN_ROW(f64, portable, 1, 4, 4),
+    LAPIDARY_RNN_ROW(f64, portable, 1, 4, 4, nullptr),
 }};
 
 #undef LAPIDARY_RNN_KERNELS

@@ -56,7 +56,9 @@ constexpr size_t kSquare = 4;
 // Row l of one register of a panel, for l < lanes: out[p·step + l] = row_l[p], rows `stride` apart; those from `count`
 // on are zeros.
 template <class T>
-void pack_register(const T* rows, size_t stride, size_t count, size_t lanes, size_t k, size_t step, T* out) {
+void pack_register(const RnnKernels<T>& kernels, const T* rows, size_t stride, size_t count, size_t lanes, size_t k,
+                   size_t step, T* out) {
+  if (kernels.turn != nullptr && count >= lanes) return kernels.turn(rows, stride, k, step, out);
   size_t l = 0;
   for (; l + kSquare <= std::min(count, lanes); l += kSquare) {
     const T* from = rows + l * stride;
@@ -78,13 +80,14 @@ void pack_register(const T* rows, size_t stride, size_t count, size_t lanes, siz
 constexpr size_t kTurned = 64;
 
 template <class T>
-void pack_panel(const RnnPanels& panels, const T* weights, size_t heads, size_t head, size_t d, size_t panel, T* out) {
+void pack_panel(const RnnKernels<T>& kernels, const RnnPanels& panels, const T* weights, size_t heads, size_t head,
+                size_t d, size_t panel, T* out) {
   const size_t step = panels.step(panel), lanes = panels.lanes;
   for (size_t p = 0; p < panels.k; p += kTurned)
     for (size_t v = 0; v < panels.vectors; v++) {
       const size_t gate = panels.gates == 1 ? 0 : v;
       const size_t unit = std::min(d, panel * panels.units + (panels.gates == 1 ? v * lanes : 0));
-      pack_register(weights + ((gate * heads + head) * d + unit) * panels.k + p, panels.k, d - unit, lanes,
+      pack_register(kernels, weights + ((gate * heads + head) * d + unit) * panels.k + p, panels.k, d - unit, lanes,
                     std::min(kTurned, panels.k - p), step, out + p * step + v * lanes);
     }
 }
@@ -101,10 +104,11 @@ void each_panel(size_t count, size_t values, Body&& body) {
 }  // namespace
 
 template <class T>
-void pack_rnn_rows(const RnnPanels& panels, const T* weights, size_t heads, size_t d, T* out) {
+void pack_rnn_rows(const RnnKernels<T>& kernels, const RnnPanels& panels, const T* weights, size_t heads, size_t d,
+                   T* out) {
   each_panel(heads * panels.count, heads * panels.head_size(), [&](size_t i) {
     const size_t head = i / panels.count, panel = i % panels.count;
-    pack_panel(panels, weights, heads, head, d, panel, out + head * panels.head_size() + panels.offset(panel));
+    pack_panel(kernels, panels, weights, heads, head, d, panel, out + head * panels.head_size() + panels.offset(panel));
   });
 }
 
@@ -123,8 +127,8 @@ void pack_rnn_columns(const RnnPanels& panels, const T* r, size_t gates, size_t 
   });
 }
 
-template void pack_rnn_rows(const RnnPanels&, const float*, size_t, size_t, float*);
-template void pack_rnn_rows(const RnnPanels&, const double*, size_t, size_t, double*);
+template void pack_rnn_rows(const RnnKernels<float>&, const RnnPanels&, const float*, size_t, size_t, float*);
+template void pack_rnn_rows(const RnnKernels<double>&, const RnnPanels&, const double*, size_t, size_t, double*);
 template void pack_rnn_columns(const RnnPanels&, const float*, size_t, size_t, size_t, float*);
 template void pack_rnn_columns(const RnnPanels&, const double*, size_t, size_t, size_t, double*);
 

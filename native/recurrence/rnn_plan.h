@@ -89,7 +89,8 @@ struct RnnPanels {
 
 // Panels of the rows of `weights` [gates, heads, d; k]: what a step of k multiplies with value p of x or h.
 template <class T>
-void pack_rnn_rows(const RnnPanels& panels, const T* weights, size_t heads, size_t d, T* out);
+void pack_rnn_rows(const RnnKernels<T>& kernels, const RnnPanels& panels, const T* weights, size_t heads, size_t d,
+                   T* out);
 // Panels of the columns of r, for products with Rᵀ: k runs over the gates and units of the head.
 template <class T>
 void pack_rnn_columns(const RnnPanels& panels, const T* r, size_t gates, size_t heads, size_t d, T* out);

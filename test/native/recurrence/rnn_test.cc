@@ -125,6 +125,24 @@ TEST(rnn_kernels_agree_with_the_reference) {
   }
 }
 
+TEST(rnn_rows_are_turned_into_steps) {
+  for (const auto& row : kRnn<float>.rows) {
+    if (!isa_supported(row.isa) || row.fn.turn == nullptr) continue;
+    const size_t lanes = row.fn.lanes;
+    for (const size_t k : {0, 1, 15, 16, 33})
+      for (const size_t step : {lanes, 3 * lanes}) {
+        const size_t stride = k + 3, end = k == 0 ? 0 : (k - 1) * step + lanes;
+        std::vector<float> rows(lanes * stride), out(k * step, -1.0f);
+        for (size_t i = 0; i < rows.size(); i++) rows[i] = static_cast<float>(i);
+        row.fn.turn(rows.data(), stride, k, step, out.data());
+        for (size_t i = 0; i < out.size(); i++) {
+          const size_t p = i / step, l = i % step;
+          CHECK(out[i] == (i < end && l < lanes ? rows[l * stride + p] : -1.0f));
+        }
+      }
+  }
+}
+
 TEST(rnn_reports_missing_memory_and_aborts) {
   std::vector<uint32_t> lengths{30, 20};
   std::vector<float> x(50 * 400, 0.1f), r(400 * 100, 0.01f), h(50 * 100), state(2 * 200);
