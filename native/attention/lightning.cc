@@ -78,7 +78,7 @@ struct Block {
 
 // Asks for the rows of a block while the one before is worked on. They lie far apart, so the processor does not foresee
 // them; and it would wait if they were asked for all at once, since only a few lines can be on their way. So some rows
-// are asked for after each tile of a product. Rows of the result are not: stores do not hold anything up.
+// are asked for after each tile of a product, those of the result last.
 template <class T>
 class Ahead {
  public:
@@ -87,14 +87,18 @@ class Ahead {
     if (rows_ == 0) return;
     const Scan<T>& scan = *block.scan;
     count_ = block.count;
-    if (block.output) add(scan.q, scan.d, block);
+    if (block.output) {
+      add(scan.out, scan.e, block);
+      add(scan.q, scan.d, block);
+    }
     add(scan.v, scan.e, block);
     add(scan.k, scan.d, block);
-    step_ = work / static_cast<double>(operands_ * count_);
+    rate_ = static_cast<double>(operands_ * count_) / work;
   }
 
   void after(double work) {
-    for (done_ += work; operands_ > 0 && done_ > 0; done_ -= step_) ask();
+    due_ += work * rate_;
+    if (due_ > 0) catch_up();
   }
 
  private:
@@ -110,21 +114,30 @@ class Ahead {
     next_[operands_++] = {x[block.row(0)], block.scan->reversed ? -stride : stride, values};
   }
 
-  // Inlined by order: the compiler takes a function that only asks for one without effect, and drops calls of it.
-  [[gnu::always_inline]] void ask() {
-    Next& next = next_[operands_ - 1];
-    const auto from = reinterpret_cast<uintptr_t>(next.row), to = reinterpret_cast<uintptr_t>(next.row + next.values);
-    for (uintptr_t line = (from + kAlignment - 1) / kAlignment * kAlignment; line < to; line += kAlignment)
-      __builtin_prefetch(reinterpret_cast<const void*>(line));
-    next.row += next.step;
-    if (--rows_ > 0) return;
-    operands_--;
-    rows_ = count_;
+  // Apart from the loops over tiles, of which there are several.
+  [[gnu::noinline]] void catch_up() {
+    while (operands_ > 0 && due_ > 0) {
+      const size_t n = std::min(rows_, static_cast<size_t>(static_cast<ptrdiff_t>(due_)) + 1);
+      Next& next = next_[operands_ - 1];
+      const T* row = next.row;
+      for (size_t i = 0; i < n; i++, row += next.step) {
+        const auto from = reinterpret_cast<uintptr_t>(row), to = reinterpret_cast<uintptr_t>(row + next.values);
+        for (uintptr_t line = (from + kAlignment - 1) / kAlignment * kAlignment; line < to; line += kAlignment)
+          __builtin_prefetch(reinterpret_cast<const void*>(line));
+      }
+      next.row = row;
+      due_ -= static_cast<double>(n);
+      rows_ -= n;
+      if (rows_ > 0) continue;
+      operands_--;
+      rows_ = count_;
+    }
+    if (operands_ == 0) rate_ = due_ = 0;
   }
 
-  Next next_[3];
+  Next next_[4];
   size_t operands_ = 0, rows_, count_ = 0;
-  double step_ = 0, done_ = 0;
+  double rate_ = 0, due_ = 0;  // rows for each multiplication, and those that it is time for
 };
 
 // The space in which blocks of scans are worked on, with neither d nor e beyond `widest`.
