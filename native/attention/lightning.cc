@@ -9,6 +9,7 @@
 #include "core/cpu.h"
 #include "core/each_part.h"
 #include "core/memory.h"
+#include "core/rows_ahead.h"
 #include "gemm/gemm.h"
 #include "gemm/microkernel.h"
 #include "gemm/pack.h"
@@ -76,69 +77,26 @@ struct Block {
   size_t row(size_t i) const { return scan->reversed ? scan->tokens - 1 - first - i : first + i; }
 };
 
-// Asks for the rows of a block while the one before is worked on. They lie far apart, so the processor does not foresee
-// them; and it would wait if they were asked for all at once, since only a few lines can be on their way. So some rows
-// are asked for after each tile of a product, those of the result last.
+// The rows of a block, to be asked for while the one before is worked on: `work` multiplications. Those of the result
+// last.
 template <class T>
-class Ahead {
- public:
-  // The block to ask for, and the multiplications that are left to do until then.
-  Ahead(const Block<T>& block, double work) : rows_(block.scan == nullptr ? 0 : block.count) {
-    if (rows_ == 0) return;
-    const Scan<T>& scan = *block.scan;
-    count_ = block.count;
-    if (block.output) {
-      add(scan.out, scan.e, block);
-      add(scan.q, scan.d, block);
-    }
-    add(scan.v, scan.e, block);
-    add(scan.k, scan.d, block);
-    rate_ = static_cast<double>(operands_ * count_) / work;
-  }
-
-  void after(double work) {
-    due_ += work * rate_;
-    if (due_ > 0) catch_up();
-  }
-
- private:
-  struct Next {
-    const T* row;
-    ptrdiff_t step;
-    size_t values;
-  };
-
-  template <class Row>
-  void add(Rows<Row> x, size_t values, const Block<T>& block) {
+RowsAhead<T> rows_of(const Block<T>& block, double work) {
+  RowsAhead<T> ahead;
+  if (block.scan == nullptr) return ahead;
+  const Scan<T>& scan = *block.scan;
+  const auto add = [&](auto x, size_t values) {
     const auto stride = static_cast<ptrdiff_t>(x.stride);
-    next_[operands_++] = {x[block.row(0)], block.scan->reversed ? -stride : stride, values};
+    ahead.add(x[block.row(0)], scan.reversed ? -stride : stride, values);
+  };
+  if (block.output) {
+    add(scan.out, scan.e);
+    add(scan.q, scan.d);
   }
-
-  // Apart from the loops over tiles, of which there are several.
-  [[gnu::noinline]] void catch_up() {
-    while (operands_ > 0 && due_ > 0) {
-      const size_t n = std::min(rows_, static_cast<size_t>(static_cast<ptrdiff_t>(due_)) + 1);
-      Next& next = next_[operands_ - 1];
-      const T* row = next.row;
-      for (size_t i = 0; i < n; i++, row += next.step) {
-        const auto from = reinterpret_cast<uintptr_t>(row), to = reinterpret_cast<uintptr_t>(row + next.values);
-        for (uintptr_t line = (from + kAlignment - 1) / kAlignment * kAlignment; line < to; line += kAlignment)
-          __builtin_prefetch(reinterpret_cast<const void*>(line));
-      }
-      next.row = row;
-      due_ -= static_cast<double>(n);
-      rows_ -= n;
-      if (rows_ > 0) continue;
-      operands_--;
-      rows_ = count_;
-    }
-    if (operands_ == 0) rate_ = due_ = 0;
-  }
-
-  Next next_[4];
-  size_t operands_ = 0, rows_, count_ = 0;
-  double rate_ = 0, due_ = 0;  // rows for each multiplication, and those that it is time for
-};
+  add(scan.v, scan.e);
+  add(scan.k, scan.d);
+  ahead.begin(block.count, work);
+  return ahead;
+}
 
 // The space in which blocks of scans are worked on, with neither d nor e beyond `widest`.
 template <class T>
@@ -165,8 +123,8 @@ class Blocks {
   Status run(const Block<T>& block, T* state, bool empty, const Block<T>& next, const Context& context) {
     const Scan<T>& scan = *block.scan;
     const auto n = static_cast<double>(block.count), d = static_cast<double>(scan.d), e = static_cast<double>(scan.e);
-    Ahead<T> ahead(alone_ ? Block<T>{} : next,
-                   n * d * e + (block.output ? n * (n * (d + e) / 2 + (empty ? 0 : d * e)) : 0));
+    RowsAhead<T> ahead = rows_of(alone_ ? Block<T>{} : next,
+                                 n * d * e + (block.output ? n * (n * (d + e) / 2 + (empty ? 0 : d * e)) : 0));
     Status status = context.cancelled() ? Status::aborted : Status::ok;
     if (status != Status::ok) return status;
     if (block.output) {
@@ -181,7 +139,7 @@ class Blocks {
  private:
   // C ← A·B + beta·C, m × n, k deep, with rows of B `b_step` values apart.
   Status multiply(size_t m, size_t n, size_t k, Operand<T> a, const T* b, size_t b_step, T beta, T* c, size_t ldc,
-                  Ahead<T>& ahead, const Context& context) {
+                  RowsAhead<T>& ahead, const Context& context) {
     const double depth = static_cast<double>(k), work = static_cast<double>(m) * static_cast<double>(n) * depth;
     const bool shared =
         alone_ && work >= kDirectAlone && n >= kNoDots && k <= kNoPieces && n * k <= cache_sizes().l2 / 2 / sizeof(T);
@@ -219,7 +177,7 @@ class Blocks {
   }
 
   // out ← Λ·q·state + [(q·kᵀ) ⊙ D]·v; k_ and v_ are those of the block then.
-  Status attend(const Block<T>& block, const T* state, bool empty, Ahead<T>& ahead, const Context& context) {
+  Status attend(const Block<T>& block, const T* state, bool empty, RowsAhead<T>& ahead, const Context& context) {
     const Scan<T>& scan = *block.scan;
     const size_t d = scan.d, e = scan.e, n = block.count;
     gather(block, scan.q, d, q_);
@@ -257,7 +215,7 @@ class Blocks {
   }
 
   // state ← λⁿ·state + (Λ·k)ᵀ·v, of what k_ and v_ hold.
-  Status advance(const Block<T>& block, T* state, bool empty, Ahead<T>& ahead, const Context& context) {
+  Status advance(const Block<T>& block, T* state, bool empty, RowsAhead<T>& ahead, const Context& context) {
     const Scan<T>& scan = *block.scan;
     const size_t d = scan.d, e = scan.e, n = block.count;
     for (size_t j = 0; j < n; j++) {

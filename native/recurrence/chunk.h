@@ -8,9 +8,11 @@
 #include <cstddef>
 
 #include "core/context.h"
+#include "core/rows_ahead.h"
 #include "core/status.h"
 #include "gemm/gemm.h"
 #include "gemm/gemv.h"
+#include "gemm/pack.h"
 
 namespace lapidary {
 
@@ -30,6 +32,14 @@ void expect_rows(Rows<const T> x, std::size_t first, std::size_t end, std::size_
     for (std::size_t j = 0; j < n; j += 64 / sizeof(T)) __builtin_prefetch(x[i] + j);
 }
 
+// The transpose of rows, for products with it: panels of kTurned columns, one after another.
+inline constexpr std::size_t kTurned = 32;
+template <class T>
+[[gnu::noinline]] void turn_rows(Rows<const T> x, std::size_t count, std::size_t n, T* out) {
+  pack::panels_transposed<T, kTurned>(x.data, x.stride, n, count, out);
+}
+inline std::size_t turned_rows(std::size_t count) { return (count + kTurned - 1) / kTurned * kTurned; }
+
 // Products one after another; the first that fails ends them all.
 template <class T>
 class Products {
@@ -38,10 +48,29 @@ class Products {
 
   Status status() const { return status_; }
 
+  RowsAhead<T> ahead;  // what is asked for between products
+
   // c ← alpha·op(a)·op(b) + beta·c, m × n over k
-  void multiply(std::size_t m, std::size_t n, std::size_t k, T alpha, Operand<T> a, Operand<T> b, T beta, Rows<T> c) {
+  [[gnu::noinline]] void multiply(std::size_t m, std::size_t n, std::size_t k, T alpha, Operand<T> a, Operand<T> b,
+                                  T beta, Rows<T> c) {
     if (k == 0 && beta == 1) return;
     if (status_ == Status::ok) status_ = gemm<T>(m, n, k, alpha, a, b, beta, c.data, c.stride, context_);
+    ahead.after(static_cast<double>(m * n) * static_cast<double>(k));
+  }
+
+  // c ← a·bᵀ, m × n over k, of turned rows of b
+  [[gnu::noinline]] void multiply_turned(std::size_t m, std::size_t n, std::size_t k, Rows<const T> a, const T* b,
+                                         Rows<T> c) {
+    for (std::size_t j = 0; j < n; j += kTurned)
+      multiply(m, std::min(kTurned, n - j), k, 1, {a.data, a.stride, false}, {b + j * k, kTurned, false}, 0,
+               {c.data + j, c.stride});
+  }
+
+  // lower() of turned rows of b
+  [[gnu::noinline]] void lower_turned(std::size_t length, std::size_t k, Rows<const T> a, const T* b, Rows<T> c) {
+    for (std::size_t j = 0; j < length; j += kTurned)
+      multiply(length - j, std::min(kTurned, length - j), k, 1, {a[j], a.stride, false}, {b + j * k, kTurned, false}, 0,
+               {c[j] + j, c.stride});
   }
 
   // The lower triangle of a·bᵀ, both L × k. Above it, up to the edge of a block, c holds anything.

@@ -12,6 +12,8 @@
 namespace lapidary {
 
 inline constexpr double kDeltaNormFloor = 1e-12;
+// Tokens of a chunk for which it pays to turn keys and state once for their two products each.
+inline constexpr std::size_t kTurnedFrom = 8;
 
 // The norm that a row is divided by, in f64: squares of large f32 values overflow.
 template <class T>
@@ -40,21 +42,29 @@ class DeltaHead {
   DeltaHead(const DeltaNet<T>& net, std::size_t head, const Context& context)
       : products(context), net_(net), head_(head) {}
 
-  bool take(ArenaFrame& scratch) {
+  // For sequences of at most `tokens` tokens.
+  bool take(ArenaFrame& scratch, std::size_t tokens) {
     const std::size_t n = net_.chunk;
     decay_ = {scratch.take<T>(n * n), n};
     system_ = {scratch.take<T>(n * n), n};
     from_start_ = scratch.take<T>(n);
+    turned_keys_ = scratch.take<T>(turned_rows(n) * net_.dk);
+    turned_state_ = scratch.take<T>(turned_rows(net_.dv) * net_.dk);
     if (net_.normalize) {
       q_ = {scratch.take<T>(n * net_.dk), net_.dk};
       k_ = {scratch.take<T>(n * net_.dk), net_.dk};
     }
-    return decay_.data && system_.data && from_start_ && (!net_.normalize || (q_.data && k_.data));
+    if (!decay_.data || !from_start_) return false;
+    if (net_.alpha == nullptr) {  // once for all
+      fill_decay<T>(nullptr, 0, std::min(n, tokens), decay_);
+      fill_running<T>(nullptr, 0, std::min(n, tokens), from_start_);
+    }
+    return system_.data && turned_keys_ && turned_state_ && (!net_.normalize || (q_.data && k_.data));
   }
 
   // Views of tokens [token, token + length), and Γ, γ and A for them.
   // The next `ahead` tokens are asked for.
-  DeltaChunk<T> open(std::size_t token, std::size_t length, std::size_t ahead) {
+  [[gnu::noinline]] DeltaChunk<T> open(std::size_t token, std::size_t length, std::size_t ahead) {
     const std::size_t heads = net_.heads, key_row = heads * net_.dk, value_row = heads * net_.dv;
     DeltaChunk<T> c;
     c.length = length;
@@ -63,9 +73,17 @@ class DeltaHead {
     c.v = {net_.v + token * value_row + head_ * net_.dv, value_row};
     c.beta = net_.beta + token * heads + head_;
     c.alpha = net_.alpha ? net_.alpha + token * heads + head_ : nullptr;
-    expect_rows(c.q, length, length + ahead, net_.dk);
-    expect_rows(c.k, length, length + ahead, net_.dk);
-    expect_rows(c.v, length, length + ahead, net_.dv);
+    if (ahead > 0) {
+      const auto add = [&](Rows<const T> x, std::size_t values) {
+        products.ahead.add(x[length], static_cast<std::ptrdiff_t>(x.stride), values);
+      };
+      add(c.q, net_.dk);
+      add(c.v, net_.dv);
+      add(c.k, net_.dk);
+      const double n = static_cast<double>(length), dk = static_cast<double>(net_.dk),
+                   dv = static_cast<double>(net_.dv);
+      products.ahead.begin(ahead, n * (3 * dk * dv + n * (dk + dv)));
+    }
     c.decay = decay_;
     c.system = system_;
     c.from_start = from_start_;
@@ -73,9 +91,12 @@ class DeltaHead {
       c.q = normalized(c.q, length, q_);
       c.k = normalized(c.k, length, k_);
     }
-    fill_decay(c.alpha, heads, length, decay_);
-    fill_running(c.alpha, heads, length, from_start_);
-    products.lower(length, net_.dk, c.k, c.k, system_);
+    if (c.alpha) {
+      fill_decay(c.alpha, heads, length, decay_);
+      fill_running(c.alpha, heads, length, from_start_);
+    }
+    if (length >= kTurnedFrom) turn_rows(c.k, length, net_.dk, turned_keys_);
+    times_keys(c, c.k, system_);
     for (std::size_t i = 0; i < length; i++) {
       const T beta = c.beta[i * heads];
       const T* decay = decay_[i];
@@ -86,9 +107,10 @@ class DeltaHead {
   }
 
   // u: L × dv from the state before the chunk (dv × dk).
-  void solve(const DeltaChunk<T>& c, const T* state, Rows<T> u) {
+  [[gnu::noinline]] void solve(const DeltaChunk<T>& c, const T* state, Rows<T> u) {
     const std::size_t dk = net_.dk, dv = net_.dv;
-    products.multiply(c.length, dv, dk, 1, {c.k.data, c.k.stride, false}, {state, dk, true}, 0, u);
+    if (c.length >= kTurnedFrom) turn_rows<T>({state, dk}, dv, dk, turned_state_);
+    times_state(c, c.k, state, u);
     for (std::size_t i = 0; i < c.length; i++) {
       const T beta = c.beta[i * net_.heads], decay = c.from_start[i];
       const T* v = c.v[i];
@@ -108,6 +130,23 @@ class DeltaHead {
                       c.from_start[c.length - 1], {state, net_.dk});
   }
 
+  // The lower triangle of rows·kᵀ.
+  void times_keys(const DeltaChunk<T>& c, Rows<const T> rows, Rows<T> to) {
+    if (c.length >= kTurnedFrom)
+      products.lower_turned(c.length, net_.dk, rows, turned_keys_, to);
+    else
+      products.lower(c.length, net_.dk, rows, c.k, to);
+  }
+
+  // rows·stateᵀ, of the state that solve() was given last.
+  void times_state(const DeltaChunk<T>& c, Rows<const T> rows, const T* state, Rows<T> to) {
+    const std::size_t dk = net_.dk;
+    if (c.length >= kTurnedFrom)
+      products.multiply_turned(c.length, net_.dv, dk, rows, turned_state_, to);
+    else
+      products.multiply(c.length, net_.dv, dk, 1, {rows.data, rows.stride, false}, {state, dk, true}, 0, to);
+  }
+
   Products<T> products;
 
  private:
@@ -124,7 +163,7 @@ class DeltaHead {
   const DeltaNet<T>& net_;
   std::size_t head_;
   Rows<T> decay_{}, system_{}, q_{}, k_{};
-  T* from_start_ = nullptr;
+  T *from_start_ = nullptr, *turned_keys_ = nullptr, *turned_state_ = nullptr;
 };
 
 // Multiplications from which on a second thread saves more than it costs to wake.

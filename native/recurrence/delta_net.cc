@@ -12,7 +12,7 @@ Status forward(const DeltaNet<T>& net, size_t token, size_t tokens, size_t head,
   const size_t heads = net.heads, dk = net.dk, dv = net.dv;
   ArenaFrame scratch;
   DeltaHead<T> work(net, head, context);
-  const bool taken = work.take(scratch);
+  const bool taken = work.take(scratch, tokens);
   Rows<T> scores{scratch.take<T>(net.chunk * net.chunk), net.chunk}, u{scratch.take<T>(net.chunk * dv), dv};
   if (!taken || !scores.data || !u.data) return Status::out_of_memory;
   auto& products = work.products;
@@ -23,15 +23,16 @@ Status forward(const DeltaNet<T>& net, size_t token, size_t tokens, size_t head,
     const auto c = work.open(token + done, length, std::min(net.chunk, tokens - done - length));
     work.solve(c, state, u);
     const Rows<T> o{out + (token + done) * heads * dv + head * dv, heads * dv};
-    products.multiply(c.length, dv, dk, 1, {c.q.data, c.q.stride, false}, {state, dk, true}, 0, o);
+    work.times_state(c, c.q, state, o);
     if (c.alpha)
       for (size_t i = 0; i < c.length; i++)
         for (size_t j = 0; j < dv; j++) o[i][j] *= c.from_start[i];
-    products.lower(c.length, dk, c.q, c.k, scores);
+    work.times_keys(c, c.q, scores);
     for (size_t i = 0; i < c.length; i++) {
       const T* decay = c.decay[i];
       T* row = scores[i];
-      for (size_t j = 0; j <= i; j++) row[j] *= decay[j];
+      if (c.alpha)
+        for (size_t j = 0; j <= i; j++) row[j] *= decay[j];
       std::fill(row + i + 1, row + c.length, T{0});
     }
     products.lower_times(c.length, dv, {scores.data, scores.stride}, {u.data, u.stride}, 1, o);

@@ -24,7 +24,7 @@ class Backward {
     const auto all_states = checked_mul(chunks, size), all_u = checked_mul(tokens, net_.dv);
     T* states = all_states ? scratch.take<T>(*all_states) : nullptr;
     T* us = all_u ? scratch.take<T>(*all_u) : nullptr;
-    if (!work_.take(scratch) || !take(scratch) || !states || !us) return Status::out_of_memory;
+    if (!work_.take(scratch, tokens) || !take(scratch) || !states || !us) return Status::out_of_memory;
     auto& products = work_.products;
 
     if (state)
@@ -84,8 +84,8 @@ class Backward {
     const T* to_end = c.decay[last];
     const T total = c.from_start[last];
 
-    p.lower(length, dk, c.k, c.k, keys_);
-    p.lower(length, dk, c.q, c.k, scores_);
+    work_.times_keys(c, c.k, keys_);
+    work_.times_keys(c, c.q, scores_);
 
     // dU, and what Γ_L and γ_L get from the state after the chunk
     p.multiply(length, dv, dk, 1, {c.k.data, c.k.stride, false}, {dstate, dk, true}, 0, du_);
