@@ -9,7 +9,7 @@ export function realMatrix<A extends Real>(at: Where, argument: string, value: u
 }
 
 /** Columns of one head, at least 1. */
-export function headColumns(at: Where, argument: string, { cols }: Dense<Real>, heads: number): number {
+export function headColumns(at: Where, argument: string, { cols }: Dense<Real | Uint16Array>, heads: number): number {
   if (cols === 0 || cols % heads !== 0)
     at.fail('ERR_SHAPE', `${argument}.cols`, `a multiple of the ${heads} heads, at least ${heads}`, String(cols));
   return cols / heads;

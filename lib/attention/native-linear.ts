@@ -100,6 +100,15 @@ interface LinearAttentionNative {
   ): number;
   /** `out` may be `x` */
   rotateRange(x: Real, out: Real, delta: number, from: number, to: number, ...sizes: RotarySizes): void;
+  /** `format`: 0 f16, 1 bf16 */
+  rotateRange16(
+    x: Uint16Array,
+    out: Uint16Array,
+    delta: number,
+    from: number,
+    to: number,
+    ...sizes: [...RotarySizes, format: number]
+  ): void;
   rotatePositions(x: Real, out: Real, positions: Float64Array, ...sizes: RotarySizes): void;
 }
 

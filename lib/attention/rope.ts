@@ -1,4 +1,4 @@
-import { where, type Where } from '../core/validate.js';
+import { typeOf, where, type Where } from '../core/validate.js';
 import type { Dense, Real } from '../core/values.js';
 import { headColumns, realMatrix } from './linear-heads.js';
 import { native, type RotarySizes } from './native-linear.js';
@@ -6,7 +6,7 @@ import { native, type RotarySizes } from './native-linear.js';
 const layouts = ['half', 'interleaved'] as const;
 
 /** How a rotary embedding lies in a head: options that {@link rope} and shiftRope share. */
-export interface RotaryOptions<A extends Real = Float32Array> {
+export interface RotaryOptions<A extends Real | Uint16Array = Float32Array> {
   /** default 1 */
   heads?: number;
   /** pair i is (x[i], x[i + dims/2]) in `'half'` (default; GPT-NeoX, Llama), (x[2i], x[2i + 1]) in `'interleaved'` (GPT-J) */
@@ -40,13 +40,12 @@ function finite(at: Where, argument: string, value: unknown): Float64Array {
 }
 
 /** What both functions take, checked. */
-export function rotaryArguments<A extends Real>(
+export function rotaryArguments<A extends Real | Uint16Array>(
   at: Where,
   argument: string,
-  x: Dense<A>,
+  matrix: Dense<A>,
   options: Partial<RotaryOptions<A>>,
 ) {
-  const [matrix, type] = realMatrix<A>(at, argument, x);
   const heads = at.integer('options.heads', options.heads ?? 1, { min: 1, max: 65536 });
   const d = headColumns(at, argument, matrix, heads);
   const layout = at.oneOf('options.layout', options.layout ?? 'half', layouts);
@@ -59,9 +58,9 @@ export function rotaryArguments<A extends Real>(
   if (listed && listed.length !== dims / 2)
     at.fail('ERR_SHAPE', 'options.frequencies', `${dims / 2} numbers`, String(listed.length));
   const frequencies = listed ?? Float64Array.from({ length: dims / 2 }, (_, i) => base ** ((-2 * i) / dims));
-  const out = at.outDense('options.out', options.out, type, matrix.rows, matrix.cols);
+  const out = at.outDense('options.out', options.out, typeOf<A>(matrix.data), matrix.rows, matrix.cols);
   const sizes: RotarySizes = [frequencies, matrix.rows, heads, d, layout];
-  return { matrix, out, sizes };
+  return { out, sizes };
 }
 
 /**
@@ -82,7 +81,8 @@ export function rotaryArguments<A extends Real>(
 export function rope<A extends Real>(x: Dense<A>, options?: RopeOptions<A>): Dense<A> {
   const at = where('rope');
   const given = at.options(options, [...rotaryKeys, 'position']);
-  const { matrix, out, sizes } = rotaryArguments(at, 'x', x, given);
+  const [matrix] = realMatrix<A>(at, 'x', x);
+  const { out, sizes } = rotaryArguments(at, 'x', matrix, given);
   const { position = 0 } = given;
   const positions =
     typeof position === 'number'

@@ -1,10 +1,12 @@
-import { where } from '../core/validate.js';
+import { arrayTypeName, where } from '../core/validate.js';
 import type { Dense, Real } from '../core/values.js';
 import { native } from './native-linear.js';
 import { rotaryArguments, rotaryKeys, type RotaryOptions } from './rope.js';
 
+const halves = ['f16', 'bf16'] as const;
+
 /** Options of {@link shiftRope}. */
-export interface ShiftRopeOptions<A extends Real = Float32Array> extends RotaryOptions<A> {
+export interface ShiftRopeOptions<A extends Real | Uint16Array = Float32Array> extends RotaryOptions<A> {
   /** what is added to the position of each row, negative to move back; required */
   delta: number;
   /** first row that moves; default 0 */
@@ -22,9 +24,12 @@ export interface ShiftRopeOptions<A extends Real = Float32Array> extends RotaryO
  * recomputing it costs 0.3 to 2.2 % of accuracy.) Equal to {@link rope} at the new positions within 2 ulp of the pair's
  * length. After several edits add up the deltas and move once from the original keys: each move rounds again.
  *
+ * Keys of 16 bits are turned in f32 and rounded again: within 1.25 of their ulp where the old keys were rounded once. There
+ * repeated moves drift away soon.
+ *
  * delta = 0 gives the same bits. O(rows · cols), bound by memory bandwidth: one table of d/2 angles serves all rows.
  *
- * @param keys rows × heads · d, f32 or f64
+ * @param keys rows × heads · d, f32 or f64, or a Uint16Array whose `dtype` says f16 or bf16
  * @returns rows × heads · d, rows outside `from` … `to` unchanged; `out` if it was given: `out: keys` works in place
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_RANGE, ERR_OPTION, ERR_ALIAS if `out` overlaps `keys` without being it,
  *   ERR_DETACHED, ERR_ABORTED, ERR_OUT_OF_MEMORY
@@ -34,13 +39,23 @@ export interface ShiftRopeOptions<A extends Real = Float32Array> extends RotaryO
  * const keys = dense(1, 4, Float32Array.of(1, 2, 3, 4));
  * shiftRope(rope(keys, { position: 7 }), { delta: -7 }).data // 1, 2, 3, 4
  */
-export function shiftRope<A extends Real>(keys: Dense<A>, options: ShiftRopeOptions<A>): Dense<A> {
+export function shiftRope<A extends Real | Uint16Array>(keys: Dense<A>, options: ShiftRopeOptions<A>): Dense<A> {
   const at = where('shiftRope');
   const given = at.options(options, [...rotaryKeys, 'delta', 'from', 'to']);
   const delta = at.number('options.delta', given.delta, { min: -(2 ** 53), max: 2 ** 53 });
-  const { matrix, out, sizes } = rotaryArguments(at, 'keys', keys, given);
+  const matrix = at.dense('keys', keys, [Float32Array, Float64Array, Uint16Array]) as Dense<A>;
+  const format =
+    arrayTypeName(matrix.data) === 'Uint16Array' ? at.oneOf('keys.dtype', matrix.dtype, halves) : undefined;
+  const { out, sizes } = rotaryArguments(at, 'keys', matrix, given);
   const to = at.integer('options.to', given.to ?? matrix.rows, { max: matrix.rows });
   const from = at.integer('options.from', given.from ?? 0, { max: to });
-  native.rotateRange(matrix.data, out.data, delta, from, to, ...sizes);
+  if (format === undefined) {
+    native.rotateRange(matrix.data as Real, out.data as Real, delta, from, to, ...sizes);
+    return out;
+  }
+  const dtype = halves[format]!;
+  if (given.out === undefined) out.dtype = dtype;
+  else if (out.dtype !== dtype) at.fail('ERR_DTYPE', 'options.out.dtype', `${dtype} as keys`, String(out.dtype));
+  native.rotateRange16(matrix.data as Uint16Array, out.data as Uint16Array, delta, from, to, ...sizes, format);
   return out;
 }

@@ -138,6 +138,37 @@ Status rotate_range(const RotaryShape& shape, const T* x, double delta, size_t f
   });
 }
 
+Status rotate_range16(const RotaryShape& shape, Float16 format, const uint16_t* x, double delta, size_t from, size_t to,
+                      uint16_t* out, const Context& context) {
+  Turner turner(shape);
+  if (!turner.ok()) return Status::out_of_memory;
+  turner.set(delta);
+  const CodecKernels& codec = *kCodec.pick();
+  const auto widen = format == Float16::half ? codec.from_half : codec.from_bfloat16;
+  const auto narrow = format == Float16::half ? codec.to_half : codec.to_bfloat16;
+  const size_t d = shape.d, width = shape.heads * d, turned = 2 * shape.frequencies.size();
+  if (delta == 0) from = to;
+  std::atomic<bool> no_memory{false};
+  const Status status = each_part(shape, context, [&](size_t first, size_t last) {
+    ArenaFrame frame;
+    float* const wide = frame.take<float>(width);
+    if (wide == nullptr) return no_memory.store(true);
+    for (size_t i = first; i < last; i++) {
+      const uint16_t* const row = x + i * width;
+      uint16_t* const to_row = out + i * width;
+      if (x != out && (turned < d || i < from || i >= to)) std::memcpy(to_row, row, width * sizeof(uint16_t));
+      if (i < from || i >= to) continue;
+      widen(row, width, wide);
+      turner.row(wide, wide);
+      if (turned == d)
+        narrow(wide, width, to_row);
+      else
+        for (size_t h = 0; h < shape.heads; h++) narrow(wide + h * d, turned, to_row + h * d);
+    }
+  });
+  return no_memory ? Status::out_of_memory : status;
+}
+
 template <class T>
 Status rotate_positions(const RotaryShape& shape, const T* x, std::span<const double> positions, T* out,
                         const Context& context) {

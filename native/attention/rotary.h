@@ -16,6 +16,7 @@
 #include "core/context.h"
 #include "core/dispatch.h"
 #include "core/status.h"
+#include "quant/convert.h"
 
 namespace lapidary {
 
@@ -35,6 +36,10 @@ struct RotaryShape {
 template <class T>
 Status rotate_range(const RotaryShape& shape, const T* x, double delta, std::size_t from, std::size_t to, T* out,
                     const Context& context);
+// The same for keys of 16 bits: f32 in between, each turned value rounded to nearest even once more; what does not turn
+// keeps its bits.
+Status rotate_range16(const RotaryShape& shape, Float16 format, const uint16_t* x, double delta, std::size_t from,
+                      std::size_t to, uint16_t* out, const Context& context);
 // Row i turned for positions[i]; out may be x.
 template <class T>
 Status rotate_positions(const RotaryShape& shape, const T* x, std::span<const double> positions, T* out,

@@ -219,6 +219,18 @@ void RotateRangeOf(Args& args) {
   args.done(rotate_range<T>(shape, x.data(), args.number(2), from, to, out.data(), args.context()));
 }
 
+// (x, out, delta, from, to, frequencies, rows, heads, d, layout, format)
+void RotateRange16(Args& args) {
+  const RotaryShape shape = rotary_shape(args, 5);
+  const size_t n = args.product(shape.rows, args.product(shape.heads, shape.d));
+  const size_t from = args.size(3), to = args.size(4);
+  if (from > to || to > shape.rows) args.refuse(4, "ERR_RANGE", "a range of rows");
+  const auto format = args.code<Float16>(10, kFloat16s);
+  const auto x = args.in<uint16_t>(0, n);
+  const auto out = args.out<uint16_t>(1, n, MayEqual(0));
+  args.done(rotate_range16(shape, format, x.data(), args.number(2), from, to, out.data(), args.context()));
+}
+
 // (x, out, positions, frequencies, rows, heads, d, layout)
 template <class T>
 void RotatePositionsOf(Args& args) {
@@ -241,6 +253,7 @@ constexpr Method kMethods[] = {
     {"tensorFeatures", TensorFeatures},
     {"tensorAttentionPolynomial", of_type<TensorAttentionPolynomialOf<float>, TensorAttentionPolynomialOf<double>>},
     {"rotateRange", of_type<RotateRangeOf<float>, RotateRangeOf<double>>},
+    {"rotateRange16", RotateRange16, "shiftRope"},
     {"rotatePositions", of_type<RotatePositionsOf<float>, RotatePositionsOf<double>>}};
 
 }  // namespace

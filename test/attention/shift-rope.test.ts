@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { dense } from 'lapidary';
+import { dense, type Dense } from 'lapidary';
 import { rope, shiftRope } from 'lapidary/attention';
+import { fromBfloat16, fromHalf, toBfloat16, toHalf } from 'lapidary/quant';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { bytesOf, random, sameForAllThreads } from '../support/linear-attention.js';
 import { worstUlps } from '../support/rotary.js';
@@ -39,7 +40,36 @@ describeEachIsa('shiftRope', (isa) => {
     withIsa(isa, () => {
       const x = random(3000, 128, 1);
       sameForAllThreads(() => layouts.map((layout) => shiftRope(x, { heads: 2, delta: -9, layout, from: 7 })));
+      sameForAllThreads(() => [fromBfloat16(shiftRope(toBfloat16(x), { heads: 2, delta: -9, from: 7 }))]);
     }));
+
+  for (const dtype of ['f16', 'bf16'] as const)
+    it(`turns keys in ${dtype} as in f32 and rounds once more; the others keep their bits`, () =>
+      withIsa(isa, () => {
+        const [narrow, widen] = dtype === 'f16' ? [toHalf, fromHalf] : [toBfloat16, fromBfloat16];
+        for (const layout of layouts)
+          for (const [heads, d, dims] of [
+            [3, 64, 64],
+            [2, 21, 14],
+            [1, 2, 0],
+          ] as const) {
+            const old = narrow(random(40, heads * d, 1));
+            old.data[5 * heads * d] = 0x7c01 | (dtype === 'bf16' ? 0x7f80 : 0); // a signalling NaN, outside the range
+            if (dims < d) old.data[9 * heads * d + dims] = 0xff81; // and one beside the columns that turn
+            const options = { heads, layout, dims, delta: -7, from: 6, to: 33 };
+            const turned = narrow(shiftRope(widen(old), options));
+            const expected = old.data.map((x, i) => {
+              const [row, column] = [Math.floor(i / (heads * d)), i % d];
+              return row >= 6 && row < 33 && column < dims ? turned.data[i]! : x;
+            });
+            const moved = shiftRope(old, options);
+            expect(moved.dtype).toBe(dtype);
+            expect(moved.data).toEqual(expected);
+            expect(shiftRope(old, { ...options, delta: 0 }).data).toEqual(old.data);
+            expect(shiftRope(old, { ...options, out: old })).toBe(old);
+            expect(old.data).toEqual(expected);
+          }
+      }));
 });
 
 describe('shiftRope', () => {
@@ -89,6 +119,17 @@ describe('shiftRope', () => {
     expect(worstUlps(step, direct.data, 1, 64, 'half')).toBeGreaterThan(4);
   });
 
+  it('drifts in bf16 with a dozen moves, not with one by their sum', () => {
+    const x = random(50, 64, 3);
+    const direct = rope(x, { position: 1000 }).data;
+    const start = toBfloat16(rope(x));
+    const ulps = (keys: Dense<Uint16Array>) => worstUlps(fromBfloat16(keys), direct, 1, 64, 'half') / 2 ** 16;
+    let step = start;
+    for (let i = 0; i < 16; i++) step = shiftRope(step, { delta: 62.5 });
+    expect(ulps(shiftRope(start, { delta: 1000 }))).toBeLessThanOrEqual(1.25);
+    expect(ulps(step)).toBeGreaterThan(2.5);
+  });
+
   it('takes scaled frequencies, whose rotations compose as well', () => {
     const frequencies = Array.from({ length: 8 }, (_, i) => 10000 ** (-i / 8) / (i < 3 ? 1 : 4));
     const moved = shiftRope(rope(keys, { frequencies, position: 9 }), { frequencies, delta: 100 });
@@ -104,5 +145,11 @@ describe('shiftRope', () => {
     refused('ERR_RANGE', () => shiftRope(keys, { delta: 1, from: 5, to: 4 }));
     refused('ERR_RANGE', () => shiftRope(keys, { delta: 1, to: 11 }));
     refused('ERR_OPTION', () => shiftRope(keys, { delta: 1, layout: 'neox' as never }));
+    const half = toHalf(keys);
+    refused('ERR_OPTION', () => shiftRope({ ...half, dtype: undefined } as never, { delta: 1 }));
+    refused('ERR_OPTION', () => shiftRope({ ...half, dtype: 'e4m3' }, { delta: 1 }));
+    const other = toBfloat16(keys);
+    refused('ERR_DTYPE', () => shiftRope(half, { delta: 1, out: other }));
+    refused('ERR_DTYPE', () => shiftRope(half, { delta: 1, out: keys as never }));
   });
 });

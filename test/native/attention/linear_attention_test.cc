@@ -205,6 +205,13 @@ void check_rotary(size_t rows, size_t d, RotaryLayout layout) {
   CHECK(rotate_positions(shape, x.data(), {positions.data(), rows}, y.data(), {}) == Status::ok);
   CHECK(rotate_range(shape, x.data(), 41, 0, rows, x.data(), {}) == Status::ok);
   for (size_t i = 0; i < n; i++) CHECK(x[i] == y[i]);
+  if constexpr (std::is_same_v<T, float>) {
+    Guarded<uint16_t, kAtEnd> keys(n), turned(n);
+    std::fill_n(keys.data(), n, uint16_t{0x3f80});
+    CHECK(rotate_range16(shape, Float16::bfloat16, keys.data(), 41, 0, rows, turned.data(), {}) == Status::ok);
+    CHECK(rotate_range16(shape, Float16::bfloat16, keys.data(), 41, 0, rows, keys.data(), {}) == Status::ok);
+    for (size_t i = 0; i < n; i++) CHECK(keys[i] == turned[i]);
+  }
 }
 
 // Calls with the n-th allocation failing in a thread of its own, whose arena is empty, until it succeeds.
@@ -242,7 +249,10 @@ struct Large {
   size_t bad = 0;
   std::vector<double> frequencies = std::vector<double>(30000, 0.1), positions = {3};
   std::vector<float> row = std::vector<float>(60000, 1.0f);
+  std::vector<uint16_t> keys = std::vector<uint16_t>(60000, 0x3c00);
   RotaryShape rotary{1, 1, 60000, frequencies, RotaryLayout::interleaved};
+
+  RotaryShape few{1, 1, 60000, {frequencies.data(), 100}, RotaryLayout::half};
 
   Large() { fill(x.data(), x.size(), 1, 0.1), fill(y.data(), y.size(), 2, 0.1); }
 
@@ -252,7 +262,7 @@ struct Large {
     for (int i = 0; i < kCalls; i++) results.push_back(call(i, context));
     return results;
   }
-  static constexpr int kCalls = 10;
+  static constexpr int kCalls = 11;
   Status call(int i, const Context& context) {
     const float* const p = x.data();
     const TensorShape tensor = {kTokens, 40, 40, 1, kWidth, kWidth, 1};
@@ -282,6 +292,8 @@ struct Large {
         return tensor_attention_polynomial(narrow, in, 4, a.data(), bad, context);
       case 8:
         return rotate_positions(rotary, row.data(), positions, row.data(), context);
+      case 9:
+        return rotate_range16(few, Float16::half, keys.data(), 3, 0, 1, keys.data(), context);
       default:
         return rotate_range(rotary, row.data(), 3, 0, 1, row.data(), context);
     }
