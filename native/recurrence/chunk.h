@@ -24,14 +24,6 @@ struct Rows {
   T* operator[](std::size_t i) const { return data + i * stride; }
 };
 
-// Asks for rows that are used soon. A head's part of a token is a few cache lines far from the next token's, which the
-// processor does not foresee: without this about a fifth of the time went into waiting for q and k.
-template <class T>
-void expect_rows(Rows<const T> x, std::size_t first, std::size_t end, std::size_t n) {
-  for (std::size_t i = first; i < end; i++)
-    for (std::size_t j = 0; j < n; j += 64 / sizeof(T)) __builtin_prefetch(x[i] + j);
-}
-
 // The transpose of rows, for products with it: panels of kTurned columns, one after another.
 inline constexpr std::size_t kTurned = 32;
 template <class T>
@@ -48,14 +40,24 @@ class Products {
 
   Status status() const { return status_; }
 
-  RowsAhead<T> ahead;  // what is asked for between products
+  // Asks between products for the rows of q, k and v that follow the first `length`, which are used after so many
+  // multiplications. A head's part of a token is a few cache lines far from the next token's.
+  void expect(Rows<const T> q, Rows<const T> k, Rows<const T> v, std::size_t dk, std::size_t dv, std::size_t length,
+              std::size_t rows, double work) {
+    if (rows == 0) return;
+    ahead_ = {};
+    ahead_.add(q[length], static_cast<std::ptrdiff_t>(q.stride), dk);
+    ahead_.add(v[length], static_cast<std::ptrdiff_t>(v.stride), dv);
+    ahead_.add(k[length], static_cast<std::ptrdiff_t>(k.stride), dk);
+    ahead_.begin(rows, work);
+  }
 
   // c ← alpha·op(a)·op(b) + beta·c, m × n over k
   [[gnu::noinline]] void multiply(std::size_t m, std::size_t n, std::size_t k, T alpha, Operand<T> a, Operand<T> b,
                                   T beta, Rows<T> c) {
     if (k == 0 && beta == 1) return;
     if (status_ == Status::ok) status_ = gemm<T>(m, n, k, alpha, a, b, beta, c.data, c.stride, context_);
-    ahead.after(static_cast<double>(m * n) * static_cast<double>(k));
+    ahead_.after(static_cast<double>(m * n) * static_cast<double>(k));
   }
 
   // c ← a·bᵀ, m × n over k, of turned rows of b
@@ -119,6 +121,7 @@ class Products {
 
   const Context& context_;
   Status status_ = Status::ok;
+  RowsAhead<T> ahead_;
 };
 
 // decay(i, j) = g_{j+1}·…·g_i for j ≤ i and 0 above, by the recursion decay(i, j) = g_i·decay(i − 1, j): no quotients

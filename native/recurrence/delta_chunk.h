@@ -73,17 +73,8 @@ class DeltaHead {
     c.v = {net_.v + token * value_row + head_ * net_.dv, value_row};
     c.beta = net_.beta + token * heads + head_;
     c.alpha = net_.alpha ? net_.alpha + token * heads + head_ : nullptr;
-    if (ahead > 0) {
-      const auto add = [&](Rows<const T> x, std::size_t values) {
-        products.ahead.add(x[length], static_cast<std::ptrdiff_t>(x.stride), values);
-      };
-      add(c.q, net_.dk);
-      add(c.v, net_.dv);
-      add(c.k, net_.dk);
-      const double n = static_cast<double>(length), dk = static_cast<double>(net_.dk),
-                   dv = static_cast<double>(net_.dv);
-      products.ahead.begin(ahead, n * (3 * dk * dv + n * (dk + dv)));
-    }
+    const double n = static_cast<double>(length), dk = static_cast<double>(net_.dk), dv = static_cast<double>(net_.dv);
+    products.expect(c.q, c.k, c.v, net_.dk, net_.dv, length, ahead, n * (3 * dk * dv + n * (dk + dv)));
     c.decay = decay_;
     c.system = system_;
     c.from_start = from_start_;

@@ -45,9 +45,8 @@ class Head {
     q = {net_.q + token * key_row + head_ * net_.dk, key_row};
     k = {net_.k + token * key_row + head_ * net_.dk, key_row};
     v = {net_.v + token * value_row + head_ * net_.dv, value_row};
-    expect_rows(q, length, length + ahead, net_.dk);
-    expect_rows(k, length, length + ahead, net_.dk);
-    expect_rows(v, length, length + ahead, net_.dv);
+    const double n = static_cast<double>(length), dk = static_cast<double>(net_.dk), dv = static_cast<double>(net_.dv);
+    products.expect(q, k, v, net_.dk, net_.dv, length, ahead, n * (2 * dk * dv + n * (dk + dv) / 2));
     for (size_t i = 0; i < tokens; i++) sources[i] = net_.source[gate + i * heads];
     transition = net_.transition + gate;
     mark = net_.mark + gate;
