@@ -26,7 +26,7 @@ struct Product {
 
   RowPattern row(size_t i) const {
     const size_t p = a.indptr[i];
-    return {a.indices + p, a.indptr[i + 1] - p, a.nnz - p, b.indptr, b.indptr + 1, b.indices};
+    return {a.indices + p, a.indptr[i + 1] - p, a.nnz - p, b.indptr, b.indptr + 1, b.indices, b.nnz};
   }
   MaskRow mask_row(size_t i) const {
     if (options.mask == nullptr) return {};
@@ -56,7 +56,7 @@ class SliceRow {
       ends_[e] = static_cast<uint32_t>(last - row.b_indices);
       products += static_cast<uint64_t>(last - first);
     }
-    return {columns_, row.n, row.n, begins_, ends_, row.b_indices};
+    return {columns_, row.n, row.n, begins_, ends_, row.b_indices, row.b_entries};
   }
 
  private:

@@ -29,6 +29,7 @@ struct RowPattern {
   const uint32_t* begins;  // of the rows of B: its indptr, or of a slice an array for each end
   const uint32_t* ends;
   const uint32_t* b_indices;
+  size_t b_entries;  // of B in all: b_indices and its values may be read as far
 
   // Of the row of B that entry e names.
   RowExtent extent(size_t e) const { return {begins[columns[e]], ends[columns[e]]}; }
@@ -165,12 +166,14 @@ struct PatternKernels {
   void (*mark_few)(const RowPattern& row, uint32_t base, uint64_t* bits, uint64_t* words) = nullptr;
   // rank for the n words of a list, ascending, the others being zero: nothing else is written in `before`.
   size_t (*rank_listed)(const uint64_t* bits, const uint32_t* list, size_t n, uint32_t* before) = nullptr;
-  // The keys of all products, ascending, and how many columns there are. For rows with at most kMostSorted products;
-  // keys has room for as many. nullptr: there is none. Bound: two cycles a product to put the keys down, some three to
-  // sort them.
+  // The keys of the first product of each column, ascending, and how many they are; after them each of the other
+  // products, its number below the number of the first of its column. For rows with at most kMostSorted products; keys
+  // has room for as many and kRunSlack more. nullptr: there is none. Bound: a cycle a product to put the keys down, one
+  // and a half to sort them.
   size_t (*sort)(const RowPattern& row, uint32_t base, uint32_t* keys) = nullptr;
-  // places of n products whose keys are sorted, as above, and the columns of the row.
-  void (*places_of_sorted)(const uint32_t* keys, size_t n, uint32_t base, uint32_t* places,
+  // places of n products whose keys are sorted, as above, `count` of them the first of their column, and the columns of
+  // the row.
+  void (*places_of_sorted)(const uint32_t* keys, size_t n, size_t count, uint32_t base, uint32_t* places,
                            uint32_t* columns) = nullptr;
 };
 
@@ -205,9 +208,9 @@ struct RowKernels {
   // Writes the sums at the bits of n words, ascending, with their columns; sums and bits are as new afterwards.
   size_t (*take_dense)(uint64_t* bits, size_t n, uint32_t base, T* sums, T nothing, uint32_t* indices, T* values);
   BlockShape blocks = {};
-  // For plus-times and a row of n products whose keys are sorted: writes its entries. products: scratch, with room for
-  // kRunSlack more.
-  void (*add_sorted)(const RowInput<T>& row, uint32_t base, const uint32_t* keys, size_t n, T* products,
+  // For plus-times and a row of n products whose keys are sorted: writes its `count` entries. products: scratch, with
+  // room for kRunSlack more.
+  void (*add_sorted)(const RowInput<T>& row, uint32_t base, const uint32_t* keys, size_t n, size_t count, T* products,
                      uint32_t* indices, T* values) = nullptr;
   // For plus-times and rows that repeat, one a lane: writes rows · count values. nullptr: there is none.
   void (*add_by_tile)(const TileRun<T>& run, T* values) = nullptr;

@@ -104,6 +104,47 @@ template <int kRows, int kLanes>
   sort_bitonic<kRows>(x);
 }
 
+// Writes lists one after another: key r of list l to keys[l·kRows + r]. Four neighbours of each of four lists are a part
+// of a register first; of 16 rows four such parts make a register of one list.
+template <int kRows>
+[[gnu::always_inline]] inline void put_lists(__m512i* x, uint32_t* keys) {
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; r += 4) {
+    const __m512i a = _mm512_unpacklo_epi32(x[r], x[r + 1]), b = _mm512_unpackhi_epi32(x[r], x[r + 1]);
+    const __m512i c = _mm512_unpacklo_epi32(x[r + 2], x[r + 3]), d = _mm512_unpackhi_epi32(x[r + 2], x[r + 3]);
+    x[r] = _mm512_unpacklo_epi64(a, c);
+    x[r + 1] = _mm512_unpackhi_epi64(a, c);
+    x[r + 2] = _mm512_unpacklo_epi64(b, d);
+    x[r + 3] = _mm512_unpackhi_epi64(b, d);
+  }
+  // x[r + l] holds keys r … r + 3 of lists l, l + 4, l + 8, l + 12
+  constexpr int kWhole = kRows / 16 * 16;
+#pragma GCC unroll 2
+  for (int r = 0; r < kWhole; r += 16) {
+#pragma GCC unroll 4
+    for (int l = 0; l < 4; l++) {
+      const __m512i a = _mm512_shuffle_i32x4(x[r + l], x[r + 4 + l], 0x44), b = _mm512_shuffle_i32x4(x[r + l], x[r + 4 + l], 0xee);
+      const __m512i c = _mm512_shuffle_i32x4(x[r + 8 + l], x[r + 12 + l], 0x44), d = _mm512_shuffle_i32x4(x[r + 8 + l], x[r + 12 + l], 0xee);
+      uint32_t* const to = keys + l * kRows + r;
+      _mm512_storeu_si512(to, _mm512_shuffle_i32x4(a, c, 0x88));
+      _mm512_storeu_si512(to + 4 * kRows, _mm512_shuffle_i32x4(a, c, 0xdd));
+      _mm512_storeu_si512(to + 8 * kRows, _mm512_shuffle_i32x4(b, d, 0x88));
+      _mm512_storeu_si512(to + 12 * kRows, _mm512_shuffle_i32x4(b, d, 0xdd));
+    }
+  }
+#pragma GCC unroll 4
+  for (int r = kWhole; r < kRows; r += 4) {
+#pragma GCC unroll 4
+    for (int l = 0; l < 4; l++) {
+      uint32_t* const to = keys + l * kRows + r;
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_castsi512_si128(x[r + l]));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 4 * kRows), _mm512_extracti32x4_epi32(x[r + l], 1));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 8 * kRows), _mm512_extracti32x4_epi32(x[r + l], 2));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 12 * kRows), _mm512_extracti32x4_epi32(x[r + l], 3));
+    }
+  }
+}
+
 // Sorts 16·kRows keys; kRows is a multiple of 4.
 template <int kRows>
 void sort_keys(uint32_t* keys) {
@@ -115,20 +156,5 @@ void sort_keys(uint32_t* keys) {
   merge_lists<kRows, 4>(x);
   merge_lists<kRows, 8>(x);
   merge_lists<kRows, 16>(x);
-  // Lists one after another: four neighbours of each of four lists are a part of a register.
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; r += 4) {
-    const __m512i a = _mm512_unpacklo_epi32(x[r], x[r + 1]), b = _mm512_unpackhi_epi32(x[r], x[r + 1]);
-    const __m512i c = _mm512_unpacklo_epi32(x[r + 2], x[r + 3]), d = _mm512_unpackhi_epi32(x[r + 2], x[r + 3]);
-    const __m512i lists[4] = {_mm512_unpacklo_epi64(a, c), _mm512_unpackhi_epi64(a, c), _mm512_unpacklo_epi64(b, d),
-                              _mm512_unpackhi_epi64(b, d)};
-#pragma GCC unroll 4
-    for (int l = 0; l < 4; l++) {
-      uint32_t* const to = keys + l * kRows + r;
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_castsi512_si128(lists[l]));
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 4 * kRows), _mm512_extracti32x4_epi32(lists[l], 1));
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 8 * kRows), _mm512_extracti32x4_epi32(lists[l], 2));
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 12 * kRows), _mm512_extracti32x4_epi32(lists[l], 3));
-    }
-  }
+  put_lists<kRows>(x, keys);
 }

@@ -57,10 +57,10 @@ bool Writer<T>::fill(const Product& product, const CsrView<T>& a, const CsrView<
     // columns_ holds the keys. A row that is not as counted must not be written: its end would be another's begin.
     if (kernels_.sort(row, base, columns_) != count) return false;
     if (!head) {
-      rows_.add_sorted(row, base, columns_, products, placed_, indices, values);
+      rows_.add_sorted(row, base, columns_, products, count, placed_, indices, values);
       return true;
     }
-    kernels_.places_of_sorted(columns_, products, base, repeats_.make_room(products), indices);
+    kernels_.places_of_sorted(columns_, products, count, base, repeats_.make_room(products), indices);
     repeats_.keep(product, i, count, indices);
     repeats_.write(product, row, i, end, false, indices, values);
     return true;
@@ -98,7 +98,7 @@ template <class T>
 void Writer<T>::write(const RowInput<T>& row, Semiring semiring, const MarkedRow& marked, bool masked,
                       uint32_t* indices, T* values) {
   const auto& [base, words, products, bits, before, flat, keys, count] = marked;
-  if (keys != nullptr) return rows_.add_sorted(row, base, keys, products, placed_, indices, values);
+  if (keys != nullptr) return rows_.add_sorted(row, base, keys, products, count, placed_, indices, values);
   if (!masked && (count >= 8 * words || products >= 4 * count)) {
     ready_sums();
     if (rows_.add_dense_flat != nullptr && semiring.is_plus_times() && products <= kMostFlat * row.n)
