@@ -284,22 +284,38 @@ Status fill_narrow(const CsrPattern& b, uint32_t words, ArenaFrame& scratch, Blo
   return Status::ok;
 }
 
+// The words of 64 columns in which row k has entries.
+uint32_t count_words(const CsrPattern& b, size_t k) {
+  const size_t begin = b.indptr[k], end = b.indptr[k + 1];
+  uint32_t count = begin < end;
+  for (size_t p = begin + 1; p < end; p++) count += b.indices[p] / 64 != b.indices[p - 1] / 64;
+  return count;
+}
+
+// Whether a sample says that rows of B have hardly fewer words than entries: then they need not all be counted.
+bool hardly_compress(const CsrPattern& a, const CsrPattern& b) {
+  constexpr size_t kSample = 1024;
+  const size_t step = a.nnz / kSample + 1, most = b.nnz / 8;
+  size_t entries = 0, words = 0;
+  for (size_t p = step / 2; p < a.nnz && entries <= most; p += step) {
+    const size_t k = a.indices[p];
+    entries += b.indptr[k + 1] - b.indptr[k];
+    words += count_words(b, k);
+  }
+  return 4 * words > 3 * entries;
+}
+
 // Rows of B in words of 64 columns; `blocks` stays as it is if that saves less than half of all products.
 Status compress(const CsrPattern& a, const CsrPattern& b, uint64_t products, ArenaFrame& scratch, BlockRows& blocks) {
+  if (hardly_compress(a, b)) return Status::ok;
   uint32_t* indptr = scratch.take<uint32_t>(b.rows + 1);
   if (indptr == nullptr) return Status::out_of_memory;
   const RowParts parts(b, kGrain);
   uint64_t sums[RowParts::kMost];
-  const auto count_row = [&](size_t k) {
-    const size_t begin = b.indptr[k], end = b.indptr[k + 1];
-    uint32_t count = begin < end;
-    for (size_t p = begin + 1; p < end; p++) count += b.indices[p] / 64 != b.indices[p - 1] / 64;
-    return count;
-  };
   parallel_for(parts.count(), [&](size_t part) {
     sums[part] = 0;
     for (size_t k = parts.begin(part), last = parts.begin(part + 1); k < last; k++)
-      sums[part] += indptr[k] = count_row(k);
+      sums[part] += indptr[k] = count_words(b, k);
   });
   uint64_t total = 0;
   for (size_t part = 0; part < parts.count(); part++) total += std::exchange(sums[part], total);
