@@ -16,7 +16,8 @@ namespace lapidary {
 namespace {
 
 constexpr size_t kGrain = size_t{1} << 16;     // entries of A that one part of the counting takes
-constexpr size_t kRowGrain = size_t{1} << 18;  // the same where what was found before counts
+// The same where what was found before counts: for matrices of less than a million entries a quarter of them.
+constexpr size_t kLeastRowGrain = size_t{1} << 16, kMostRowGrain = size_t{1} << 18, kRowParts = 4;
 // Products: tens of microseconds between looks at the cancel flag, but for runs of rows that repeat, which end with
 // their part.
 constexpr uint64_t kWindow = uint64_t{1} << 15;
@@ -359,7 +360,7 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
                [&](size_t part) { find_shifted(b, part * kGrain, std::min(b.rows, (part + 1) * kGrain), shifted); });
   const bool square = a.indices == b.indices && a.indptr == b.indptr;
   const uint32_t narrow = narrow_words(b);
-  const RowParts row_parts(a, kRowGrain);
+  const RowParts row_parts(a, std::clamp((a.nnz + a.rows) / kRowParts, kLeastRowGrain, kMostRowGrain));
   struct Sums {
     uint64_t products, counted, windows;  // windows: at most
     uint64_t repeated;                    // rows
