@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "core/dispatch.h"
 #include "sparse/spmv.h"
@@ -21,6 +22,22 @@ LAPIDARY_BEGIN_AVX2
 namespace {
 
 constexpr size_t kAhead = 256;  // entries: the hardware stops fetching ahead at the end of every page
+
+inline __m256i load_x8(const uint32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+
+// How many of `count` numbers `next` are the numbers `here`, each with `step` added, before one is not.
+inline size_t count_steps(const uint32_t* here, const uint32_t* next, uint32_t step, size_t count) {
+  const __m256i steps = _mm256_set1_epi32(static_cast<int32_t>(step));
+  size_t q = 0;
+  for (; q + 8 <= count; q += 8)
+    if (_mm256_movemask_epi8(_mm256_cmpeq_epi32(_mm256_add_epi32(load_x8(here + q), steps), load_x8(next + q))) != -1)
+      break;
+  while (q < count && here[q] + step == next[q]) q++;
+  return q;
+}
+
+#include "sparse/tile_avx2_lanes.h"
+#include "sparse/spmv_tile_lanes.h"
 
 struct F64x4 {
   using T = double;
@@ -74,7 +91,8 @@ inline __m128i step_of(const uint32_t* index) {
 inline bool any(__m128i mask) { return _mm_movemask_ps(_mm_castsi128_ps(mask)) != 0; }
 
 // A chain begins with +0, so it never is −0, and adding the +0 of a cleared lane changes no bit.
-template <class S>
+// Tile: void, or registers for rows that are like others.
+template <class S, class Tile>
 inline bool rows_of(const SpmvRows<typename S::T>& s) {
   using T = typename S::T;
   alignas(32) static constexpr int32_t kMasks[8] = {0, 0, 0, 0, -1, -1, -1, -1};
@@ -82,6 +100,12 @@ inline bool rows_of(const SpmvRows<typename S::T>& s) {
   const __m128i limit = _mm_set1_epi32(static_cast<int>(static_cast<uint32_t>(s.a.cols - 1) ^ 0x80000000u));
   __m128i rises = _mm_set1_epi32(-1);
   for (size_t i = s.first; i < s.last; i++) {
+    if constexpr (!std::is_void_v<Tile>) {
+      if (const size_t rows = try_tiles<Tile>(s, i)) {
+        i += rows - 1;
+        continue;
+      }
+    }
     size_t p = s.a.indptr[i];
     const size_t row_end = s.a.indptr[i + 1];
     typename S::V sum = S::zero();
@@ -116,10 +140,15 @@ inline bool rows_of(const SpmvRows<typename S::T>& s) {
   return !any(_mm_xor_si128(rises, _mm_set1_epi32(-1)));
 }
 
+template <class S, class Tile>
+inline bool rows_by_kind(const SpmvRows<typename S::T>& s) {
+  return has_tiles(s.a, s.first, s.last) ? rows_of<S, Tile>(s) : rows_of<S, void>(s);
+}
+
 }  // namespace
 
-bool spmv_f32_x4__avx2(const SpmvRows<float>& rows) { return rows_of<F32x4>(rows); }
-bool spmv_f64_x4__avx2(const SpmvRows<double>& rows) { return rows_of<F64x4>(rows); }
+bool spmv_f32_x4__avx2(const SpmvRows<float>& rows) { return rows_by_kind<F32x4, TileF32x8>(rows); }
+bool spmv_f64_x4__avx2(const SpmvRows<double>& rows) { return rows_by_kind<F64x4, TileF64x4>(rows); }
 
 LAPIDARY_END_ISA
 

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "core/dispatch.h"
 #include "sparse/spmv.h"
@@ -20,6 +21,23 @@ LAPIDARY_BEGIN_AVX512
 namespace {
 
 constexpr size_t kAhead = 256;  // entries: the hardware stops fetching ahead at the end of every page
+
+// How many of `count` numbers `next` are the numbers `here`, each with `step` added, before one is not.
+inline size_t count_steps(const uint32_t* here, const uint32_t* next, uint32_t step, size_t count) {
+  const __m512i steps = _mm512_set1_epi32(static_cast<int32_t>(step));
+  for (size_t q = 0; q < count; q += 16) {
+    const size_t left = std::min<size_t>(count - q, 16);
+    const __mmask16 front = static_cast<__mmask16>(_bzhi_u32(0xffff, static_cast<uint32_t>(left)));
+    const __m512i x = _mm512_maskz_loadu_epi32(front, here + q), y = _mm512_maskz_loadu_epi32(front, next + q);
+    const uint32_t other = _mm512_mask_cmpneq_epu32_mask(front, _mm512_add_epi32(x, steps), y);
+    if (other != 0) return q + static_cast<size_t>(__builtin_ctz(other));
+  }
+  return count;
+}
+
+#include "sparse/tile_avx2_lanes.h"
+#include "sparse/tile_avx512_lanes.h"
+#include "sparse/spmv_tile_lanes.h"
 
 struct F64x4 {
   using T = double;
@@ -56,8 +74,8 @@ struct F32x4 {
 };
 
 // A chain begins with +0, so it never is −0, and adding the +0 of a cleared lane changes no bit.
-// kLong: some rows have more than four entries.
-template <class S, bool kLong>
+// kLong: some rows have more than four entries. Tile: void, or registers for rows that are like others.
+template <class S, bool kLong, class Tile>
 inline bool rows_of(const SpmvRows<typename S::T>& s) {
   using T = typename S::T;
   const CsrPattern a = s.a;
@@ -78,6 +96,12 @@ inline bool rows_of(const SpmvRows<typename S::T>& s) {
     return true;
   };
   for (size_t i = s.first; i < s.last; i++) {
+    if constexpr (!std::is_void_v<Tile>) {
+      if (const size_t rows = try_tiles<Tile>(s, i)) {
+        i += rows - 1;
+        continue;
+      }
+    }
     size_t p = a.indptr[i];
     const size_t row_end = a.indptr[i + 1];
     typename S::V sum = S::zero();
@@ -110,19 +134,20 @@ inline bool rows_of(const SpmvRows<typename S::T>& s) {
   return falls == 0;
 }
 
-template <class S>
-inline bool rows_by_length(const SpmvRows<typename S::T>& s) {
+template <class S, class Tile>
+inline bool rows_by_kind(const SpmvRows<typename S::T>& s) {
+  if (has_tiles(s.a, s.first, s.last)) return rows_of<S, true, Tile>(s);
   uint32_t longest = 0;
   for (size_t i = s.first; i < s.last && longest <= 4;)
     for (const size_t end = std::min(s.last, i + 64); i < end; i++)
       longest = std::max(longest, s.a.indptr[i + 1] - s.a.indptr[i]);
-  return longest > 4 ? rows_of<S, true>(s) : rows_of<S, false>(s);
+  return longest > 4 ? rows_of<S, true, void>(s) : rows_of<S, false, void>(s);
 }
 
 }  // namespace
 
-bool spmv_f32_x8__avx512(const SpmvRows<float>& rows) { return rows_by_length<F32x4>(rows); }
-bool spmv_f64_x8__avx512(const SpmvRows<double>& rows) { return rows_by_length<F64x4>(rows); }
+bool spmv_f32_x8__avx512(const SpmvRows<float>& rows) { return rows_by_kind<F32x4, TileF32x8>(rows); }
+bool spmv_f64_x8__avx512(const SpmvRows<double>& rows) { return rows_by_kind<F64x4, TileF64x8>(rows); }
 
 LAPIDARY_END_ISA
 
