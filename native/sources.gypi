@@ -104,6 +104,7 @@
       "native/gemm/ternary_portable.cc",
       "native/gemm/tuning.cc",
       "native/graph/degrees.cc",
+      "native/graph/edges.cc",
       "native/graph/fast_rp.cc",
       "native/graph/page_rank.cc",
       "native/io/decimal.cc",

@@ -1,8 +1,8 @@
 import { where } from '../core/validate.js';
 import type { Csr } from '../core/values.js';
-import { spgemm } from '../sparse/index.js';
+import { prune, spgemm } from '../sparse/index.js';
 import type { Graph } from './graph.js';
-import { keep, neighbours } from './simple.js';
+import { neighbours } from './simple.js';
 
 /**
  * The k-truss of an undirected graph: the largest subgraph in which every edge lies in at least k − 2 triangles of the
@@ -24,7 +24,7 @@ export function kTruss(graph: Graph, k: number): Csr<Int32Array> {
   at.integer('k', k, { min: 3 });
   for (let edges = neighbours(at, graph); ;) {
     const { rows, cols, indptr, indices, values } = spgemm(edges, edges, { semiring: 'plus-pair', mask: edges });
-    const strong = keep({ rows, cols, indptr, indices }, (_i, _j, p) => values[p]! >= k - 2);
+    const strong = prune({ rows, cols, indptr, indices, values }, k - 3); // counts above k − 3
     if (strong.indices.length === edges.indices.length) return { rows, cols, indptr, indices, values };
     edges = strong;
   }

@@ -8,6 +8,15 @@ export type GraphArguments = [n: number, indptr: Uint32Array, indices: Uint32Arr
 interface GraphNative {
   /** `problem` takes the fault (0: none), its row and its position */
   degrees(...args: [...graph: GraphArguments, degrees: Float64Array, problem: Float64Array]): void;
+  /** a part of the edges, 0: all but loops, 1: upward; `allocate` is asked for the columns once `rows` are known */
+  edges(
+    n: number,
+    indptr: Uint32Array,
+    indices: Uint32Array,
+    part: number,
+    rows: Uint32Array,
+    allocate: () => [Uint32Array],
+  ): void;
   transitionRows(...args: [...graph: GraphArguments, degrees: Float64Array, out: Float32Array]): void;
   transitionColumns(indices: Uint32Array, degrees: Float64Array, values: Float64Array): void;
   /** `sums` takes the residual and the new dangling mass */

@@ -1,33 +1,42 @@
 /** The undirected graph without weights and loops that triangles, trusses and similarities are about. */
 import type { Where } from '../core/validate.js';
-import type { Csr } from '../core/values.js';
+import type { Csr, Real } from '../core/values.js';
 import { transpose } from '../sparse/index.js';
 import { checkedGraph } from './graph.js';
+import { native } from './native.js';
 
 /** The neighbours of each node of `graph`, loops left out. Refuses a graph that has an edge in one direction only. */
-export function neighbours(at: Where, graph: unknown): Csr<Int32Array> {
+export const neighbours = (at: Where, graph: unknown): Csr<Int32Array> => part(at, bothWays(at, graph), 0);
+
+/**
+ * Each edge once: from its end of lower degree to the other, of equals from the lower number. Degrees count loops, which are
+ * left out.
+ */
+export const upward = (at: Where, graph: unknown): Csr<Int32Array> => part(at, bothWays(at, graph), 1);
+
+/** The graph, which has each edge in both directions. */
+function bothWays(at: Where, graph: unknown): Csr<Real> {
   const { csr } = checkedGraph(at, graph);
   const back = transpose(csr);
+  if (same(csr.indptr, back.indptr) && same(csr.indices, back.indices)) return csr;
   const oneWay = (e: number) =>
     at.fail('ERR_FORMAT', 'graph', 'each edge in both directions', `one at position ${e} that has no counterpart`);
   for (let i = 0; i <= csr.rows; i++) if (csr.indptr[i] !== back.indptr[i]) oneWay(csr.indptr[i]! - 1);
-  for (let e = 0; e < csr.indices.length; e++) if (csr.indices[e] !== back.indices[e]) oneWay(e);
-  return keep(csr, (i, j) => i !== j);
+  return oneWay(csr.indices.findIndex((j, e) => j !== back.indices[e]));
 }
 
-/** The entries for which `wanted(row, column, position)` holds, with values that mean nothing. */
-export function keep(a: Omit<Csr, 'values'>, wanted: (i: number, j: number, p: number) => boolean): Csr<Int32Array> {
-  const indptr = new Uint32Array(a.rows + 1);
-  const indices = new Uint32Array(a.indices.length);
-  let n = 0;
-  for (let i = 0; i < a.rows; i++) {
-    for (let p = a.indptr[i]!; p < a.indptr[i + 1]!; p++) {
-      const j = a.indices[p]!;
-      if (wanted(i, j, p)) indices[n++] = j;
-    }
-    indptr[i + 1] = n;
-  }
-  return { rows: a.rows, cols: a.cols, indptr, indices: indices.slice(0, n), values: new Int32Array(n) };
+const bytes = ({ buffer, byteOffset, byteLength }: Uint32Array) => Buffer.from(buffer, byteOffset, byteLength);
+const same = (x: Uint32Array, y: Uint32Array): boolean => bytes(x).equals(bytes(y));
+
+/** A part of the edges, with values that mean nothing. */
+function part(at: Where, { rows, cols, indptr, indices }: Csr<Real>, code: number): Csr<Int32Array> {
+  const pointers = at.allocate(Uint32Array, rows + 1);
+  let columns = new Uint32Array(0);
+  native.edges(rows, indptr, indices, code, pointers, () => {
+    columns = at.allocateUncleared(Uint32Array, pointers[rows]!);
+    return [columns];
+  });
+  return { rows, cols, indptr: pointers, indices: columns, values: at.allocate(Int32Array, columns.length) };
 }
 
 export const degree = (a: Csr<Int32Array>, i: number): number => a.indptr[i + 1]! - a.indptr[i]!;

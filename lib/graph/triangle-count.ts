@@ -1,7 +1,7 @@
 import { where } from '../core/validate.js';
 import { spgemm } from '../sparse/index.js';
 import type { Graph } from './graph.js';
-import { degree, keep, neighbours } from './simple.js';
+import { upward } from './simple.js';
 
 /**
  * The number of triangles of an undirected graph: sets of three nodes that are all neighbours.
@@ -18,8 +18,9 @@ import { degree, keep, neighbours } from './simple.js';
  * @example triangleCount(fromDense(dense(3, 3, Float64Array.of(0, 1, 1, 1, 0, 1, 1, 1, 0)))) // 1
  */
 export function triangleCount(graph: Graph): number {
-  const a = neighbours(where('triangleCount'), graph);
-  const up = keep(a, (i, j) => degree(a, i) < degree(a, j) || (degree(a, i) === degree(a, j) && i < j));
+  const up = upward(where('triangleCount'), graph);
   const closed = spgemm(up, up, { semiring: 'plus-pair', mask: up });
-  return closed.values.reduce((sum, paths) => sum + paths, 0);
+  let triangles = 0;
+  for (const paths of closed.values) triangles += paths;
+  return triangles;
 }

@@ -2,14 +2,14 @@
 
 #include "binding/args.h"
 #include "binding/domains.h"
+#include "binding/sparse_result.h"
 #include "graph/degrees.h"
+#include "graph/edges.h"
 #include "graph/fast_rp.h"
 #include "graph/page_rank.h"
 
 namespace lapidary {
 namespace {
-
-constexpr size_t kMostEntries = std::numeric_limits<uint32_t>::max();
 
 // A square Csr as four arguments from i on: n, indptr, indices, values.
 template <class T>
@@ -99,8 +99,29 @@ void StandardizeColumns(Args& args) {
   args.done(standardize_columns(degrees, cols, x, args.context()));
 }
 
+// (n, indptr, indices, part, row pointers of the part, allocate): allocate() is called with the pointers in place and
+// gives [columns], which are then filled.
+void Edges(Args& args) {
+  CsrPattern a;
+  a.rows = a.cols = args.size(0);
+  a.nnz = args.length(2);
+  if (a.rows >= kMostEntries) args.refuse(0, "ERR_RANGE", "fewer than 2^32 - 1 nodes");
+  if (a.nnz > kMostEntries) args.refuse(2, "ERR_RANGE", "at most 2^32 - 1 entries");
+  a.indptr = args.in<uint32_t>(1, a.rows + 1).data();
+  a.indices = args.in<uint32_t>(2, a.nnz).data();
+  CsrFault fault;
+  done(args, check_csr(a, fault), "graph", fault);
+  const auto part = args.code<EdgePart>(3, kEdgeParts);
+  const auto indptr = args.out<uint32_t>(4, a.rows + 1);
+  args.done(count_edges(a, part, indptr.data(), args.context()));
+  const uint64_t nnz = counts_to_pointers(indptr);
+  const auto indices = args.out<uint32_t>(args.call(5, 1), nnz);
+  args.done(fill_edges(a, part, {a.rows, a.cols, nnz, indptr.data(), nullptr}, indices.data(), args.context()));
+}
+
 constexpr Method kMethods[] = {
     {"degrees", Degrees},
+    {"edges", Edges},
     {"transitionRows", TransitionRows},
     {"transitionColumns", TransitionColumns},
     {"pageRankStep", PageRankStepOf},
