@@ -1,5 +1,6 @@
 #include "binding/args.h"
 
+#include <algorithm>
 #include <cmath>
 #include <iterator>
 #include <new>
@@ -151,6 +152,25 @@ void* Args::array(int i, napi_typedarray_type kind, size_t width, size_t length,
   const char* begin = static_cast<const char*>(info.data);
   check_overlap({begin, begin + length * width, length, i, written, may_equal});
   return info.data;
+}
+
+// An array that is given twice is copied once: it stays the same array.
+const uint32_t* Args::unshared(int i, size_t length) {
+  const auto* const data =
+      static_cast<const uint32_t*>(array(i, napi_uint32_array, sizeof(uint32_t), length, false, -1));
+  napi_value buffer;
+  bool own = true;
+  if (length == 0 ||
+      napi_get_typedarray_info(env_, raw(i), nullptr, nullptr, nullptr, &buffer, nullptr) != napi_ok ||
+      napi_is_arraybuffer(env_, buffer, &own) != napi_ok || own)
+    return data;
+  for (size_t c = 0; c < copy_count_; c++)
+    if (copies_[c].of == data && copies_[c].length == length) return copies_[c].copy;
+  uint32_t* const copy = held_.take<uint32_t>(length);
+  if (copy == nullptr) done(Status::out_of_memory);
+  std::copy_n(data, length, copy);
+  copies_[copy_count_++] = {data, length, copy};
+  return copy;
 }
 
 int Args::call(int i, size_t count) {

@@ -10,7 +10,9 @@
 //   }
 //
 // Buffers are only used during the call: nothing keeps a pointer, and a JavaScript thread that waits here cannot detach
-// or resize them.
+// or resize them. Another thread can write to shared memory meanwhile: whole numbers that say where to read and write
+// (row pointers, columns, permutations, lengths, all of them Uint32Arrays) are copied out of it first, so that what a
+// kernel has checked is what it uses. Other values may change under a kernel; then its result means nothing.
 #pragma once
 
 #include <napi.h>
@@ -22,6 +24,7 @@
 #include <type_traits>
 
 #include "binding/instance.h"
+#include "core/arena.h"
 #include "core/context.h"
 #include "core/status.h"
 
@@ -97,6 +100,7 @@ class Args {
   // A typed array of exactly `length` values.
   template <class T>
   std::span<const T> in(int i, size_t length) {
+    if constexpr (std::is_same_v<T, uint32_t>) return {unshared(i, length), length};
     return {static_cast<const T*>(array(i, TypedArrayKind<T>::value, sizeof(T), length, false, -1)), length};
   }
   // The same, written to; must overlap no other argument.
@@ -149,6 +153,7 @@ class Args {
   [[noreturn]] void raise(const char* code, napi_value argument, const std::string& expected, const std::string& got);
   size_t code_below(int i, size_t count);
   void* array(int i, napi_typedarray_type kind, size_t width, size_t length, bool written, int may_equal);
+  const uint32_t* unshared(int i, size_t length);
   void check_overlap(const Extent& added);
 
   napi_env env_;
@@ -159,6 +164,14 @@ class Args {
   napi_value result_ = nullptr;
   Extent extents_[kMaxArgs];
   size_t extent_count_ = 0;
+  struct Copy {
+    const uint32_t* of;
+    size_t length;
+    const uint32_t* copy;
+  };
+  ArenaFrame held_;  // the copies
+  Copy copies_[kMaxArgs];
+  size_t copy_count_ = 0;
 };
 
 // Thrown inside the binding only, after a JavaScript exception has been set; never crosses the C boundary.
