@@ -93,3 +93,25 @@ TEST(sparse_spgemm_windows_fit) {
   }
   set_thread_count(usable_cpus());
 }
+
+// Threads share the products, not the rows: a hundredth of the rows has most of them.
+TEST(sparse_spgemm_parts_have_equal_work) {
+  const Pattern b = equal_rows(1000, 20, 5000);
+  Pattern a{.indices = {}, .cols = 1000};
+  for (uint32_t i = 0; i < 20000; i++) {
+    for (uint32_t j = 0; j < (i < 200 ? 1000 : 1); j++) a.indices.push_back((i + j) % 1000);
+    std::sort(a.indices.begin() + a.indptr.back(), a.indices.end());
+    a.end_row();
+  }
+  planned(a.view(), b.view(), [](const SpgemmPlan& plan, const char*, const char*) {
+    uint64_t most = 0;
+    for (size_t part = 0; part < plan.part_count; part++) {
+      uint64_t products = 0;
+      for (size_t w = plan.parts[part].first; w < plan.parts[part].last; w++)
+        for (size_t i = plan.windows[w].first; i < plan.windows[w].last; i++) products += plan.work[i].products;
+      most = std::max(most, products);
+    }
+    CHECK(plan.part_count >= 4);
+    CHECK(most <= plan.stats.products / 3);
+  });
+}
