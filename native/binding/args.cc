@@ -160,8 +160,7 @@ const uint32_t* Args::unshared(int i, size_t length) {
       static_cast<const uint32_t*>(array(i, napi_uint32_array, sizeof(uint32_t), length, false, -1));
   napi_value buffer;
   bool own = true;
-  if (length == 0 ||
-      napi_get_typedarray_info(env_, raw(i), nullptr, nullptr, nullptr, &buffer, nullptr) != napi_ok ||
+  if (length == 0 || napi_get_typedarray_info(env_, raw(i), nullptr, nullptr, nullptr, &buffer, nullptr) != napi_ok ||
       napi_is_arraybuffer(env_, buffer, &own) != napi_ok || own)
     return data;
   for (size_t c = 0; c < copy_count_; c++)

@@ -15,7 +15,7 @@
 namespace lapidary {
 namespace {
 
-constexpr size_t kGrain = size_t{1} << 16;     // entries of A that one part of the counting takes
+constexpr size_t kGrain = size_t{1} << 16;  // entries of A that one part of the counting takes
 // The same where what was found before counts: for matrices of less than a million entries a quarter of them.
 constexpr size_t kLeastRowGrain = size_t{1} << 16, kMostRowGrain = size_t{1} << 18, kRowParts = 4;
 // Products: tens of microseconds between looks at the cancel flag, but for runs of rows that repeat, which end with

@@ -107,7 +107,6 @@ struct F32x4 {
 constexpr BlockShape kBlocks = {2, false};
 
 #include "sparse/spgemm_tile_lanes.h"
-
 #include "sparse/tile_avx2_lanes.h"
 
 struct TileI32x8 {

@@ -211,8 +211,8 @@ size_t sort_products(const RowPattern& row, uint32_t base, uint32_t* keys) {
   const size_t n = static_cast<size_t>(put_down<true>(row, base, sorted) - sorted);
   // For n up to 64, 128, …
   static constexpr void (*kSort[kMostSorted / kStep])(uint32_t*) = {sort_keys<4>,  sort_keys<8>,  sort_keys<12>,
-                                                                  sort_keys<16>, sort_keys<24>, sort_keys<24>,
-                                                                  sort_keys<32>, sort_keys<32>};
+                                                                    sort_keys<16>, sort_keys<24>, sort_keys<24>,
+                                                                    sort_keys<32>, sort_keys<32>};
 #pragma GCC unroll 8
   for (size_t p = 0; p < kMostPadding; p += 16) _mm512_storeu_si512(sorted + n + p, _mm512_set1_epi32(-1));
   kSort[(n - 1) / kStep](sorted);
@@ -314,14 +314,14 @@ void add_sorted_keys(const RowInput<T>& of, uint32_t base, const uint32_t* keys,
   const RowInput<T> row = of;
   __builtin_prefetch(keys + count);  // the others
   multiply_rows<T, false>(row, products);
-  for_others(keys, n, count, [&](uint32_t head, uint32_t other) {
-    products[head] = plus_of(products[head], products[other]);
-  });
+  for_others(keys, n, count,
+             [&](uint32_t head, uint32_t other) { products[head] = plus_of(products[head], products[other]); });
   const __m512i low = _mm512_set1_epi32(static_cast<int32_t>(base));
   if (count < 16) {
     const uint32_t front = front_of(static_cast<uint32_t>(count));
     const __m512i key = _mm512_maskz_loadu_epi32(static_cast<__mmask16>(front), keys);
-    _mm512_mask_storeu_epi32(indices, static_cast<__mmask16>(front), _mm512_add_epi32(_mm512_srli_epi32(key, kNumberBits), low));
+    _mm512_mask_storeu_epi32(indices, static_cast<__mmask16>(front),
+                             _mm512_add_epi32(_mm512_srli_epi32(key, kNumberBits), low));
     return take_products(products, _mm512_and_si512(key, _mm512_set1_epi32(kMostSorted - 1)), front, values);
   }
   SpreadPrefetch<T> ask(row, n, (count + 15) / 16);

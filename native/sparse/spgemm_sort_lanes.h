@@ -104,8 +104,8 @@ template <int kRows, int kLanes>
   sort_bitonic<kRows>(x);
 }
 
-// Writes lists one after another: key r of list l to keys[l·kRows + r]. Four neighbours of each of four lists are a part
-// of a register first; of 16 rows four such parts make a register of one list.
+// Writes lists one after another: key r of list l to keys[l·kRows + r]. Four neighbours of each of four lists are a
+// part of a register first; of 16 rows four such parts make a register of one list.
 template <int kRows>
 [[gnu::always_inline]] inline void put_lists(__m512i* x, uint32_t* keys) {
 #pragma GCC unroll 8
@@ -123,8 +123,10 @@ template <int kRows>
   for (int r = 0; r < kWhole; r += 16) {
 #pragma GCC unroll 4
     for (int l = 0; l < 4; l++) {
-      const __m512i a = _mm512_shuffle_i32x4(x[r + l], x[r + 4 + l], 0x44), b = _mm512_shuffle_i32x4(x[r + l], x[r + 4 + l], 0xee);
-      const __m512i c = _mm512_shuffle_i32x4(x[r + 8 + l], x[r + 12 + l], 0x44), d = _mm512_shuffle_i32x4(x[r + 8 + l], x[r + 12 + l], 0xee);
+      const __m512i a = _mm512_shuffle_i32x4(x[r + l], x[r + 4 + l], 0x44),
+                    b = _mm512_shuffle_i32x4(x[r + l], x[r + 4 + l], 0xee);
+      const __m512i c = _mm512_shuffle_i32x4(x[r + 8 + l], x[r + 12 + l], 0x44),
+                    d = _mm512_shuffle_i32x4(x[r + 8 + l], x[r + 12 + l], 0xee);
       uint32_t* const to = keys + l * kRows + r;
       _mm512_storeu_si512(to, _mm512_shuffle_i32x4(a, c, 0x88));
       _mm512_storeu_si512(to + 4 * kRows, _mm512_shuffle_i32x4(a, c, 0xdd));

@@ -44,6 +44,9 @@ struct SpmvRows {
 
 bool spmv_f32__portable(const SpmvRows<float>& rows);
 bool spmv_f64__portable(const SpmvRows<double>& rows);
+// Rows from i on, at least four, that are the row before with one added to its columns, if there are such; how many
+// they are. For the kernels of f32.
+size_t spmv_tiles_f32_x8__avx2(const SpmvRows<float>& rows, size_t i);
 bool spmv_f32_x4__avx2(const SpmvRows<float>& rows);
 bool spmv_f64_x4__avx2(const SpmvRows<double>& rows);
 bool spmv_f32_x8__avx512(const SpmvRows<float>& rows);

@@ -10,7 +10,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <type_traits>
 
 #include "core/dispatch.h"
 #include "sparse/spmv.h"
@@ -36,8 +35,11 @@ inline size_t count_steps(const uint32_t* here, const uint32_t* next, uint32_t s
   return q;
 }
 
-#include "sparse/tile_avx2_lanes.h"
 #include "sparse/spmv_tile_lanes.h"
+#include "sparse/tile_avx2_lanes.h"
+
+size_t tiles_of(const SpmvRows<double>& s, size_t i) { return tiles_from<TileF64x4>(s, i); }
+size_t tiles_of(const SpmvRows<float>& s, size_t i) { return spmv_tiles_f32_x8__avx2(s, i); }
 
 struct F64x4 {
   using T = double;
@@ -91,21 +93,14 @@ inline __m128i step_of(const uint32_t* index) {
 inline bool any(__m128i mask) { return _mm_movemask_ps(_mm_castsi128_ps(mask)) != 0; }
 
 // A chain begins with +0, so it never is −0, and adding the +0 of a cleared lane changes no bit.
-// Tile: void, or registers for rows that are like others.
-template <class S, class Tile>
-inline bool rows_of(const SpmvRows<typename S::T>& s) {
+template <class S>
+[[gnu::noinline]] bool rows_of(const SpmvRows<typename S::T>& s) {
   using T = typename S::T;
   alignas(32) static constexpr int32_t kMasks[8] = {0, 0, 0, 0, -1, -1, -1, -1};
   const uint32_t* const indices = s.a.indices;
   const __m128i limit = _mm_set1_epi32(static_cast<int>(static_cast<uint32_t>(s.a.cols - 1) ^ 0x80000000u));
   __m128i rises = _mm_set1_epi32(-1);
   for (size_t i = s.first; i < s.last; i++) {
-    if constexpr (!std::is_void_v<Tile>) {
-      if (const size_t rows = try_tiles<Tile>(s, i)) {
-        i += rows - 1;
-        continue;
-      }
-    }
     size_t p = s.a.indptr[i];
     const size_t row_end = s.a.indptr[i + 1];
     typename S::V sum = S::zero();
@@ -140,15 +135,11 @@ inline bool rows_of(const SpmvRows<typename S::T>& s) {
   return !any(_mm_xor_si128(rises, _mm_set1_epi32(-1)));
 }
 
-template <class S, class Tile>
-inline bool rows_by_kind(const SpmvRows<typename S::T>& s) {
-  return has_tiles(s.a, s.first, s.last) ? rows_of<S, Tile>(s) : rows_of<S, void>(s);
-}
-
 }  // namespace
 
-bool spmv_f32_x4__avx2(const SpmvRows<float>& rows) { return rows_by_kind<F32x4, TileF32x8>(rows); }
-bool spmv_f64_x4__avx2(const SpmvRows<double>& rows) { return rows_by_kind<F64x4, TileF64x4>(rows); }
+size_t spmv_tiles_f32_x8__avx2(const SpmvRows<float>& rows, size_t i) { return tiles_from<TileF32x8>(rows, i); }
+bool spmv_f32_x4__avx2(const SpmvRows<float>& rows) { return rows_and_tiles(rows, rows_of<F32x4>); }
+bool spmv_f64_x4__avx2(const SpmvRows<double>& rows) { return rows_and_tiles(rows, rows_of<F64x4>); }
 
 LAPIDARY_END_ISA
 

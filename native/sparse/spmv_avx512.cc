@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <type_traits>
 
 #include "core/dispatch.h"
 #include "sparse/spmv.h"
@@ -35,9 +34,12 @@ inline size_t count_steps(const uint32_t* here, const uint32_t* next, uint32_t s
   return count;
 }
 
-#include "sparse/tile_avx2_lanes.h"
-#include "sparse/tile_avx512_lanes.h"
 #include "sparse/spmv_tile_lanes.h"
+#include "sparse/tile_avx512_lanes.h"
+
+size_t tiles_of(const SpmvRows<double>& s, size_t i) { return tiles_from<TileF64x8>(s, i); }
+// AVX-512 has nothing that turns 16 values of 32 bits around as well.
+size_t tiles_of(const SpmvRows<float>& s, size_t i) { return spmv_tiles_f32_x8__avx2(s, i); }
 
 struct F64x4 {
   using T = double;
@@ -74,8 +76,8 @@ struct F32x4 {
 };
 
 // A chain begins with +0, so it never is −0, and adding the +0 of a cleared lane changes no bit.
-// kLong: some rows have more than four entries. Tile: void, or registers for rows that are like others.
-template <class S, bool kLong, class Tile>
+// kLong: some rows have more than four entries.
+template <class S, bool kLong>
 inline bool rows_of(const SpmvRows<typename S::T>& s) {
   using T = typename S::T;
   const CsrPattern a = s.a;
@@ -96,12 +98,6 @@ inline bool rows_of(const SpmvRows<typename S::T>& s) {
     return true;
   };
   for (size_t i = s.first; i < s.last; i++) {
-    if constexpr (!std::is_void_v<Tile>) {
-      if (const size_t rows = try_tiles<Tile>(s, i)) {
-        i += rows - 1;
-        continue;
-      }
-    }
     size_t p = a.indptr[i];
     const size_t row_end = a.indptr[i + 1];
     typename S::V sum = S::zero();
@@ -134,20 +130,19 @@ inline bool rows_of(const SpmvRows<typename S::T>& s) {
   return falls == 0;
 }
 
-template <class S, class Tile>
-inline bool rows_by_kind(const SpmvRows<typename S::T>& s) {
-  if (has_tiles(s.a, s.first, s.last)) return rows_of<S, true, Tile>(s);
+template <class S>
+[[gnu::noinline]] bool rows_by_length(const SpmvRows<typename S::T>& s) {
   uint32_t longest = 0;
   for (size_t i = s.first; i < s.last && longest <= 4;)
     for (const size_t end = std::min(s.last, i + 64); i < end; i++)
       longest = std::max(longest, s.a.indptr[i + 1] - s.a.indptr[i]);
-  return longest > 4 ? rows_of<S, true, void>(s) : rows_of<S, false, void>(s);
+  return longest > 4 ? rows_of<S, true>(s) : rows_of<S, false>(s);
 }
 
 }  // namespace
 
-bool spmv_f32_x8__avx512(const SpmvRows<float>& rows) { return rows_by_kind<F32x4, TileF32x8>(rows); }
-bool spmv_f64_x8__avx512(const SpmvRows<double>& rows) { return rows_by_kind<F64x4, TileF64x8>(rows); }
+bool spmv_f32_x8__avx512(const SpmvRows<float>& rows) { return rows_and_tiles(rows, rows_by_length<F32x4>); }
+bool spmv_f64_x8__avx512(const SpmvRows<double>& rows) { return rows_and_tiles(rows, rows_by_length<F64x4>); }
 
 LAPIDARY_END_ISA
 

@@ -1,7 +1,7 @@
-// Rows of A that are the row before with one added to its columns, as those of grids and bands, one a lane: what an entry
-// of each of them takes of x are neighbours then, so that a register of products is two loads and a multiplication,
-// whatever the columns. Included inside the unnamed namespaces of the files of AVX2 and AVX-512, after the registers of
-// sparse/tile_avx2_lanes.h; a lane is summed as the row would be alone, in the same four chains.
+// Rows of A that are the row before with one added to its columns, as those of grids and bands, one a lane: what an
+// entry of each of them takes of x are neighbours then, so that a register of products is two loads and a
+// multiplication, whatever the columns. Included inside the unnamed namespaces of the files of AVX2 and AVX-512, after
+// the registers of sparse/tile_avx2_lanes.h; a lane is summed as the row would be alone, in the same four chains.
 //
 // Bound: reading the matrix; some three permutations, a load of x, a multiplication and an addition for each register.
 
@@ -86,11 +86,6 @@ template <class S>
   return rows;
 }
 
-template <class S>
-[[gnu::always_inline]] inline size_t try_tiles(const SpmvRows<typename S::T>& s, size_t i) {
-  return i + kLeastTileRows <= s.last && may_be_alike(s.a, i) ? tiles_from<S>(s, i) : 0;
-}
-
 // Whether rows of a block are worth trying: some of the first few are like others. Elsewhere the look at each row would
 // cost a sixth of it.
 inline bool has_tiles(const CsrPattern& a, size_t first, size_t last) {
@@ -98,4 +93,27 @@ inline bool has_tiles(const CsrPattern& a, size_t first, size_t last) {
   for (size_t i = first; i < first + kLook && i + kLeastTileRows <= last; i++)
     if (may_be_alike(a, i)) return true;
   return false;
+}
+
+// For the type of the values; the including file has them.
+size_t tiles_of(const SpmvRows<double>& s, size_t i);
+size_t tiles_of(const SpmvRows<float>& s, size_t i);
+
+// Rows by tiles where they can, and all others, a stretch at a time, by `others`. A loop that could call a tile would
+// be slower by a sixth where there is none.
+template <class T>
+inline bool rows_and_tiles(const SpmvRows<T>& s, bool (*others)(const SpmvRows<T>&)) {
+  if (!has_tiles(s.a, s.first, s.last)) return others(s);
+  const auto may_begin = [&s](size_t i) { return i + kLeastTileRows <= s.last && may_be_alike(s.a, i); };
+  for (size_t i = s.first; i < s.last;) {
+    if (const size_t rows = may_begin(i) ? tiles_of(s, i) : 0) {
+      i += rows;
+      continue;
+    }
+    size_t end = i + 1;
+    while (end < s.last && !may_begin(end)) end++;
+    if (!others({s.a, s.values, s.x, s.y, i, end})) return false;
+    i = end;
+  }
+  return true;
 }

@@ -26,12 +26,13 @@ struct Pattern {
   }
 };
 
-// `before` rows that are like no other, then `rows` that are shifted, n entries each, with gaps or without, then one row.
-// The last column is that of the last shifted row where `before` is 0.
+// `before` rows that are like no other, then `rows` that are shifted, n entries each, with gaps or without, then one
+// row. The last column is that of the last shifted row where `before` is 0.
 Pattern runs(size_t before, size_t rows, uint32_t n, bool gaps) {
   std::mt19937 random(static_cast<unsigned>(97 * before + 31 * rows + n));
   Pattern a;
-  for (size_t i = 0; i < before; i++) a.add({static_cast<uint32_t>(2 * i), static_cast<uint32_t>(2 * i + 7 + i % 3)}, 0);
+  for (size_t i = 0; i < before; i++)
+    a.add({static_cast<uint32_t>(2 * i), static_cast<uint32_t>(2 * i + 7 + i % 3)}, 0);
   std::vector<uint32_t> columns(n);
   uint32_t j = 0;
   for (uint32_t& column : columns) column = j += 1 + (gaps ? random() % 4 : 0);
@@ -96,7 +97,8 @@ TEST(sparse_spmv_tiles_malformed) {
   for (const auto& [n, rows] : {std::tuple{1u, 12u}, {2u, 9u}, {5u, 11u}, {9u, 20u}}) {
     const Pattern sound = runs(0, rows, n, true);
     for (size_t p = 0; p < sound.indices.size(); p++)
-      for (const uint32_t other : {0u, sound.indices[p] + 1, sound.indices[p] - 1, static_cast<uint32_t>(sound.cols), ~0u}) {
+      for (const uint32_t other :
+           {0u, sound.indices[p] + 1, sound.indices[p] - 1, static_cast<uint32_t>(sound.cols), ~0u}) {
         Pattern a = sound;
         a.indices[p] = other;
         const CsrPattern view{a.indptr.size() - 1, a.cols, a.indices.size(), a.indptr.data(), a.indices.data()};
