@@ -7,6 +7,7 @@ export const alone = [
   'test/gemm/matmul.test.ts',
   'test/io/read-matrix-market.test.ts',
   'test/sparse/spgemm.test.ts',
+  'test/sparse/spgemm-clearing.test.ts',
 ];
 
 export default defineConfig({
