@@ -58,6 +58,35 @@ it('leaves q·k as it was', () => {
   }
 });
 
+it('leaves q·k as it was under rotary embedding, whose frequencies move with their pairs', () => {
+  for (const rope of ['half', 'interleaved'] as const) {
+    const p = kSort(wk, { heads, rope });
+    const pair = (t: number): [number, number] => (rope === 'half' ? [t, t + d / 2] : [2 * t, 2 * t + 1]);
+    const pairs = Array.from({ length: d / 2 }, (_, t) => pair(t));
+    const pairOf = (i: number) => pairs.findIndex((both) => both.includes(i));
+    const frequencies = pairs.map((_, t) => 10 ** (-t / 3));
+    const turn = (x: Float64Array, position: number, by: number[]) => {
+      const y = x.slice();
+      pairs.forEach(([i, j], t) => {
+        const [c, s] = [Math.cos(position * by[t]!), Math.sin(position * by[t]!)];
+        y[i] = c * x[i]! - s * x[j]!;
+        y[j] = s * x[i]! + c * x[j]!;
+      });
+      return y;
+    };
+    const dot = (x: Float64Array, y: Float64Array) => x.reduce((sum, v, i) => sum + v * y[i]!, 0);
+    for (let head = 0; head < heads; head++) {
+      const own = Array.from(p.subarray(head * d, (head + 1) * d), (i) => i - head * d);
+      const moved = pairs.map(([i]) => frequencies[pairOf(own[i]!)]!);
+      const [q, k] = [uniform(d, 3 + head), uniform(d, 5 + head)];
+      const [qs, ks] = [q, k].map((x) => Float64Array.from(own, (i) => x[i]!)) as [Float64Array, Float64Array];
+      const want = dot(turn(q, 7, frequencies), turn(k, 4, frequencies));
+      expect(dot(turn(qs, 7, moved), turn(ks, 4, moved))).toBeCloseTo(want, 10);
+      expect(dot(turn(qs, 7, frequencies), turn(ks, 4, frequencies))).not.toBeCloseTo(want, 3); // they must move
+    }
+  }
+});
+
 it('makes block floating point of keys with outlier channels better, and a block that is a head no better', () => {
   const dim = 128;
   const tokens = 64;
