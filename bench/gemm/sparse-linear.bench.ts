@@ -71,6 +71,24 @@ function groups(side: number, tokens: number, storage: 'f32' | 'int8' | 'int4'):
   };
 }
 
+function packedGroups(side: number, tokens: number): Row {
+  return {
+    shape: `${tokens}×${side}×${side} packed groups of 16, half kept`,
+    dtype: 'int4',
+    setup() {
+      const [x, whole] = [f32(tokens, side, 1), f32(side, side, 2)];
+      const rows = gemm.groupPrune(whole, { density: 0.5, storage: 'int4' });
+      const w = gemm.packGroups(rows);
+      const moved = bytesOf(w.mask, w.codes, w.scales, w.zeros);
+      const full = allCodes(side, 'int4');
+      const work = raced(() => gemm.sparseLinear(x, w), moved, () => gemm.sparseLinear(x, rows) as Dense<never>);
+      const answer = gemm.sparseLinear(x, w).data; // other values, so only the time is compared
+      const dense4 = { ...plain('lapidary, dense int4', () => gemm.linear(x, full) as Dense<never>, () => answer), threads: 'same' as const }; // prettier-ignore
+      return { ...work, peers: [dense4, { ...work.peers![0]!, name: 'lapidary, the same as pruned, x in f32' }] };
+    },
+  };
+}
+
 function slTrain(side: number, tokens: number, rank: number): Row {
   return {
     shape: `${tokens}×${side}×${side} 2 % and rank ${rank}`,
@@ -93,6 +111,7 @@ const bench: Bench = ({ quick }) => {
     groups(side, tokens, 'f32'),
     groups(side, tokens, 'int8'),
     groups(side, tokens, 'int4'),
+    packedGroups(side, tokens),
     slTrain(side, tokens, quick ? 4 : 64),
   ]);
 };

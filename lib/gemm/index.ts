@@ -14,6 +14,7 @@ export { matmul, type MatmulOptions } from './matmul.js';
 export { matvec, type MatvecOptions } from './matvec.js';
 export { nmPrune, nmExpand, type NmPruneOptions, type NmValues, type NmWeights } from './nm-prune.js';
 export { groupPrune, type GroupPruneOptions, type GroupSparse } from './group-prune.js';
+export { packGroups, type PackedGroups } from './pack-groups.js';
 export { sparseLinear, type LowRank, type SparseLinearOptions, type SparseWeights } from './sparse-linear.js';
 export { sampledMatmul, type SampledMatmulOptions, type SampledProduct } from './sampled-matmul.js';
 export {

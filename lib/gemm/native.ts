@@ -70,6 +70,41 @@ interface GemmSparseNative {
     cols: number,
     size: number,
   ): void;
+  /** places of native/gemm/group_panels.h; the last of `starts` is the number of batches */
+  groupPanelPlaces(
+    indptr: Uint32Array,
+    groups: Uint32Array,
+    mask: Uint16Array,
+    starts: Uint32Array,
+    rows: number,
+    cols: number,
+  ): void;
+  groupPanelFill(
+    indptr: Uint32Array,
+    groups: Uint32Array,
+    values: Uint8Array,
+    scales: Float32Array,
+    zeros: Uint8Array,
+    starts: Uint32Array,
+    codesOut: Uint8Array,
+    scalesOut: Float32Array,
+    zerosOut: Uint8Array,
+    rows: number,
+    cols: number,
+  ): void;
+  /** x is rounded to bytes */
+  groupPanelLinear(
+    x: Float32Array,
+    mask: Uint16Array,
+    starts: Uint32Array,
+    codes: Uint8Array,
+    scales: Float32Array,
+    zeros: Uint8Array,
+    y: Float32Array,
+    tokens: number,
+    rows: number,
+    cols: number,
+  ): void;
   /** y += scale·(x·downᵀ)·(Σ blocks of up)ᵀ */
   addLowRank(
     x: Float32Array,

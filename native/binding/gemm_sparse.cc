@@ -4,6 +4,7 @@
 #include "binding/domains.h"
 #include "binding/sparse_args.h"
 #include "core/checked.h"
+#include "gemm/group_panels.h"
 #include "gemm/grouped.h"
 #include "gemm/hashed.h"
 #include "gemm/low_rank.h"
@@ -127,6 +128,79 @@ void GroupedLinear(Args& args) {
   done(args, status, "w", fault);
 }
 
+// Rows and columns from argument i on.
+GroupPanelShape panel_shape(Args& args, int i) {
+  const GroupPanelShape shape{args.size(i), args.size(i + 1)};
+  args.product(args.product(ceil_div(shape.rows, kPanelRows), shape.groups()), kPanelWords);
+  return shape;
+}
+
+struct GroupRows {
+  size_t count;
+  const uint32_t *indptr, *index;
+};
+
+// (indptr, groups) from argument i on; indptr is checked.
+GroupRows group_rows(Args& args, int i, const GroupPanelShape& shape) {
+  const size_t count = args.length(i + 1);
+  const auto ends = checked_add(shape.rows, 1);
+  if (!ends) args.done(Status::overflow);
+  const GroupRows g{count, args.in<uint32_t>(i, *ends).data(), args.in<uint32_t>(i + 1, count).data()};
+  if (const CsrFault fault = check_indptr({shape.rows, shape.groups(), count, g.indptr, g.index}))
+    refuse_csr(args, "w", fault);
+  return g;
+}
+
+// (indptr, groups, mask, starts, rows, cols)
+void GroupPanelPlaces(Args& args) {
+  const GroupPanelShape shape = panel_shape(args, 4);
+  const GroupRows g = group_rows(args, 0, shape);
+  const auto mask = args.out<uint16_t>(2, shape.words());
+  const auto starts = args.out<uint32_t>(3, shape.panels() + 1);
+  const Status status = group_panels_places(shape, g.indptr, g.index, mask.data(), starts.data());
+  if (status == Status::bad_structure)
+    args.refuse("w.groups", "ERR_FORMAT", "groups below " + std::to_string(shape.groups()) + " that ascend in each row",
+                "others");
+  args.done(status);
+}
+
+// (indptr, groups, nibbles, scales, zeros, starts, codes, scales, zeros, rows, cols)
+void GroupPanelFill(Args& args) {
+  const GroupPanelShape shape = panel_shape(args, 9);
+  const GroupRows g = group_rows(args, 0, shape);
+  const size_t batches = args.length(7) / kBatch;
+  const auto nibbles = args.in<uint8_t>(2, args.product(g.count, kPanelGroup / 2));
+  const auto scales = args.in<float>(3, g.count);
+  const auto zeros = args.in<uint8_t>(4, g.count);
+  const auto starts = args.in<uint32_t>(5, shape.panels() + 1);
+  const GroupPanelOutput out{batches, args.out<uint8_t>(6, args.product(batches, kBatchBytes)).data(),
+                             args.out<float>(7, batches * kBatch).data(),
+                             args.out<uint8_t>(8, batches * kBatch).data()};
+  const Status status = group_panels_fill(shape, g.indptr, g.index, nibbles.data(), scales.data(), zeros.data(),
+                                          starts.data(), out, args.context());
+  if (status == Status::bad_structure) args.refuse(5, "ERR_FORMAT", "the batches that the groups fill");
+  args.done(status);
+}
+
+// (x, mask, starts, codes, scales, zeros, y, tokens, rows, cols)
+void GroupPanelLinear(Args& args) {
+  const size_t tokens = args.size(7);
+  GroupPanels w{};
+  w.shape = panel_shape(args, 8);
+  const auto x = args.in<float>(0, args.product(tokens, w.shape.cols));
+  w.mask = args.in<uint16_t>(1, w.shape.words()).data();
+  w.starts = args.in<uint32_t>(2, w.shape.panels() + 1).data();
+  w.batches = args.length(4) / kBatch;
+  w.codes = args.in<uint8_t>(3, args.product(w.batches, kBatchBytes)).data();
+  w.scales = args.in<float>(4, w.batches * kBatch).data();
+  w.zeros = args.in<uint8_t>(5, w.batches * kBatch).data();
+  const auto y = args.out<float>(6, args.product(tokens, w.shape.rows));
+  const Status status = group_panels_linear(x.data(), tokens, w, y.data(), args.context());
+  if (status == Status::bad_structure)
+    args.refuse("w.starts", "ERR_FORMAT", "the batches that the bits of each panel fill", "others");
+  args.done(status);
+}
+
 // (x, down, up, y, tokens, rows, cols, width, blocks, scale): y += scale·(x·downᵀ)·(Σ blocks of up)ᵀ
 void AddLowRank(Args& args) {
   const size_t tokens = args.size(4), rows = args.size(5), cols = args.size(6), width = args.size(7);
@@ -248,6 +322,9 @@ constexpr Method kMethods[] = {
     {"nmExpand", by_type<NmExpandOf<float>, NmExpandOf<int8_t>>},
     {"nmLinear", NmLinear},
     {"sparseLinear", GroupedLinear},
+    {"groupPanelPlaces", GroupPanelPlaces, "packGroups"},
+    {"groupPanelFill", GroupPanelFill, "packGroups"},
+    {"groupPanelLinear", GroupPanelLinear, "sparseLinear"},
     {"addLowRank", AddLowRank},
     {"termSizes", TermSizes},
     {"planTerms", PlanTerms},
