@@ -7,6 +7,7 @@
 #include "core/arena.h"
 #include "core/checked.h"
 #include "core/each_part.h"
+#include "gemm/decoded_dots.h"
 #include "gemm/float8.h"
 #include "gemm/low_rank.h"
 #include "gemm/pack.h"
@@ -14,6 +15,7 @@
 #include "gemm/quantized_tokens.h"
 #include "quant/bit_stream.h"
 #include "quant/codec.h"
+#include "quant/group_factors.h"
 
 namespace lapidary {
 namespace {
@@ -331,6 +333,53 @@ Status decoded_product(const QuantizedProduct& g, Route route) {
   });
 }
 
+// True if few tokens are multiplied with codes that become f32 in registers.
+bool takes_decoded_dots(const QuantLayout& layout, size_t tokens, Route route) {
+  if (kDecodedDots.pick()->dots[0] == nullptr || !RowFactors::has(layout.scheme)) return false;
+  if (layout.cols % kDecodedStep != 0 || (layout.group % kDecodedGroup != 0 && layout.group < layout.cols)) return false;
+  return route == Route::dot || (route == Route::automatic && tokens <= kFewTokens);
+}
+
+// Rows of codes, one a byte in the first-level cache, become f32 in registers.
+Status decoded_dots(const QuantizedProduct& g) {
+  const QuantLayout& layout = g.w.layout;
+  const size_t n = layout.rows, cols = layout.cols, groups = layout.groups();
+  const size_t bytes = stream_bytes(cols, layout.bits);
+  const size_t each = std::clamp<size_t>(kPartBytes / cols, 1, kPartRows);
+  const bool parallel = n >= ceil_div(kParallelBytes / 4, cols * std::min<size_t>(g.tokens, 16));
+  const DecodedDots& kernels = *kDecodedDots.pick();
+  return each_part(ceil_div(n, each), parallel, g.context, [&](size_t part) {
+    ArenaFrame scratch;
+    uint8_t* unpacked = scratch.take<uint8_t>(DecodedRun::kRows * cols);
+    float* room = scratch.take<float>(DecodedRun::kRows * 3 * groups);
+    if (unpacked == nullptr || room == nullptr) return Status::out_of_memory;
+    const RowFactors factors[DecodedRun::kRows] = {{g.w.parts, layout, room}, {g.w.parts, layout, room + 3 * groups}};
+    const auto dots = kernels.dots[factors[0].floats() ? 1 : 0];
+    const size_t first = part * each, end = std::min(first + each, n);
+    DecodedRun r{};
+    r.cols = cols;
+    r.group = layout.group < cols ? layout.group : ceil_div(cols, kDecodedStep) * kDecodedStep;
+    r.x = g.x;
+    r.x_stride = cols;
+    r.tokens = g.tokens;
+    r.y_stride = n;
+    for (size_t i = first; i < end; i += r.rows) {
+      if (g.context.cancelled()) return Status::aborted;
+      r.rows = std::min(DecodedRun::kRows, end - i);
+      for (size_t s = 0; s < r.rows; s++) {
+        r.row[s] = {g.w.parts.codes + (i + s) * bytes, factors[s].row(i + s)};
+        if (layout.bits == 8) continue;
+        unpack_stream(r.row[s].codes, cols, layout.bits, unpacked + s * cols);
+        r.row[s].codes = unpacked + s * cols;
+      }
+      r.y = g.y + i;
+      dots(r);
+    }
+    g.epilogue.apply(g.y + first, n, g.tokens, end - first, first);
+    return Status::ok;
+  });
+}
+
 Status add_epilogue(const Epilogue<float>& epilogue, size_t tokens, size_t rows, float* y, const Context& context) {
   constexpr size_t kPartValues = size_t{1} << 14;
   const size_t each = std::max<size_t>(1, kPartValues / rows);
@@ -379,7 +428,7 @@ Status quantized_linear(size_t tokens, StoredOperand x, const QuantizedWeights& 
   } else if (takes_float8(w.layout, tokens, ordered, route)) {
     status = float8_product(tokens, ordered, w.layout, w.parts, g.epilogue, y, context);
   } else if (!rounded) {
-    status = decoded_product(g, route);
+    status = takes_decoded_dots(w.layout, tokens, route) ? decoded_dots(g) : decoded_product(g, route);
   } else {
     const CodeRows codes(w.layout, w.parts);
     const QuantizedKernels& kernels = kQuantized.pick()();

@@ -24,6 +24,11 @@ struct FloatRange {
   float lo, hi;
 };
 
+// What the codes of groups stand for, one of each for a group: scale·(factor·code − zero).
+struct GroupFactors {
+  const float *factors, *zeros, *scales;
+};
+
 // How an overflowing value is written by the encoder of an 8-bit float: the largest number, or NaN (E4M3), ∞ (E5M2).
 enum class Overflow : uint8_t { saturate, special };
 
@@ -42,6 +47,9 @@ struct CodecKernels {
   // scale·(factor·code − zero), where the bracket is a whole number below 2^24: one rounding.
   void (*decode_integer)(const uint8_t* codes, std::size_t count, float factor, float zero, float scale, float* y);
 
+  // The same for groups of `group` codes, each with its own: a call for each would take longer than its codes.
+  void (*decode_integers)(const uint8_t* codes, std::size_t count, std::size_t group, const GroupFactors& of, float* y);
+
   // The code of x/scale; NaN keeps its sign.
   void (*encode_e4m3)(const float* x, std::size_t count, float scale, Overflow overflow, uint8_t* codes);
   void (*encode_e5m2)(const float* x, std::size_t count, float scale, Overflow overflow, uint8_t* codes);
@@ -52,6 +60,7 @@ struct CodecKernels {
   void (*decode_e5m2)(const uint8_t* codes, std::size_t count, float scale, float* y);
   // Looks at the low four bits of a code only.
   void (*decode_e2m1)(const uint8_t* codes, std::size_t count, float scale, float* y);
+  void (*decode_e2m1s)(const uint8_t* codes, std::size_t count, std::size_t group, const float* scales, float* y);
 
   // IEEE binary16, and bfloat16 (the upper half of an f32). A NaN stays one and becomes quiet.
   void (*to_half)(const float* x, std::size_t count, uint16_t* y);

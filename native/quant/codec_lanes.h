@@ -115,9 +115,26 @@ void encode_multiples(const float* x, size_t count, float factor, uint8_t* codes
 }
 
 template <class L>
-void decode_integer(const uint8_t* codes, size_t count, float factor, float zero, float scale, float* y) {
+inline __attribute__((always_inline)) void decode_group(const uint8_t* codes, size_t count, float factor, float zero,
+                                                        float scale, float* y) {
   const auto f = L::all(factor), z = L::all(zero), s = L::all(scale);
   map_from_bytes<L>(codes, count, y, [&](typename L::I c) { return L::mul(L::sub(L::mul(L::to_float(c), f), z), s); });
+}
+
+template <class L>
+void decode_integer(const uint8_t* codes, size_t count, float factor, float zero, float scale, float* y) {
+  decode_group<L>(codes, count, factor, zero, scale, y);
+}
+
+template <class L>
+void decode_integers(const uint8_t* codes, size_t count, size_t group, const GroupFactors& of, float* y) {
+  size_t g = 0;
+  // Of the usual size, so that it is known when this is compiled.
+  if (group == 32)
+    for (; count >= 32; count -= 32, codes += 32, y += 32, g++)
+      decode_group<L>(codes, 32, of.factors[g], of.zeros[g], of.scales[g], y);
+  for (size_t k = 0; k < count; g++, k += group)
+    decode_group<L>(codes + k, count - k < group ? count - k : group, of.factors[g], of.zeros[g], of.scales[g], y + k);
 }
 
 template <class L, class Format>
@@ -158,10 +175,16 @@ void decode_e5m2(const uint8_t* codes, size_t count, float scale, float* y) {
 }
 
 template <class L>
-void decode_e2m1(const uint8_t* codes, size_t count, float scale, float* y) {
+inline void decode_e2m1(const uint8_t* codes, size_t count, float scale, float* y) {
   const auto s = L::all(scale);
   const auto table = L::e2m1_table();
   map_from_bytes<L>(codes, count, y, [&](typename L::I c) { return L::mul(L::look_up(table, c), s); });
+}
+
+template <class L>
+void decode_e2m1s(const uint8_t* codes, size_t count, size_t group, const float* scales, float* y) {
+  for (size_t k = 0; k < count; k += group, scales++)
+    decode_e2m1<L>(codes + k, count - k < group ? count - k : group, *scales, y + k);
 }
 
 template <class L>
@@ -212,8 +235,9 @@ void from_bfloat16(const uint16_t* x, size_t count, float* y) {
 
 template <class L>
 constexpr CodecKernels kernels_of() {
-  return {abs_max_bits<L>,     range<L>,          encode_integer<L, false>, encode_integer<L, true>,
-          encode_multiples<L>, decode_integer<L>, encode_float<L, E4M3>,    encode_float<L, E5M2>,
-          encode_e2m1<L>,      decode_e4m3<L>,    decode_e5m2<L>,           decode_e2m1<L>,
-          to_half<L>,          from_half<L>,      to_bfloat16<L>,           from_bfloat16<L>};
+  return {abs_max_bits<L>,     range<L>,           encode_integer<L, false>, encode_integer<L, true>,
+          encode_multiples<L>, decode_integer<L>,  decode_integers<L>,       encode_float<L, E4M3>,
+          encode_float<L, E5M2>, encode_e2m1<L>,   decode_e4m3<L>,           decode_e5m2<L>,
+          decode_e2m1<L>,      decode_e2m1s<L>,    to_half<L>,               from_half<L>,
+          to_bfloat16<L>,      from_bfloat16<L>};
 }

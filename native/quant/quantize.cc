@@ -12,6 +12,7 @@
 #include "core/thread_pool.h"
 #include "quant/bit_stream.h"
 #include "quant/codec.h"
+#include "quant/group_factors.h"
 #include "quant/scales.h"
 #include "quant/sums.h"
 
@@ -345,44 +346,18 @@ Status dequantize(const QuantInput& in, const QuantLayout& layout, const uint32_
   const CodecKernels& codec = *kCodec.pick();
   const int bits = layout.bits;
   const size_t group = layout.group, groups = layout.groups(), bytes = stream_bytes(cols, bits);
-  const float half = static_cast<float>(1 << (bits - 1));
-
-  const auto decode = [&](const uint8_t* codes, size_t n, size_t i, size_t index, float* y) {
-    const uint8_t byte = in.byte_scales != nullptr ? in.byte_scales[index] : uint8_t{0};
-    const float scale = in.scales != nullptr ? in.scales[index] : 0;
-    switch (layout.scheme) {
-      case Scheme::integer:
-        return codec.decode_integer(codes, n, 1, in.zeros != nullptr ? in.zeros[index] : half, scale, y);
-      case Scheme::ternary:
-        return codec.decode_integer(codes, n, 1, 1, scale, y);
-      case Scheme::bipolar:
-        return codec.decode_integer(codes, n, 2, 2 * half - 1, scale, y);
-      case Scheme::e4m3:
-        return codec.decode_e4m3(codes, n, scale, y);
-      case Scheme::e5m2:
-        return codec.decode_e5m2(codes, n, scale, y);
-      case Scheme::e2m1:
-        return codec.decode_e2m1(codes, n, scale, y);
-      case Scheme::mxfp4:
-      case Scheme::nvfp4:
-        return codec.decode_e2m1(codes, n, block_scale(layout.scheme, byte, layout.tensor_scale), y);
-      case Scheme::bfp:
-        return codec.decode_integer(codes, n, 1, half, e8m0_value(byte), y);
-      case Scheme::dgq:
-        return codec.decode_integer(codes, n, byte, static_cast<float>(byte * in.zeros[index]), in.row_scales[i], y);
-    }
-  };
-
   const size_t rows_per_part = std::max<size_t>(1, kRowsPartValues / cols);
   std::atomic<bool> no_memory = false;
   parallel_for(ceil_div(rows, rows_per_part), [&](size_t part) {
     ArenaFrame scratch;
     auto* unpacked = scratch.take<uint8_t>(bits == 8 ? 0 : cols);
     float* permuted = permutation != nullptr ? scratch.take<float>(cols) : nullptr;
-    if (unpacked == nullptr || (permutation != nullptr && permuted == nullptr)) {
+    float* room = scratch.take<float>(3 * groups);
+    if (unpacked == nullptr || room == nullptr || (permutation != nullptr && permuted == nullptr)) {
       no_memory.store(true, std::memory_order_relaxed);
       return;
     }
+    const RowFactors factors(in, layout, room);
     for (size_t i = part * rows_per_part; i < std::min(rows, (part + 1) * rows_per_part); i++) {
       if (context.cancelled()) return;
       const uint8_t* codes = in.codes + i * bytes;
@@ -392,8 +367,15 @@ Status dequantize(const QuantInput& in, const QuantLayout& layout, const uint32_
       }
       float* row = w + i * cols;
       float* y = permuted != nullptr ? permuted : row;
-      for (size_t g = 0; g < groups; g++)
-        decode(codes + g * group, std::min(group, cols - g * group), i, i * groups + g, y + g * group);
+      if (!RowFactors::has(layout.scheme)) {
+        const auto decode = layout.scheme == Scheme::e4m3 ? codec.decode_e4m3 : codec.decode_e5m2;
+        for (size_t g = 0; g < groups; g++)
+          decode(codes + g * group, std::min(group, cols - g * group), in.scales[i * groups + g], y + g * group);
+      } else if (factors.floats()) {
+        codec.decode_e2m1s(codes, cols, group, factors.row(i).scales, y);
+      } else {
+        codec.decode_integers(codes, cols, group, factors.row(i), y);
+      }
       if (permuted != nullptr)
         for (size_t j = 0; j < cols; j++) row[permutation[j]] = permuted[j];
     }

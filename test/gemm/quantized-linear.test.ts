@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { cpuInfo, dense, getThreads, setThreads, type Dense } from 'lapidary';
-import { linear, type LinearOptions } from 'lapidary/gemm';
+import { linear, matvec, type LinearOptions } from 'lapidary/gemm';
 import { dequantize, quantize, type Quantized } from 'lapidary/quant';
 import { native as core } from '../../dist/core/native.js';
 import { native } from '../../dist/gemm/native.js';
@@ -100,6 +100,17 @@ describeEachIsa('linear with weights in few bits', (isa) => {
           const y = withIsa(isa, () => linear(x, w, { kernel, activations }).data);
           checkBound(x, w, y, activations === 'int8', `${m}×${n}×${k} ${kernel} ${activations}`);
         }
+    }
+  }); // prettier-ignore
+
+  test.each(everyOptions.map((options) => [JSON.stringify(options), options] as const))('%s: f32 tokens and whole steps of columns', (_, options) => {
+    for (const [m, n, k] of [[1, 5, 320], [2, 8, 96], [7, 3, 288], [8, 6, 32], [15, 4, 64]] as const) {
+      const [x, w] = [f32(m, k, 1), quantize(f32(n, k, 2), options)];
+      const y = withIsa(isa, () => linear(x, w, { kernel: 'dot', activations: 'f32' }).data);
+      checkBound(x, w, y, false, `${m}×${n}×${k}`);
+      // one token: the very sums of the decoded matrix
+      if (m > 1 || isFloat8(w) || w.permutation || w.lowRank) continue;
+      expect(y).toEqual(withIsa(isa, () => matvec(dequantize(w), x.data)));
     }
   }); // prettier-ignore
 
