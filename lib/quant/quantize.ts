@@ -3,7 +3,7 @@ import type { Dense } from '../core/values.js';
 import { native } from './native.js';
 import { groupsOf, isFormat, rowBytes, schemeOf, type QuantFormat, type Quantized } from './quantized.js';
 
-const constraints = ['none', 'M1', 'M2'] as const;
+const constraints = ['none', 'M1', 'M2', 'M2-nearest'] as const;
 const observers = ['absmax', 'mse'] as const;
 
 /** Options of {@link quantize}. */
@@ -19,7 +19,8 @@ export interface QuantizeOptions {
   symmetric?: boolean;
   /**
    * fp4-e2m1: `'M1'` rounds each scale up to a power of two, `'M2'` makes the scales of a row its largest one divided by
-   * powers of two, each rounded up to the next such; then a change of scale is a shift of exponents. Default `'none'`
+   * powers of two, each rounded up to the next such; then a change of scale is a shift of exponents. `'M2-nearest'` rounds
+   * to the nearest such, so that the largest values of a group may be clipped, by a factor of at most √2. Default `'none'`
    */
   scaleConstraint?: (typeof constraints)[number];
   /**

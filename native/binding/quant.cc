@@ -34,7 +34,7 @@ void ToFloat8(Args& args) {
   const auto format = args.code<Float8>(2, kFloat8s);
   bool nan = false;
   args.done(to_float8(x, y, format, args.boolean(3) ? Overflow::saturate : Overflow::special, nan, args.context()));
-  if (nan) args.refuse("x", "ERR_RANGE", "numbers: E2M1 has no NaN", "a NaN");
+  if (nan) args.refuse("x", "ERR_RANGE", "numbers: 4-bit floats have no NaN", "a NaN");
 }
 
 void FromFloat8(Args& args) {

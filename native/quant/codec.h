@@ -9,7 +9,8 @@
 //     memory on current cores
 //
 // 8- and 4-bit floats follow OCP OFP8 (2023) and OCP MX (2023): E4M3 has no infinity and one NaN a sign (S.1111.111),
-// E5M2 is IEEE-like, E2M1 is {0, .5, 1, 1.5, 2, 3, 4, 6} with a sign and nothing else.
+// E5M2 is IEEE-like, E2M1 is {0, .5, 1, 1.5, 2, 3, 4, 6} with a sign and nothing else, and so is E3M0 of ZeroQuant-FP
+// (2023), {0, .25, .5, 1, 2, 4, 8, 16}.
 #pragma once
 
 #include <cstddef>
@@ -55,11 +56,13 @@ struct CodecKernels {
   void (*encode_e5m2)(const float* x, std::size_t count, float scale, Overflow overflow, uint8_t* codes);
   // Saturates; no NaN (it would become 6).
   void (*encode_e2m1)(const float* x, std::size_t count, float scale, uint8_t* codes);
+  void (*encode_e3m0)(const float* x, std::size_t count, float scale, uint8_t* codes);
   // scale·value(code).
   void (*decode_e4m3)(const uint8_t* codes, std::size_t count, float scale, float* y);
   void (*decode_e5m2)(const uint8_t* codes, std::size_t count, float scale, float* y);
-  // Looks at the low four bits of a code only.
+  // Look at the low four bits of a code only.
   void (*decode_e2m1)(const uint8_t* codes, std::size_t count, float scale, float* y);
+  void (*decode_e3m0)(const uint8_t* codes, std::size_t count, float scale, float* y);
   void (*decode_e2m1s)(const uint8_t* codes, std::size_t count, std::size_t group, const float* scales, float* y);
 
   // IEEE binary16, and bfloat16 (the upper half of an f32). A NaN stays one and becomes quiet.

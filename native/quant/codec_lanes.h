@@ -16,6 +16,11 @@ struct E2M1 {
   static constexpr int kLargest = 7, kSpecial = 7, kNan = 7;
 };
 
+struct E3M0 {
+  static constexpr int kMantissa = 0, kBias = 3, kSignBit = 3;
+  static constexpr int kLargest = 7, kSpecial = 7, kNan = 7;
+};
+
 // Rounds the f32 to nearest even at the last mantissa bit of the format. Normal results: an integer addition that
 // carries into the exponent. Subnormal results: adding a power of two whose last place is the smallest subnormal makes
 // the hardware round there.
@@ -153,6 +158,11 @@ void encode_e2m1(const float* x, size_t count, float scale, uint8_t* codes) {
   encode_float<L, E2M1>(x, count, scale, Overflow::saturate, codes);
 }
 
+template <class L>
+void encode_e3m0(const float* x, size_t count, float scale, uint8_t* codes) {
+  encode_float<L, E3M0>(x, count, scale, Overflow::saturate, codes);
+}
+
 // An E4M3 with its exponent field moved into that of a binary16 is 2^−8 of its value, subnormals included.
 template <class L>
 void decode_e4m3(const uint8_t* codes, size_t count, float scale, float* y) {
@@ -179,6 +189,18 @@ inline void decode_e2m1(const uint8_t* codes, size_t count, float scale, float* 
   const auto s = L::all(scale);
   const auto table = L::e2m1_table();
   map_from_bytes<L>(codes, count, y, [&](typename L::I c) { return L::mul(L::look_up(table, c), s); });
+}
+
+// Powers of two, and 0.
+template <class L>
+void decode_e3m0(const uint8_t* codes, size_t count, float scale, float* y) {
+  const auto s = L::all(scale);
+  map_from_bytes<L>(codes, count, y, [&](typename L::I c) {
+    const auto magnitude = L::and_(c, L::all_i(7)), sign = L::template shift_left<28>(L::and_(c, L::all_i(8)));
+    const auto power = L::template shift_left<23>(L::add_i(magnitude, L::all_i(127 - E3M0::kBias)));
+    const auto value = L::select(L::greater(magnitude, L::all_i(0)), power, L::all_i(0));
+    return L::mul(L::floats(L::or_(value, sign)), s);
+  });
 }
 
 template <class L>
@@ -235,9 +257,9 @@ void from_bfloat16(const uint16_t* x, size_t count, float* y) {
 
 template <class L>
 constexpr CodecKernels kernels_of() {
-  return {abs_max_bits<L>,     range<L>,           encode_integer<L, false>, encode_integer<L, true>,
-          encode_multiples<L>, decode_integer<L>,  decode_integers<L>,       encode_float<L, E4M3>,
-          encode_float<L, E5M2>, encode_e2m1<L>,   decode_e4m3<L>,           decode_e5m2<L>,
-          decode_e2m1<L>,      decode_e2m1s<L>,    to_half<L>,               from_half<L>,
-          to_bfloat16<L>,      from_bfloat16<L>};
+  return {abs_max_bits<L>,       range<L>,         encode_integer<L, false>, encode_integer<L, true>,
+          encode_multiples<L>,   decode_integer<L>, decode_integers<L>,      encode_float<L, E4M3>,
+          encode_float<L, E5M2>, encode_e2m1<L>,   encode_e3m0<L>,           decode_e4m3<L>,
+          decode_e5m2<L>,        decode_e2m1<L>,   decode_e3m0<L>,           decode_e2m1s<L>,
+          to_half<L>,            from_half<L>,     to_bfloat16<L>,           from_bfloat16<L>};
 }

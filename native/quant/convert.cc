@@ -56,11 +56,12 @@ Status to_float8(std::span<const float> x, std::span<uint8_t> y, Float8 format, 
     uint8_t* to = y.data() + begin;
     if (format == Float8::e4m3) return kernels.encode_e4m3(from, end - begin, 1, overflow, to);
     if (format == Float8::e5m2) return kernels.encode_e5m2(from, end - begin, 1, overflow, to);
+    const auto encode = format == Float8::e2m1 ? kernels.encode_e2m1 : kernels.encode_e3m0;
     constexpr size_t kInCache = 4096;  // looked through for NaN, then encoded out of the first cache
     for (size_t i = begin; i < end; i += kInCache) {
       const size_t n = std::min(kInCache, end - i);
       if (kernels.abs_max_bits(x.data() + i, n) > 0x7f800000) found.store(true, std::memory_order_relaxed);
-      kernels.encode_e2m1(x.data() + i, n, 1, y.data() + i);
+      encode(x.data() + i, n, 1, y.data() + i);
     }
   });
   nan = found;
@@ -71,7 +72,8 @@ Status from_float8(std::span<const uint8_t> x, std::span<float> y, Float8 format
   const auto& kernels = *kCodec.pick();
   const auto kernel = format == Float8::e4m3   ? kernels.decode_e4m3
                       : format == Float8::e5m2 ? kernels.decode_e5m2
-                                               : kernels.decode_e2m1;
+                      : format == Float8::e2m1 ? kernels.decode_e2m1
+                                               : kernels.decode_e3m0;
   expect_large(y.data(), y.size_bytes());
   return for_chunks(x.size(), context,
                     [&](size_t begin, size_t end) { kernel(x.data() + begin, end - begin, 1, y.data() + begin); });

@@ -13,12 +13,12 @@
 namespace lapidary {
 
 enum class Float16 : uint8_t { half, bfloat16 };
-enum class Float8 : uint8_t { e4m3, e5m2, e2m1 };  // E2M1 one code a byte
-inline constexpr size_t kFloat16s = 2, kFloat8s = 3;
+enum class Float8 : uint8_t { e4m3, e5m2, e2m1, e3m0 };  // the 4-bit ones one code a byte
+inline constexpr size_t kFloat16s = 2, kFloat8s = 4;
 
 Status to_float16(std::span<const float> x, std::span<uint16_t> y, Float16 format, const Context& context);
 Status from_float16(std::span<const uint16_t> x, std::span<float> y, Float16 format, const Context& context);
-// E2M1 saturates whatever `overflow` says, and has no code for NaN: then `nan` is set and y is unspecified.
+// 4-bit floats saturate whatever `overflow` says, and have no code for NaN: then `nan` is set and y is unspecified.
 Status to_float8(std::span<const float> x, std::span<uint8_t> y, Float8 format, Overflow overflow, bool& nan,
                  const Context& context);
 Status from_float8(std::span<const uint8_t> x, std::span<float> y, Float8 format, const Context& context);

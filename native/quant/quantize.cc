@@ -67,7 +67,7 @@ class RowQuantizer {
       if (constraint_ == ScaleConstraint::searched && most > 0) share = search(x, n, most, first + g, codes, trial);
       groups[g] = choose(x, n, most, first + g, share);
     }
-    if (constraint_ == ScaleConstraint::m2) align_scales(groups);
+    if (constraint_ == ScaleConstraint::m2 || constraint_ == ScaleConstraint::m2_nearest) align_scales(groups);
     if (layout_.scheme == Scheme::dgq) choose_dual(w, groups, i, row_max);
     for (size_t g = 0; g < groups_; g++) {
       if (out_.scales != nullptr)
@@ -186,7 +186,7 @@ class RowQuantizer {
     return std::min(power < scale ? 2 * power : power, 0x1p125f);
   }
 
-  // S_max/2^k with the largest whole k for which it is not below S.
+  // S_max/2^k with the largest whole k for which it is not below S, or the whole k nearest to log2(S_max/S).
   void align_scales(Group* groups) const {
     float top = 0;
     for (size_t g = 0; g < groups_; g++) top = std::max(top, groups[g].step);
@@ -196,7 +196,11 @@ class RowQuantizer {
     for (size_t g = 0; g < groups_; g++) {
       if (groups[g].step == 0) continue;
       const float mantissa = std::frexp(groups[g].step, &exponent);
-      groups[g].step = std::ldexp(top, exponent - top_exponent + (mantissa > top_mantissa ? 1 : 0));
+      const float above = std::ldexp(top, exponent - top_exponent + (mantissa > top_mantissa ? 1 : 0));
+      // The squares are exact in f64, and equal nowhere.
+      const auto square = [](double x) { return x * x; };
+      const bool is_far = constraint_ == ScaleConstraint::m2_nearest && square(above) > 2 * square(groups[g].step);
+      groups[g].step = is_far ? above / 2 : above;
     }
   }
 

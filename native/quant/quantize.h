@@ -34,11 +34,12 @@ enum class Scheme : uint8_t { integer, ternary, bipolar, e4m3, e5m2, e2m1, mxfp4
 inline constexpr size_t kSchemes = 10;
 
 // ZeroQuant-FP: M1 rounds each scale up to a power of two; M2 makes the scales of a row its largest one over powers of
-// two, each the smallest such that is not below the scale it replaces.
+// two, each the smallest such that is not below the scale it replaces, or for m2_nearest the one whose ratio to it is
+// nearest to 1.
 // Searched: the scale that loses least in Σ|w − ŵ|^2.4 of those for a hundred shares of each group's range,
 // 1 − 0.8·i/100; for integers, fp8, fp4, mxfp4 and nvfp4.
-enum class ScaleConstraint : uint8_t { none, m1, m2, searched };
-inline constexpr size_t kScaleConstraints = 4;
+enum class ScaleConstraint : uint8_t { none, m1, m2, m2_nearest, searched };
+inline constexpr size_t kScaleConstraints = 5;
 
 struct QuantLayout {
   Scheme scheme;

@@ -50,7 +50,30 @@ describeEachIsa('castFp4', (isa) => {
     }));
 });
 
+describeEachIsa('castFp4 to and from E3M0', (isa) => {
+  const format = 'e3m0';
+  it('decodes all codes, by their low four bits', () =>
+    withIsa(isa, () => {
+      const powers = [0, 0.25, 0.5, 1, 2, 4, 8, 16];
+      const expected = [...powers, ...powers.map((v) => -v)];
+      castFp4(Uint8Array.from({ length: 256 }, (_, code) => code), { format }).forEach((value, code) => {
+        expect(value).toBe(expected[code % 16]);
+      });
+    }));
+
+  it('encodes every code, every boundary and what lies beside it', () =>
+    withIsa(isa, () => {
+      const x = interesting(formats.e3m0);
+      const got = castFp4(x, { format });
+      expect(Array.from(x).filter((value, i) => got[i] !== encode(formats.e3m0, value, true))).toEqual([]);
+      const ties = Float32Array.of(0.125, 0.375, 0.75, 1.5, 3, 6, 12, Infinity);
+      expect([...castFp4(ties, { format })]).toEqual([0, 2, 2, 4, 4, 6, 6, 7]);
+      expect(() => castFp4(Float32Array.of(1, NaN), { format })).toThrow(/NaN/);
+    }));
+});
+
 it('takes and gives matrices', () => {
+  expect(() => castFp4(new Float32Array(1), { format: 'e1m2' as never })).toThrow(/e3m0/);
   const codes = castFp4(dense(1, 3, Float32Array.of(1, -6, 0.5)));
   expect(codes).toEqual({ rows: 1, cols: 3, data: Uint8Array.of(2, 15, 1) });
   expect(castFp4(codes)).toEqual({ rows: 1, cols: 3, data: Float32Array.of(1, -6, 0.5) });

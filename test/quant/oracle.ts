@@ -54,6 +54,7 @@ export const formats = {
   e4m3: { exponentBits: 4, mantissaBits: 3, bias: 7, largest: 0x7e, overflow: 0x7f, nan: 0x7f },
   e5m2: { exponentBits: 5, mantissaBits: 2, bias: 15, largest: 0x7b, overflow: 0x7c, nan: 0x7e },
   e2m1: { exponentBits: 2, mantissaBits: 1, bias: 1, largest: 7, overflow: 7 },
+  e3m0: { exponentBits: 3, mantissaBits: 0, bias: 3, largest: 7, overflow: 7 },
 } satisfies Record<string, Format>;
 
 /** The value of a finite code without sign, from sign, exponent and mantissa as the standard defines them. */

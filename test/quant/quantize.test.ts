@@ -117,6 +117,23 @@ describeEachIsa('quantize', (isa) => {
       }
     }));
 
+  it('fp4-e2m1 with M2-nearest: within √2 of the scales, powers of two below the largest', () =>
+    withIsa(isa, () => {
+      const w = matrix(7, 200);
+      for (let k = 0; k < w.data.length; k++) w.data[k]! *= 2 ** (((k >> 4) % 9) / 3);
+      const plain = quantize(w, { format: 'fp4-e2m1', groupSize: 16 });
+      const q = quantize(w, { format: 'fp4-e2m1', groupSize: 16, scaleConstraint: 'M2-nearest' });
+      const ratios = q.scales.map((scale, index) => scale / plain.scales[index]!);
+      expect(Math.min(...ratios)).toBeGreaterThanOrEqual(Math.SQRT1_2 * (1 - 1e-6));
+      expect(Math.max(...ratios)).toBeLessThanOrEqual(Math.SQRT2 * (1 + 1e-6));
+      expect(Math.min(...ratios)).toBeLessThan(0.9); // some are below, which M2 does not have
+      q.scales.forEach((scale, index) => {
+        const row = Math.floor(index / 13);
+        const base = Math.max(...plain.scales.subarray(row * 13, row * 13 + 13));
+        expect(Number.isInteger(Math.log2(base / scale))).toBe(true);
+      });
+    }));
+
   it('FP4 codes shifted by a power of two are exact FP8 numbers (ZeroQuant-FP)', () =>
     withIsa(isa, () => {
       for (const [name, low, high] of [

@@ -17,6 +17,7 @@ export const everyOptions: quant.QuantizeOptions[] = [
   { format: 'ternary', groupSize: 'row' },
   { format: 'fp4-e2m1', groupSize: 16, scaleConstraint: 'M1' },
   { format: 'fp4-e2m1', groupSize: 16, scaleConstraint: 'M2' },
+  { format: 'fp4-e2m1', groupSize: 16, scaleConstraint: 'M2-nearest' },
   { format: 'bfp', groupSize: 64, mantissaBits: 7 },
   { format: 'bfp', groupSize: 'row', mantissaBits: 3 },
 ];
