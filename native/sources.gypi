@@ -44,6 +44,7 @@
       "native/gemm/bits_avx512vpop.cc",
       "native/gemm/bits_neon.cc",
       "native/gemm/bits_portable.cc",
+      "native/gemm/csr_gradient.cc",
       "native/gemm/decoded_dots_avx2.cc",
       "native/gemm/decoded_dots_avx512.cc",
       "native/gemm/flat.cc",

@@ -16,6 +16,11 @@ export { nmPrune, nmExpand, type NmPruneOptions, type NmValues, type NmWeights }
 export { groupPrune, type GroupPruneOptions, type GroupSparse } from './group-prune.js';
 export { packGroups, type PackedGroups } from './pack-groups.js';
 export { sparseLinear, type LowRank, type SparseLinearOptions, type SparseWeights } from './sparse-linear.js';
+export {
+  sparseLinearGradient,
+  type SparseLinearGradient,
+  type SparseLinearGradientOptions,
+} from './sparse-linear-gradient.js';
 export { sampledMatmul, type SampledMatmulOptions, type SampledProduct } from './sampled-matmul.js';
 export {
   hashedLinear,

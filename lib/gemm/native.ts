@@ -118,6 +118,19 @@ interface GemmSparseNative {
     blocks: number,
     scale: number,
   ): void;
+  /** writes `gradient`, of the values; adds to dx */
+  csrGradient(
+    x: Float32Array,
+    dy: Float32Array,
+    indptr: Uint32Array,
+    indices: Uint32Array,
+    values: Float32Array,
+    gradient: Float32Array,
+    dx: Float32Array,
+    tokens: number,
+    rows: number,
+    cols: number,
+  ): void;
   termSizes(a: Real, b: Real, sizes: Float64Array, m: number, n: number, q: number, transposeA: boolean): void;
   /** plan takes count, deterministic, mass, variance */
   planTerms(

@@ -84,7 +84,7 @@ export function sparseLinear(
   const input = at.dense('x', x, bytes ? [Uint8Array, Int8Array] : [Float32Array]);
   const rows = w.rows;
   if (input.cols !== w.cols) at.fail('ERR_SHAPE', 'x', `${w.cols} columns, as w has`, String(input.cols));
-  const low = opts.lowRank === undefined ? undefined : lowRank(at, opts.lowRank, rows, w.cols);
+  const low = opts.lowRank === undefined ? undefined : lowRankOf(at, opts.lowRank, rows, w.cols);
   if (low && bytes) at.fail('ERR_OPTION', 'options.lowRank', 'none beside int8 weights', 'one');
   const out = at.outDense<Float32Array | Int32Array>(
     'options.out',
@@ -146,7 +146,8 @@ function kindOf(at: Where, w: unknown): 'nm' | 'group-sparse' | 'group-panels' |
   return at.fail('ERR_DTYPE', 'w', 'weights of nmPrune, groupPrune or packGroups, a Csr or a Dense of Float32Array', describe(w));
 }
 
-function lowRank(at: Where, given: LowRank, rows: number, cols: number) {
+/** Checks a low-rank part of out × in weights. */
+export function lowRankOf(at: Where, given: LowRank, rows: number, cols: number) {
   if (typeof given !== 'object' || given === null)
     at.fail('ERR_DTYPE', 'options.lowRank', 'an object', describe(given));
   const down = at.dense('options.lowRank.down', given.down, [Float32Array]);

@@ -4,6 +4,7 @@
 #include "binding/domains.h"
 #include "binding/sparse_args.h"
 #include "core/checked.h"
+#include "gemm/csr_gradient.h"
 #include "gemm/group_panels.h"
 #include "gemm/grouped.h"
 #include "gemm/hashed.h"
@@ -215,6 +216,23 @@ void AddLowRank(Args& args) {
                          y.data(), args.context()));
 }
 
+// (x, dy, indptr, indices, values, gradient, dx, tokens, rows, cols); adds to dx
+void CsrGradient(Args& args) {
+  const size_t tokens = args.size(7), rows = args.size(8), cols = args.size(9), count = args.length(3);
+  const auto ends = checked_add(rows, 1);
+  if (!ends) args.done(Status::overflow);
+  const auto x = args.in<float>(0, args.product(tokens, cols));
+  const auto dy = args.in<float>(1, args.product(tokens, rows));
+  const CsrPattern places{rows, cols, count, args.in<uint32_t>(2, *ends).data(), args.in<uint32_t>(3, count).data()};
+  const auto values = args.in<float>(4, count);
+  const auto gradient = args.out<float>(5, count);
+  const auto dx = args.out<float>(6, args.product(tokens, cols));
+  CsrFault fault;
+  if (const Status status = check_csr(places, fault); status != Status::ok) return done(args, status, "w", fault);
+  args.done(csr_gradient(x.data(), dy.data(), tokens, {rows, cols, count, places.indptr, places.indices}, values.data(),
+                         gradient.data(), dx.data(), args.context()));
+}
+
 // (a, b, sizes, m, n, q, transposeA)
 template <class T>
 void TermSizesOf(Args& args) {
@@ -326,6 +344,7 @@ constexpr Method kMethods[] = {
     {"groupPanelFill", GroupPanelFill, "packGroups"},
     {"groupPanelLinear", GroupPanelLinear, "sparseLinear"},
     {"addLowRank", AddLowRank},
+    {"csrGradient", CsrGradient, "sparseLinearGradient"},
     {"termSizes", TermSizes},
     {"planTerms", PlanTerms},
     {"sampledProduct", SampledProduct},
