@@ -69,6 +69,15 @@ inline __m128 sum4(__m256 a, __m256 b, __m256 c, __m256 d) {
   return _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1));
 }
 
+struct Magnitudes {
+  __m256i most;  // with all signs set
+  void take(const std::uint8_t* p) {
+    const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    most = _mm256_max_epu8(most, _mm256_or_si256(v, _mm256_set1_epi8(-128)));
+  }
+  bool has_nan() const { return _mm256_movemask_epi8(_mm256_cmpeq_epi8(most, _mm256_set1_epi8(-1))) != 0; }
+};
+
 #include "gemm/half_lanes.h"
 
 }  // namespace

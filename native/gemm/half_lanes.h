@@ -4,9 +4,10 @@
 //   struct FromF16 {
 //     using T = <a value in memory>;
 //     load(p), load(n, p): kLanes values widened; or the first n of them, the others 0 and not read
+//     load_two(p, a, b): two at a time, where that costs less
 //   };
 //
-// and kDotRows, the rows of x whose sums with four rows of w fit the registers, and sum4(a, b, c, d), the sums over the
+// Magnitudes { take(p); has_nan() }, the largest 8-bit floats without sign of registers; and kDotRows, the rows of x whose sums with four rows of w fit the registers, and sum4(a, b, c, d), the sums over the
 // lanes of four vectors.
 
 // What a tile asks for of the rows of w that are read next: `count` of them. From memory they come evenly so, not in a
@@ -38,7 +39,26 @@ inline void dots_tile(const float* x, std::size_t x_stride, const typename S::T*
       for (int j = 0; j < kCols; j++) sum[i][j] = F32::fma(xv, wv[j], sum[i][j]);
     }
   }
-  for (std::size_t p = 0; p < whole; p += F32::kLanes) {
+  std::size_t p = 0;
+  // As long as two registers of each row leave room for the sums.
+  if constexpr (kRows <= 2 && requires(const typename S::T* q, F32::V& v) { S::load_two(q, v, v); })
+    for (; p + 2 * F32::kLanes <= whole; p += 2 * F32::kLanes) {
+      F32::V wv[2][kCols];
+#pragma GCC unroll 4
+      for (int j = 0; j < kCols; j++) S::load_two(w + j * w_stride + p, wv[0][j], wv[1][j]);
+      std::uintptr_t next = ahead.from + p * sizeof(typename S::T);
+      for (std::size_t j = ahead.count; j > 0; j--, next += ahead.stride)
+        __builtin_prefetch(reinterpret_cast<const void*>(next));
+#pragma GCC unroll 2
+      for (std::size_t v = 0; v < 2; v++)
+#pragma GCC unroll 2
+        for (int i = 0; i < kRows; i++) {
+          const F32::V xv = F32::load(x + i * x_stride + p + v * F32::kLanes);
+#pragma GCC unroll 4
+          for (int j = 0; j < kCols; j++) sum[i][j] = F32::fma(xv, wv[v][j], sum[i][j]);
+        }
+    }
+  for (; p < whole; p += F32::kLanes) {
     F32::V wv[kCols];
 #pragma GCC unroll 4
     for (int j = 0; j < kCols; j++) wv[j] = S::load(w + j * w_stride + p);
@@ -128,13 +148,19 @@ void widen_panels(const void* from, std::size_t stride, std::size_t depth, std::
     }
 }
 
+// Four maxima by turns: one would wait for itself.
 bool has_nan(const std::uint8_t* w, std::size_t n) {
-  std::uint8_t most = 0;
-  for (std::size_t i = 0; i < n; i++) {
+  Magnitudes most[4] = {};
+  std::size_t i = 0;
+  for (; i + sizeof most <= n; i += sizeof most)
+#pragma GCC unroll 4
+    for (std::size_t v = 0; v < 4; v++) most[v].take(w + i + v * sizeof(Magnitudes));
+  std::uint8_t rest = 0;
+  for (; i < n; i++) {
     const std::uint8_t magnitude = w[i] & 0x7f;
-    most = magnitude > most ? magnitude : most;
+    rest = magnitude > rest ? magnitude : rest;
   }
-  return most == 0x7f;
+  return rest == 0x7f || most[0].has_nan() || most[1].has_nan() || most[2].has_nan() || most[3].has_nan();
 }
 
 constexpr HalfKernels kKernels = {

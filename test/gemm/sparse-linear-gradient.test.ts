@@ -72,6 +72,7 @@ describeEachIsa('sparseLinearGradient', (isa) => {
     [5, 7, 30, 0, 1],
     [16, 20, 9, 3, 1],
     [37, 12, 25, 2, 3],
+    [20, 60, 4, 0, 1], // rows without entries
   ] as const)('%i tokens, %i × %i, rank %i in %i blocks: whole numbers exactly', (tokens, rows, cols, width, blocks) => {
     const w = sparse(rows, cols, 0.3, whole);
     const low = width > 0 ? lowRank(rows, cols, width, blocks, whole) : undefined;
