@@ -81,7 +81,11 @@ function packedGroups(side: number, tokens: number): Row {
       const w = gemm.packGroups(rows);
       const moved = bytesOf(w.mask, w.codes, w.scales, w.zeros);
       const full = allCodes(side, 'int4');
-      const work = raced(() => gemm.sparseLinear(x, w), moved, () => gemm.sparseLinear(x, rows) as Dense<never>);
+      const work = raced(
+        () => gemm.sparseLinear(x, w),
+        moved,
+        () => gemm.sparseLinear(x, rows) as Dense<never>,
+      );
       const answer = gemm.sparseLinear(x, w).data; // other values, so only the time is compared
       const dense4 = { ...plain('lapidary, dense int4', () => gemm.linear(x, full) as Dense<never>, () => answer), threads: 'same' as const }; // prettier-ignore
       return { ...work, peers: [dense4, { ...work.peers![0]!, name: 'lapidary, the same as pruned, x in f32' }] };

@@ -45,8 +45,7 @@ export function packGroups(w: GroupSparse): PackedGroups {
   if (typeof w !== 'object' || w === null) at.fail('ERR_DTYPE', 'w', 'weights of groupPrune', describe(w));
   checkGroups(at, 'w', w);
   const { rows, cols, indptr, groups, values, scales, zeros, groupSize } = w;
-  if (!scales || !zeros || groupSize !== 16)
-    return at.fail('ERR_OPTION', 'w', '4-bit codes in groups of 16', 'others');
+  if (!scales || !zeros || groupSize !== 16) return at.fail('ERR_OPTION', 'w', '4-bit codes in groups of 16', 'others');
   const starts = at.allocate(Uint32Array, Math.ceil(rows / 256) + 1);
   const mask = at.allocate(Uint16Array, words(at, 'w', rows, cols));
   native.groupPanelPlaces(indptr, groups, mask, starts, rows, cols);

@@ -143,7 +143,12 @@ function kindOf(at: Where, w: unknown): 'nm' | 'group-sparse' | 'group-panels' |
       return 'dense';
     }
   }
-  return at.fail('ERR_DTYPE', 'w', 'weights of nmPrune, groupPrune or packGroups, a Csr or a Dense of Float32Array', describe(w));
+  return at.fail(
+    'ERR_DTYPE',
+    'w',
+    'weights of nmPrune, groupPrune or packGroups, a Csr or a Dense of Float32Array',
+    describe(w),
+  );
 }
 
 /** Checks a low-rank part of out × in weights. */

@@ -1,7 +1,7 @@
 // Few f32 tokens against a row of codes that become f32 in registers; part of quantized.h.
 //
-// Bits of one token are those of the decoded row in gemv.h. Bound: four operations for each register of weights, and one
-// more a token; reading the codes is far below that.
+// Bits of one token are those of the decoded row in gemv.h. Bound: four operations for each register of weights, and
+// one more a token; reading the codes is far below that.
 #pragma once
 
 #include <cstddef>

@@ -16,9 +16,7 @@ inline __m512i codes(const std::uint8_t* p) {
 inline __m512 floats(__m512i v) { return _mm512_cvtepi32_ps(v); }
 
 // Of E2M1; the permutation looks at four bits.
-inline __m512 table() {
-  return _mm512_setr_ps(0, .5f, 1, 1.5f, 2, 3, 4, 6, -0.0f, -.5f, -1, -1.5f, -2, -3, -4, -6);
-}
+inline __m512 table() { return _mm512_setr_ps(0, .5f, 1, 1.5f, 2, 3, 4, 6, -0.0f, -.5f, -1, -1.5f, -2, -3, -4, -6); }
 inline __m512 look_up(__m512 table, __m512i code) { return _mm512_permutexvar_ps(code, table); }
 
 #include "gemm/decoded_dots_lanes.h"

@@ -8,6 +8,7 @@
 
 #include "core/arena.h"
 #include "core/each_part.h"
+#include "core/memory.h"
 #include "core/thread_pool.h"
 #include "gemm/quantized_rows.h"
 #include "gemm/quantized_tokens.h"
@@ -68,6 +69,10 @@ Status group_panels_fill(const GroupPanelShape& shape, const uint32_t* indptr, c
   if (starts[0] != 0 || starts[panels] != out.batches) return Status::bad_structure;
   for (size_t p = 0; p < panels; p++)
     if (starts[p] > starts[p + 1]) return Status::bad_structure;
+  // In huge pages, which products read faster.
+  expect_full_write(out.codes, out.batches * kBatchBytes);
+  expect_full_write(out.scales, out.batches * kBatch * sizeof(float));
+  expect_full_write(out.zeros, out.batches * kBatch);
   std::memset(out.codes, 0, out.batches * kBatchBytes);
   std::fill_n(out.scales, out.batches * kBatch, 0.0f);
   std::memset(out.zeros, 0, out.batches * kBatch);

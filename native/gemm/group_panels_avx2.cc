@@ -73,15 +73,13 @@ inline void panel_of(const PanelRun& r, std::size_t token) {
 #pragma GCC unroll 1
     for (std::size_t w = 0; w < 2 * kPanelWords; w++) {
       const unsigned m = mask[w / 2] >> 8 * (w % 2) & 255u;
-      const __m256i index =
-          _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(kSpreads.from[m])));
+      const __m256i index = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(kSpreads.from[m])));
       const __m256i all = _mm256_set1_epi32(static_cast<int>(m));
       const __m256 kept = _mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_and_si256(all, bit), bit));
 #pragma GCC unroll 4
       for (std::size_t t = 0; t < kTokens; t++) {
         float* to = sums + t * kPanelRows + 8 * w;
-        const __m256 of_row =
-            _mm256_and_ps(kept, _mm256_permutevar8x32_ps(_mm256_loadu_ps(from + t * kLaid), index));
+        const __m256 of_row = _mm256_and_ps(kept, _mm256_permutevar8x32_ps(_mm256_loadu_ps(from + t * kLaid), index));
         _mm256_storeu_ps(to, _mm256_add_ps(_mm256_loadu_ps(to), of_row));
       }
       from += _mm_popcnt_u32(m);

@@ -1,10 +1,11 @@
 // Panels of groups on 512-bit registers: vpdpbusd takes 4 columns of 16 rows, those of the token repeated by its memory
 // operand. Results are spread over rows by a permutation that eight bits and eight bits look up (vexpandps takes ten
-// times as long on Zen 4 and 5): for one token onto sums that stay in registers, for more those of four groups of columns
-// at once, so that sums are loaded and stored a quarter as often and nothing is read that has just been written.
+// times as long on Zen 4 and 5): for one token onto sums that stay in registers, for more those of four groups of
+// columns at once, so that sums are loaded and stored a quarter as often and nothing is read that has just been
+// written.
 //
-// Bound: for one token reading the weights, 13 bytes a group; computing takes 7 operations for a batch and 4 for each 16
-// rows, and for each token 8 and 2.
+// Bound: for one token reading the weights, 13 bytes a group; computing takes 7 operations for a batch and 4 for each
+// 16 rows, and for each token 8 and 2.
 #include "gemm/group_panels.h"
 
 #if LAPIDARY_X86
@@ -31,7 +32,7 @@ struct Spreads {
 constexpr Spreads kSpreads;
 
 // Bytes of codes ahead of those in use that are asked for, perhaps past the end.
-constexpr std::uintptr_t kAhead = 12288;
+constexpr std::uintptr_t kAhead = 4096;
 inline void ask(const void* p) { __builtin_prefetch(p); }
 
 inline __m128i load8(const void* p) { return _mm_loadl_epi64(static_cast<const __m128i*>(p)); }
@@ -106,13 +107,8 @@ struct Places {
 
 template <std::size_t kTokens>
 inline Reader<kTokens> reader_of(const PanelRun& r, std::size_t token) {
-  return {r.mask,
-          r.codes,
-          r.zeros,
-          r.scales,
-          r.x + token * r.x_stride,
-          r.a + token * r.a_stride,
-          r.q + token * r.a_stride};
+  return {
+      r.mask, r.codes, r.zeros, r.scales, r.x + token * r.x_stride, r.a + token * r.a_stride, r.q + token * r.a_stride};
 }
 
 inline void one_token(const PanelRun& r, std::size_t token) {

@@ -21,8 +21,7 @@ void group_panel_i4__portable(const PanelRun& r) {
         if ((mask[i / 16] >> i % 16 & 1) == 0) continue;
         const std::uint8_t* from = codes + slot / kBatch * kBatchBytes + 4 * (slot % kBatch);
         std::int32_t sum = 0;
-        for (size_t k = 0; k < kPanelGroup; k++)
-          sum += (from[k / 8 * 64 + k % 4] >> (k % 8 >= 4 ? 4 : 0) & 15) * x[k];
+        for (size_t k = 0; k < kPanelGroup; k++) sum += (from[k / 8 * 64 + k % 4] >> (k % 8 >= 4 ? 4 : 0) & 15) * x[k];
         sums[i] += scales[slot] * a * (static_cast<float>(sum) - static_cast<float>(zeros[slot]) * q);
         slot++;
       }

@@ -7,8 +7,8 @@
 //     load_two(p, a, b): two at a time, where that costs less
 //   };
 //
-// Magnitudes { take(p); has_nan() }, the largest 8-bit floats without sign of registers; and kDotRows, the rows of x whose sums with four rows of w fit the registers, and sum4(a, b, c, d), the sums over the
-// lanes of four vectors.
+// Magnitudes { take(p); has_nan() }, the largest 8-bit floats without sign of registers; and kDotRows, the rows of x
+// whose sums with four rows of w fit the registers, and sum4(a, b, c, d), the sums over the lanes of four vectors.
 
 // What a tile asks for of the rows of w that are read next: `count` of them. From memory they come evenly so, not in a
 // burst when the first tile of x meets them.

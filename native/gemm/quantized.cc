@@ -336,7 +336,8 @@ Status decoded_product(const QuantizedProduct& g, Route route) {
 // True if few tokens are multiplied with codes that become f32 in registers.
 bool takes_decoded_dots(const QuantLayout& layout, size_t tokens, Route route) {
   if (kDecodedDots.pick()->dots[0] == nullptr || !RowFactors::has(layout.scheme)) return false;
-  if (layout.cols % kDecodedStep != 0 || (layout.group % kDecodedGroup != 0 && layout.group < layout.cols)) return false;
+  if (layout.cols % kDecodedStep != 0 || (layout.group % kDecodedGroup != 0 && layout.group < layout.cols))
+    return false;
   return route == Route::dot || (route == Route::automatic && tokens <= kFewTokens);
 }
 

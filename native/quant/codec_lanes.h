@@ -257,9 +257,24 @@ void from_bfloat16(const uint16_t* x, size_t count, float* y) {
 
 template <class L>
 constexpr CodecKernels kernels_of() {
-  return {abs_max_bits<L>,       range<L>,         encode_integer<L, false>, encode_integer<L, true>,
-          encode_multiples<L>,   decode_integer<L>, decode_integers<L>,      encode_float<L, E4M3>,
-          encode_float<L, E5M2>, encode_e2m1<L>,   encode_e3m0<L>,           decode_e4m3<L>,
-          decode_e5m2<L>,        decode_e2m1<L>,   decode_e3m0<L>,           decode_e2m1s<L>,
-          to_half<L>,            from_half<L>,     to_bfloat16<L>,           from_bfloat16<L>};
+  return {abs_max_bits<L>,
+          range<L>,
+          encode_integer<L, false>,
+          encode_integer<L, true>,
+          encode_multiples<L>,
+          decode_integer<L>,
+          decode_integers<L>,
+          encode_float<L, E4M3>,
+          encode_float<L, E5M2>,
+          encode_e2m1<L>,
+          encode_e3m0<L>,
+          decode_e4m3<L>,
+          decode_e5m2<L>,
+          decode_e2m1<L>,
+          decode_e3m0<L>,
+          decode_e2m1s<L>,
+          to_half<L>,
+          from_half<L>,
+          to_bfloat16<L>,
+          from_bfloat16<L>};
 }

@@ -53,7 +53,8 @@ function searched(w: Dense<Float32Array>, x: Dense<Float32Array>, size: number) 
       return best;
     });
     // What the first search has chosen, with its scales in f32.
-    const inGroups = chosen.flatMap(({ step, zero }, g) =>
+    const inGroups = chosen.flatMap(
+      ({ step, zero }, g) =>
       Array.from(row.subarray(g * size, Math.min(cols, (g + 1) * size)), (v) => v - step * (step > 0 ? clamp(rint(f32(v / step)), -zero, 15 - zero) : 0)), // prettier-ignore
     );
     first += (2 / x.rows) * error(inGroups, 0);

@@ -73,18 +73,21 @@ describeEachIsa('sparseLinearGradient', (isa) => {
     [16, 20, 9, 3, 1],
     [37, 12, 25, 2, 3],
     [20, 60, 4, 0, 1], // rows without entries
-  ] as const)('%i tokens, %i × %i, rank %i in %i blocks: whole numbers exactly', (tokens, rows, cols, width, blocks) => {
-    const w = sparse(rows, cols, 0.3, whole);
-    const low = width > 0 ? lowRank(rows, cols, width, blocks, whole) : undefined;
-    const [x, dy] = [whole(tokens, cols, 1), whole(tokens, rows, 2)];
-    const got = withIsa(isa, () => sparseLinearGradient(x, dy, w, low && { lowRank: low }));
-    const want = wanted(x, dy, w, low);
-    expect([...got.values]).toEqual(want.values.map((v) => v + 0));
-    expect([...got.x.data].map((v) => v + 0)).toEqual([...want.dx].map((v) => v + 0));
-    if (!low) return expect(got.down ?? got.up).toBeUndefined();
-    expect([...got.down!.data].map((v) => v + 0)).toEqual([...want.down].map((v) => v + 0));
-    expect([...got.up!.data].map((v) => v + 0)).toEqual([...want.up].map((v) => v + 0));
-  });
+  ] as const)(
+    '%i tokens, %i × %i, rank %i in %i blocks: whole numbers exactly',
+    (tokens, rows, cols, width, blocks) => {
+      const w = sparse(rows, cols, 0.3, whole);
+      const low = width > 0 ? lowRank(rows, cols, width, blocks, whole) : undefined;
+      const [x, dy] = [whole(tokens, cols, 1), whole(tokens, rows, 2)];
+      const got = withIsa(isa, () => sparseLinearGradient(x, dy, w, low && { lowRank: low }));
+      const want = wanted(x, dy, w, low);
+      expect([...got.values]).toEqual(want.values.map((v) => v + 0));
+      expect([...got.x.data].map((v) => v + 0)).toEqual([...want.dx].map((v) => v + 0));
+      if (!low) return void expect(got.down ?? got.up).toBeUndefined();
+      expect([...got.down!.data].map((v) => v + 0)).toEqual([...want.down].map((v) => v + 0));
+      expect([...got.up!.data].map((v) => v + 0)).toEqual([...want.up].map((v) => v + 0));
+    },
+  );
 
   test('differences of the layer', () => {
     const [tokens, rows, cols] = [6, 9, 14];

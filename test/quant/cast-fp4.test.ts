@@ -56,7 +56,10 @@ describeEachIsa('castFp4 to and from E3M0', (isa) => {
     withIsa(isa, () => {
       const powers = [0, 0.25, 0.5, 1, 2, 4, 8, 16];
       const expected = [...powers, ...powers.map((v) => -v)];
-      castFp4(Uint8Array.from({ length: 256 }, (_, code) => code), { format }).forEach((value, code) => {
+      castFp4(
+        Uint8Array.from({ length: 256 }, (_, code) => code),
+        { format },
+      ).forEach((value, code) => {
         expect(value).toBe(expected[code % 16]);
       });
     }));
