@@ -14,7 +14,7 @@ constexpr size_t kLanes = 16;  // tokens of a block
 constexpr size_t kPartEntries = size_t{1} << 13, kParallelProducts = size_t{1} << 19;
 
 // Columns [first, end) of a block of tokens: to[j·kLanes + t], zeros for tokens that are none.
-void turn(const float* x, size_t cols, size_t tokens, float* to) {
+[[gnu::noinline]] void turn(const float* x, size_t cols, size_t tokens, float* to) {
   std::fill_n(to, cols * kLanes, 0.0f);
   for (size_t t = 0; t < tokens; t++)
     for (size_t j = 0; j < cols; j++) to[j * kLanes + t] = x[t * cols + j];

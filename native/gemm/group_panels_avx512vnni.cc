@@ -46,8 +46,8 @@ inline __m512i four(const std::int8_t* x) {
 // The groups of columns in turn.
 template <std::size_t kTokens>
 struct Reader {
-  // Results of the batches of one, for each token kLaid apart.
-  __attribute__((always_inline)) void lay(const PanelRun& r, float* laid) {
+  // Results of the batches of one, for each token kLaid apart. A call costs little beside them.
+  __attribute__((noinline)) void lay(const PanelRun& r, float* laid) {
     const __m512i low = _mm512_set1_epi8(15);
     std::size_t bits = 0;
 #pragma GCC unroll 4

@@ -30,11 +30,12 @@ GroupFactors RowFactors::row(size_t i) const {
       codec_.decode_e4m3(bytes, groups_, layout_.tensor_scale, scales_);
       return made;
     case Scheme::mxfp4:
-      for (size_t g = 0; g < groups_; g++) scales_[g] = e8m0_value(bytes[g]) * layout_.tensor_scale;
+    case Scheme::bfp: {
+      const float factor = layout_.scheme == Scheme::bfp ? 1 : layout_.tensor_scale;
+#pragma GCC unroll 1  // so few that code for more would only be long
+      for (size_t g = 0; g < groups_; g++) scales_[g] = e8m0_value(bytes[g]) * factor;
       return made;
-    case Scheme::bfp:
-      for (size_t g = 0; g < groups_; g++) scales_[g] = e8m0_value(bytes[g]);
-      return made;
+    }
     case Scheme::dgq:
       for (size_t g = 0; g < groups_; g++) {
         factors_[g] = bytes[g];
