@@ -9,7 +9,7 @@ namespace {
 template <class T>
 Status forward(const DeltaNet<T>& net, size_t token, size_t tokens, size_t head, T* state, T* out,
                const Context& context) {
-  const size_t heads = net.heads, dk = net.dk, dv = net.dv;
+  const size_t heads = net.heads, dv = net.dv;
   ArenaFrame scratch;
   DeltaHead<T> work(net, head, context);
   const bool taken = work.take(scratch, tokens);
