@@ -1,6 +1,15 @@
 {
   "variables": {
-    "lapidary_cflags": ["-O3", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-Wall", "-Wextra"],
+    "lapidary_cflags": [
+      "-O3",
+      "-fPIC",
+      "-fvisibility=hidden",
+      "-ffp-contract=off",
+      "-fno-asynchronous-unwind-tables",
+      "-fno-dwarf2-cfi-asm",
+      "-Wall",
+      "-Wextra"
+    ],
     "lapidary_sources": [
       "native/attention/attention.cc",
       "native/attention/attention_backward.cc",
