@@ -73,9 +73,9 @@ Status group_panels_fill(const GroupPanelShape& shape, const uint32_t* indptr, c
   expect_full_write(out.codes, out.batches * kBatchBytes);
   expect_full_write(out.scales, out.batches * kBatch * sizeof(float));
   expect_full_write(out.zeros, out.batches * kBatch);
-  std::memset(out.codes, 0, out.batches * kBatchBytes);
+  std::fill_n(out.codes, out.batches * kBatchBytes, uint8_t{0});
   std::fill_n(out.scales, out.batches * kBatch, 0.0f);
-  std::memset(out.zeros, 0, out.batches * kBatch);
+  std::fill_n(out.zeros, out.batches * kBatch, uint8_t{0});
   return each_part(panels, shape.rows * groups >= kParallelValues / kPanelGroup, context, [&](size_t p) {
     ArenaFrame scratch;
     size_t* next = scratch.take<size_t>(groups + 1);
