@@ -24,8 +24,8 @@ export interface ShiftRopeOptions<A extends Real | Uint16Array = Float32Array> e
  * recomputing it costs 0.3 to 2.2 % of accuracy.) Equal to {@link rope} at the new positions within 2 ulp of the pair's
  * length. After several edits add up the deltas and move once from the original keys: each move rounds again.
  *
- * Keys of 16 bits are turned in f32 and rounded again: within 1.25 of their ulp where the old keys were rounded once. There
- * repeated moves drift away soon.
+ * Keys of 16 bits are turned in f32 and rounded again: within 1.25 ulp, of 16 bits, of the pair's length where the old keys
+ * were rounded once; what f16 does not hold becomes infinite. There repeated moves drift away soon.
  *
  * delta = 0 gives the same bits. O(rows · cols), bound by memory bandwidth: one table of d/2 angles serves all rows.
  *

@@ -1,7 +1,7 @@
 #include "binding/args.h"
 
-#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <iterator>
 #include <new>
 #include <stdexcept>
@@ -155,9 +155,8 @@ void* Args::array(int i, napi_typedarray_type kind, size_t width, size_t length,
 }
 
 // An array that is given twice is copied once: it stays the same array.
-const uint32_t* Args::unshared(int i, size_t length) {
-  const auto* const data =
-      static_cast<const uint32_t*>(array(i, napi_uint32_array, sizeof(uint32_t), length, false, -1));
+const void* Args::unshared(int i, napi_typedarray_type kind, size_t width, size_t length) {
+  const void* const data = array(i, kind, width, length, false, -1);
   napi_value buffer;
   bool own = true;
   if (length == 0 || napi_get_typedarray_info(env_, raw(i), nullptr, nullptr, nullptr, &buffer, nullptr) != napi_ok ||
@@ -165,9 +164,9 @@ const uint32_t* Args::unshared(int i, size_t length) {
     return data;
   for (size_t c = 0; c < copy_count_; c++)
     if (copies_[c].of == data && copies_[c].length == length) return copies_[c].copy;
-  uint32_t* const copy = held_.take<uint32_t>(length);
+  uint8_t* const copy = held_.take<uint8_t>(length * width);
   if (copy == nullptr) done(Status::out_of_memory);
-  std::copy_n(data, length, copy);
+  std::memcpy(copy, data, length * width);
   copies_[copy_count_++] = {data, length, copy};
   return copy;
 }

@@ -11,8 +11,9 @@
 //
 // Buffers are only used during the call: nothing keeps a pointer, and a JavaScript thread that waits here cannot detach
 // or resize them. Another thread can write to shared memory meanwhile: whole numbers that say where to read and write
-// (row pointers, columns, permutations, lengths, all of them Uint32Arrays) are copied out of it first, so that what a
-// kernel has checked is what it uses. Other values may change under a kernel; then its result means nothing.
+// (row pointers, columns, permutations, lengths, all of them Uint32Arrays; and what places() is asked for) are copied
+// out of it first, so that what a kernel has checked is what it uses. Other values may change under a kernel; then its
+// result means nothing.
 #pragma once
 
 #include <napi.h>
@@ -100,8 +101,13 @@ class Args {
   // A typed array of exactly `length` values.
   template <class T>
   std::span<const T> in(int i, size_t length) {
-    if constexpr (std::is_same_v<T, uint32_t>) return {unshared(i, length), length};
+    if constexpr (std::is_same_v<T, uint32_t>) return places<T>(i, length);
     return {static_cast<const T*>(array(i, TypedArrayKind<T>::value, sizeof(T), length, false, -1)), length};
+  }
+  // The same, of values that say where to read or write.
+  template <class T>
+  std::span<const T> places(int i, size_t length) {
+    return {static_cast<const T*>(unshared(i, TypedArrayKind<T>::value, sizeof(T), length)), length};
   }
   // The same, written to; must overlap no other argument.
   template <class T>
@@ -153,7 +159,7 @@ class Args {
   [[noreturn]] void raise(const char* code, napi_value argument, const std::string& expected, const std::string& got);
   size_t code_below(int i, size_t count);
   void* array(int i, napi_typedarray_type kind, size_t width, size_t length, bool written, int may_equal);
-  const uint32_t* unshared(int i, size_t length);
+  const void* unshared(int i, napi_typedarray_type kind, size_t width, size_t length);
   void check_overlap(const Extent& added);
 
   napi_env env_;
@@ -165,9 +171,9 @@ class Args {
   Extent extents_[kMaxArgs];
   size_t extent_count_ = 0;
   struct Copy {
-    const uint32_t* of;
+    const void* of;
     size_t length;
-    const uint32_t* copy;
+    const void* copy;
   };
   ArenaFrame held_;  // the copies
   Copy copies_[kMaxArgs];

@@ -35,7 +35,7 @@ size_t nm_values(Args& args, const NmShape& shape) {
 template <class T>
 NmView<T> nm_view(Args& args, int i, const NmShape& shape) {
   const size_t length = nm_values<T>(args, shape);
-  return {shape, args.in<T>(i, length).data(), args.in<uint8_t>(i + 1, length / 2).data()};
+  return {shape, args.in<T>(i, length).data(), args.places<uint8_t>(i + 1, length / 2).data()};
 }
 
 // (w, values, offsets, transposed, rows, cols, n, m): rows × cols is the shape of what is compressed, w or its
@@ -189,7 +189,7 @@ void GroupPanelLinear(Args& args) {
   GroupPanels w{};
   w.shape = panel_shape(args, 8);
   const auto x = args.in<float>(0, args.product(tokens, w.shape.cols));
-  w.mask = args.in<uint16_t>(1, w.shape.words()).data();
+  w.mask = args.places<uint16_t>(1, w.shape.words()).data();
   w.starts = args.in<uint32_t>(2, w.shape.panels() + 1).data();
   w.batches = args.length(4) / kBatch;
   w.codes = args.in<uint8_t>(3, args.product(w.batches, kBatchBytes)).data();

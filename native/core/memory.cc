@@ -15,6 +15,7 @@ namespace {
 constexpr uintptr_t kHugePage = uintptr_t{2} << 20;
 
 std::atomic<int64_t> calls_before_failure{-1};
+std::atomic<int64_t> failed{0};
 std::atomic<int64_t> live{0};
 
 bool must_fail() {
@@ -23,6 +24,7 @@ bool must_fail() {
   int64_t left = calls_before_failure.load();
   while (left > 0 && !calls_before_failure.compare_exchange_weak(left, left - 1)) {
   }
+  if (left == 0) failed.fetch_add(1, std::memory_order_relaxed);
   return left == 0;
 }
 
@@ -73,6 +75,8 @@ void clear_untouched(void* memory, std::size_t bytes) {
 std::size_t to_huge_page(const void* memory) { return -reinterpret_cast<uintptr_t>(memory) & (kHugePage - 1); }
 
 void fail_allocation(int64_t nth) { calls_before_failure.store(nth); }
+
+int64_t failed_allocations() { return failed.load(); }
 
 int64_t live_allocations() { return live.load(); }
 

@@ -27,6 +27,8 @@ std::size_t to_huge_page(const void* memory);
 
 // The call with this number, counted from now, fails, and so do all after it; negative: none. For tests.
 void fail_allocation(int64_t nth);
+// Calls that failed for that, so far.
+int64_t failed_allocations();
 // Blocks allocated and not yet freed, process-wide.
 int64_t live_allocations();
 

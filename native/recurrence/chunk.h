@@ -44,8 +44,8 @@ class Products {
   // multiplications. A head's part of a token is a few cache lines far from the next token's.
   void expect(Rows<const T> q, Rows<const T> k, Rows<const T> v, std::size_t dk, std::size_t dv, std::size_t length,
               std::size_t rows, double work) {
-    if (rows == 0) return;
     ahead_ = {};
+    if (rows == 0) return;
     ahead_.add(q[length], static_cast<std::ptrdiff_t>(q.stride), dk);
     ahead_.add(v[length], static_cast<std::ptrdiff_t>(v.stride), dv);
     ahead_.add(k[length], static_cast<std::ptrdiff_t>(k.stride), dk);

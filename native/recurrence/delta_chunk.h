@@ -12,8 +12,9 @@
 namespace lapidary {
 
 inline constexpr double kDeltaNormFloor = 1e-12;
-// Tokens of a chunk for which it pays to turn keys and state once for their two products each.
-inline constexpr std::size_t kTurnedFrom = 8;
+// Tokens of a chunk, and columns, for which it pays to turn keys and state once for their two products each: panels are
+// filled up to kTurned columns.
+inline constexpr std::size_t kTurnedFrom = 16, kTurnedColumns = kTurned;
 
 // The norm that a row is divided by, in f64: squares of large f32 values overflow.
 template <class T>
@@ -48,16 +49,17 @@ class DeltaHead {
     decay_ = {scratch.take<T>(n * n), n};
     system_ = {scratch.take<T>(n * n), n};
     from_start_ = scratch.take<T>(n);
-    turned_keys_ = scratch.take<T>(turned_rows(n) * net_.dk);
-    turned_state_ = scratch.take<T>(turned_rows(net_.dv) * net_.dk);
+    const std::size_t longest = std::min(n, tokens);
+    turned_keys_ = scratch.take<T>(turns_keys(longest) ? turned_rows(longest) * net_.dk : 0);
+    turned_state_ = scratch.take<T>(turns_state(longest) ? turned_rows(net_.dv) * net_.dk : 0);
     if (net_.normalize) {
       q_ = {scratch.take<T>(n * net_.dk), net_.dk};
       k_ = {scratch.take<T>(n * net_.dk), net_.dk};
     }
     if (!decay_.data || !from_start_) return false;
     if (net_.alpha == nullptr) {  // once for all
-      fill_decay<T>(nullptr, 0, std::min(n, tokens), decay_);
-      fill_running<T>(nullptr, 0, std::min(n, tokens), from_start_);
+      fill_decay<T>(nullptr, 0, longest, decay_);
+      fill_running<T>(nullptr, 0, longest, from_start_);
     }
     return system_.data && turned_keys_ && turned_state_ && (!net_.normalize || (q_.data && k_.data));
   }
@@ -86,7 +88,7 @@ class DeltaHead {
       fill_decay(c.alpha, heads, length, decay_);
       fill_running(c.alpha, heads, length, from_start_);
     }
-    if (length >= kTurnedFrom) turn_rows(c.k, length, net_.dk, turned_keys_);
+    if (turns_keys(length)) turn_rows(c.k, length, net_.dk, turned_keys_);
     times_keys(c, c.k, system_);
     for (std::size_t i = 0; i < length; i++) {
       const T beta = c.beta[i * heads];
@@ -100,7 +102,7 @@ class DeltaHead {
   // u: L × dv from the state before the chunk (dv × dk).
   [[gnu::noinline]] void solve(const DeltaChunk<T>& c, const T* state, Rows<T> u) {
     const std::size_t dk = net_.dk, dv = net_.dv;
-    if (c.length >= kTurnedFrom) turn_rows<T>({state, dk}, dv, dk, turned_state_);
+    if (turns_state(c.length)) turn_rows<T>({state, dk}, dv, dk, turned_state_);
     times_state(c, c.k, state, u);
     for (std::size_t i = 0; i < c.length; i++) {
       const T beta = c.beta[i * net_.heads], decay = c.from_start[i];
@@ -123,7 +125,7 @@ class DeltaHead {
 
   // The lower triangle of rows·kᵀ.
   void times_keys(const DeltaChunk<T>& c, Rows<const T> rows, Rows<T> to) {
-    if (c.length >= kTurnedFrom)
+    if (turns_keys(c.length))
       products.lower_turned(c.length, net_.dk, rows, turned_keys_, to);
     else
       products.lower(c.length, net_.dk, rows, c.k, to);
@@ -132,7 +134,7 @@ class DeltaHead {
   // rows·stateᵀ, of the state that solve() was given last.
   void times_state(const DeltaChunk<T>& c, Rows<const T> rows, const T* state, Rows<T> to) {
     const std::size_t dk = net_.dk;
-    if (c.length >= kTurnedFrom)
+    if (turns_state(c.length))
       products.multiply_turned(c.length, net_.dv, dk, rows, turned_state_, to);
     else
       products.multiply(c.length, net_.dv, dk, 1, {rows.data, rows.stride, false}, {state, dk, true}, 0, to);
@@ -141,6 +143,9 @@ class DeltaHead {
   Products<T> products;
 
  private:
+  bool turns_keys(std::size_t length) const { return length >= kTurnedFrom && net_.dk >= kTurnedColumns; }
+  bool turns_state(std::size_t length) const { return turns_keys(length) && net_.dv >= kTurnedColumns; }
+
   Rows<const T> normalized(Rows<const T> x, std::size_t length, Rows<T> to) {
     for (std::size_t i = 0; i < length; i++) {
       const T scale = static_cast<T>(1 / delta_norm(x[i], net_.dk));

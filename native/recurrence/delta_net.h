@@ -36,7 +36,8 @@ struct DeltaNet {
 };
 
 // out: tokens × (heads·dv); before (null for zeros) and after: a dv × dk matrix for each head of each sequence. `after`
-// may be `before`. Parts are heads of sequences; scratch: chunk·(3·chunk + dv + 2·dk) values a thread.
+// may be `before`. Parts are heads of sequences; scratch: chunk·(3·chunk + dv + 3·dk) + dv·dk
+// values a thread, chunk and dv up to the next multiple of 32.
 template <class T>
 Status delta_net(const DeltaNet<T>& net, const T* before, T* out, T* after, const Context& context);
 

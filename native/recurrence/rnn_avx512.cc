@@ -14,6 +14,11 @@ namespace {
 #include "core/exp_lanes.h"
 #include "recurrence/rnn_lanes.h"
 
+inline __m512 pairs(__m512 x, __m512 y, bool high) {
+  const __m512d u = _mm512_castps_pd(x), v = _mm512_castps_pd(y);
+  return _mm512_castpd_ps(high ? _mm512_unpackhi_pd(u, v) : _mm512_unpacklo_pd(u, v));
+}
+
 // Neighbouring rows, then pairs and fours of them, exchange what belongs to the other's column: 64 shuffles, two a
 // cycle, where single values would be 256 loads and stores.
 void turn_square(const float* rows, std::size_t stride, std::size_t step, float* out) {
@@ -25,15 +30,13 @@ void turn_square(const float* rows, std::size_t stride, std::size_t step, float*
     b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
     b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
   }
-  const auto pairs = [](__m512 x, __m512 y, bool high) {
-    const __m512d u = _mm512_castps_pd(x), v = _mm512_castps_pd(y);
-    return _mm512_castpd_ps(high ? _mm512_unpackhi_pd(u, v) : _mm512_unpacklo_pd(u, v));
-  };
 #pragma GCC unroll 4
   for (int i = 0; i < 16; i += 4)
 #pragma GCC unroll 4
-    for (int c = 0; c < 4; c++) a[i + c] = pairs(b[i + c / 2], b[i + c / 2 + 2], c % 2 == 1);
-      // Now quarter q of a[i + c] holds column 4q + c of rows i … i + 3.
+    for (int c = 0; c < 4; c++) {
+      // quarter q holds column 4q + c of rows i … i + 3
+      a[i + c] = pairs(b[i + c / 2], b[i + c / 2 + 2], c % 2 == 1);
+    }
 #pragma GCC unroll 4
   for (int c = 0; c < 4; c++)
 #pragma GCC unroll 2

@@ -119,7 +119,7 @@ describe('shiftRope', () => {
     expect(worstUlps(step, direct.data, 1, 64, 'half')).toBeGreaterThan(4);
   });
 
-  it('drifts in bf16 with a dozen moves, not with one by their sum', () => {
+  it('drifts in bf16 with sixteen moves, not with one by their sum', () => {
     const x = random(50, 64, 3);
     const direct = rope(x, { position: 1000 }).data;
     const start = toBfloat16(rope(x));

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { dense, getThreads, setThreads, type Dense } from 'lapidary';
-import { groupPrune, matmul, packGroups, sparseLinear, type GroupSparse } from 'lapidary/gemm';
+import { groupPrune, matmul, nmPrune, packGroups, sparseLinear, type GroupSparse } from 'lapidary/gemm';
 import { native } from '../../dist/gemm/native.js';
 import { withCode } from '../support/errors.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
@@ -147,4 +147,21 @@ describe('arguments', () => {
     const wide = groups.with(0, 2 ** 32 - 1);
     expect(() => native.groupPanelFill(indptr, wide, values as Uint8Array, scales!, zeros!, packed.starts, packed.codes.slice(), packed.scales.slice(), packed.zeros.slice(), 300, 100)).toThrow(withCode('ERR_FORMAT')); // prettier-ignore
   });
+});
+
+test('weights in shared memory, of which what says where to read is copied', () => {
+  const shared = <A extends Uint16Array | Uint32Array | Uint8Array>(
+    from: A,
+    type: new (b: SharedArrayBuffer) => A,
+  ): A => {
+    const to = new type(new SharedArrayBuffer(from.byteLength));
+    to.set(from);
+    return to;
+  };
+  const [w, x] = [packGroups(pruned(300, 400, 0.5)), f32(3, 400, 2)];
+  const there = { ...w, mask: shared(w.mask, Uint16Array), starts: shared(w.starts, Uint32Array) };
+  expect(sparseLinear(x, there).data).toEqual(sparseLinear(x, w).data);
+  const nm = nmPrune(f32(40, 64, 3), { n: 2, m: 4 });
+  const far = { ...nm, offsets: shared(nm.offsets, Uint8Array) };
+  expect(sparseLinear(f32(3, 64, 4), far).data).toEqual(sparseLinear(f32(3, 64, 4), nm).data);
 });

@@ -223,12 +223,14 @@ void check_failing_allocations(Call call) {
   int failed = 0;
   for (int64_t nth = 0; nth < 40; nth++) {
     Status status = Status::ok;
+    const int64_t before = failed_allocations();
     std::thread([&] {
       fail_allocation(nth);
       status = call();
       fail_allocation(-1);
     }).join();
     CHECK(live_allocations() == live);
+    CHECK((status == Status::ok) == (failed_allocations() == before));  // a failure that nobody noticed
     if (status == Status::ok) break;
     CHECK(status == Status::out_of_memory);
     failed++;
