@@ -28,7 +28,7 @@ export interface PackedGroups {
  * Lays 4-bit weights in groups of 16 of {@link groupPrune} out for {@link sparseLinear} with tokens rounded to bytes, once.
  *
  * At half density a weight takes 0.44 bytes (panels are filled up to batches), 4-bit codes with f32 scales for each 32 take
- * 0.63. Time O(kept weights).
+ * 0.63. Time O(kept weights + rows · cols / 16).
  *
  * @param w with `storage: 'int4'` and `groupSize: 16`; groups ascend in each row
  * @throws LapidaryError ERR_SHAPE, ERR_DTYPE, ERR_RANGE, ERR_OPTION, ERR_FORMAT (indices out of range or order),

@@ -42,13 +42,14 @@ export interface SparseLinearOptions<A extends Float32Array | Int32Array = Float
  * - The same in 4-bit codes, packed ({@link packGroups}): each 32 neighbours of a token are rounded to 8 bits, as in
  *   {@link linear}, and whole numbers are summed, exactly within a group. Several times as fast. With a_k the scale of the
  *   neighbours of k, 1/127 of their largest, the result is within `Σ_k |w_k|·a_k/2 + 2^−24·(in/16 + 4)·Σ_k |w_k|·(|x_k| +
- *   a_k/2)`; scales from 2^112 on may overflow. A NaN or an infinity in a token makes all its results NaN.
+ *   a_k/2)`; where a scale times the largest of its neighbours nears 2^128 it may overflow, to NaN too. A NaN or an
+ *   infinity in a token makes all its results NaN.
  * - A Csr and a low-rank part: the sparse plus low-rank weights of SLTrain. The factors cost tokens · r · (in + out)
  *   multiplications in place of tokens · in · out, so keep r well below in · out/(in + out).
  * - A Dense and a low-rank part with `blocks`: Block-LoRA, whose sum of blocks is formed before the product.
  *
- * What was pruned is not multiplied: infinity in `x` reaches only rows that keep a weight there. The result has the same
- * bits for any number of threads. Error: elementwise at most γ_{in+2} · Σ |x| · |w| over the kept weights, and as much
+ * What was pruned is not multiplied: infinity in `x` reaches only rows that keep a weight there (but for
+ * packed groups). The result has the same bits for any number of threads. Error (of all others): elementwise at most γ_{in+2} · Σ |x| · |w| over the kept weights, and as much
  * again for each of the two products of a low-rank part.
  *
  * @param x tokens × in, Float32Array; Uint8Array or Int8Array with i8 N:M weights

@@ -163,11 +163,11 @@ const void* Args::unshared(int i, napi_typedarray_type kind, size_t width, size_
       napi_is_arraybuffer(env_, buffer, &own) != napi_ok || own)
     return data;
   for (size_t c = 0; c < copy_count_; c++)
-    if (copies_[c].of == data && copies_[c].length == length) return copies_[c].copy;
+    if (copies_[c].of == data && copies_[c].bytes == length * width) return copies_[c].copy;
   uint8_t* const copy = held_.take<uint8_t>(length * width);
   if (copy == nullptr) done(Status::out_of_memory);
   std::memcpy(copy, data, length * width);
-  copies_[copy_count_++] = {data, length, copy};
+  copies_[copy_count_++] = {data, length * width, copy};
   return copy;
 }
 

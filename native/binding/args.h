@@ -172,7 +172,7 @@ class Args {
   size_t extent_count_ = 0;
   struct Copy {
     const void* of;
-    size_t length;
+    size_t bytes;
     const void* copy;
   };
   ArenaFrame held_;  // the copies

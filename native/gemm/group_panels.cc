@@ -156,7 +156,7 @@ Status group_panels_linear(const float* x, size_t tokens, const GroupPanels& w, 
       r.laid = scratch.take<float>(PanelRun::kTogether * PanelRun::kTokens * kLaid);
       r.sums = scratch.take<float>(PanelRun::kTokens * kPanelRows);
       if (r.laid == nullptr || r.sums == nullptr) return Status::out_of_memory;
-      // What is read past the last result of a group counts for nothing, but must be a number.
+      // What is read past the last result of a group counts for nothing.
       std::fill_n(r.laid, PanelRun::kTogether * PanelRun::kTokens * kLaid, 0.0f);
       r.mask = w.mask + p * groups * kPanelWords;
       r.codes = w.codes + w.starts[p] * kBatchBytes;

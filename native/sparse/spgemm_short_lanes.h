@@ -265,8 +265,8 @@ inline void take_products(const T* products, __m512i number, uint32_t front, T* 
 // Values of B for rows to come, asked for in steps between others that wait for nothing: a core waits for some 24 lines
 // at a time, and a loop that asks for what the next turn of it needs is held up by them. What a row asks for begins a
 // fixed number of entries after its own beginning, and there are as many as it has: one row after another asks for
-// every entry once, however long they are. How many lines an entry has is taken from the row's own: the same number for
-// all, since a step has no time to look.
+// every entry once, where rows have up to 24 entries or equally many. How many lines an entry has is taken from the
+// row's own: the same number for all, since a step has no time to look.
 template <class T>
 class SpreadPrefetch {
  public:

@@ -6,6 +6,7 @@
 // Bound: reading the matrix; some three permutations, a load of x, a multiplication and an addition for each register.
 
 constexpr size_t kLeastTileRows = 4;
+constexpr size_t kLeastRun = 16;    // rows: of shorter runs the look costs more than the tiles save
 constexpr size_t kTileAhead = 768;  // entries: tiles take a third of the time of rows
 constexpr uint32_t kMostTileColumns = 64;
 
@@ -22,10 +23,18 @@ inline bool may_be_alike(const CsrPattern& a, size_t i) {
 // are few. Then `columns` holds those of row i, which ascend, and all columns of these rows are below cols. Nothing is
 // decided by what is read again later.
 inline size_t rows_alike(const CsrPattern& a, size_t begin, uint32_t n, size_t i, size_t most, uint32_t* columns) {
-  size_t rows = count_steps(a.indptr + i, a.indptr + i + 1, n, most);
-  if (begin + rows * n > a.nnz) return 0;
-  rows = 1 + count_steps(a.indices + begin, a.indices + begin + n, 1, (rows - 1) * n) / n;
-  if (rows < kLeastTileRows) return 0;
+  // Twice as many at a time where all are alike: a look at all lengths would cost more than a short run.
+  size_t rows = 1;
+  for (size_t step = kLeastTileRows - 1; rows < most; step *= 2) {
+    const size_t look = std::min(step, most - rows);
+    const size_t equal = count_steps(a.indptr + i + rows, a.indptr + i + rows + 1, n, look);
+    const size_t first = begin + (rows - 1) * n;
+    if (first + (equal + 1) * n > a.nnz) return 0;
+    const size_t alike = count_steps(a.indices + first, a.indices + first + n, 1, equal * n) / n;
+    rows += alike;
+    if (alike < look) break;
+  }
+  if (rows < kLeastRun) return 0;
   bool rises = true;
   columns[0] = a.indices[begin];
   for (uint32_t e = 1; e < n; e++) {
@@ -62,7 +71,7 @@ template <class S, bool kAll>
   kAll ? S::store(y, total) : S::store(y, total, rows);
 }
 
-// Rows from i on, at least kLeastTileRows, that go one a lane; how many they are.
+// Rows from i on, at least kLeastRun, that go one a lane; how many of them do.
 template <class S>
 [[gnu::noinline]] size_t tiles_from(const SpmvRows<typename S::T>& s, size_t i) {
   using T = typename S::T;
@@ -104,16 +113,22 @@ size_t tiles_of(const SpmvRows<float>& s, size_t i);
 template <class T>
 inline bool rows_and_tiles(const SpmvRows<T>& s, bool (*others)(const SpmvRows<T>&)) {
   if (!has_tiles(s.a, s.first, s.last)) return others(s);
-  const auto may_begin = [&s](size_t i) { return i + kLeastTileRows <= s.last && may_be_alike(s.a, i); };
-  for (size_t i = s.first; i < s.last;) {
-    if (const size_t rows = may_begin(i) ? tiles_of(s, i) : 0) {
-      i += rows;
+  constexpr size_t kMostMisses = 8;
+  size_t begin = s.first, misses = 0, found = 0;
+  for (size_t i = s.first; i + kLeastTileRows <= s.last && misses <= kMostMisses + found / 8;) {
+    if (!may_be_alike(s.a, i)) {
+      i++;
       continue;
     }
-    size_t end = i + 1;
-    while (end < s.last && !may_begin(end)) end++;
-    if (!others({s.a, s.values, s.x, s.y, i, end})) return false;
-    i = end;
+    const size_t rows = tiles_of(s, i);
+    if (rows == 0) {
+      misses++;
+      i++;
+      continue;
+    }
+    if (begin < i && !others({s.a, s.values, s.x, s.y, begin, i})) return false;
+    found += rows;
+    begin = i += rows;
   }
-  return true;
+  return begin == s.last || others({s.a, s.values, s.x, s.y, begin, s.last});
 }

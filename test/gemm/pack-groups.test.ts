@@ -39,6 +39,7 @@ const shapes = [
   [5, 300, 1000, 0.5],
   [9, 520, 80, 0.01],
   [23, 70, 272, 1],
+  [260, 20, 40, 0.5], // more tokens than pass over a panel together
 ] as const;
 
 describeEachIsa('packGroups and sparseLinear', (isa) => {
@@ -60,6 +61,12 @@ describeEachIsa('packGroups and sparseLinear', (isa) => {
         expect(Math.abs(y[t * rows + i]! - sum)).toBeLessThanOrEqual(bound);
         expect(Math.abs(y[t * rows + i]! - exact)).toBeLessThanOrEqual(off * 1.0001 + bound);
       }
+  });
+
+  test('zero points count modulo 16', () => {
+    const [w, x] = [pruned(40, 64, 0.5), f32(2, 64, 2)];
+    const more = { ...w, zeros: w.zeros!.map((z) => z | 0xf0) };
+    withIsa(isa, () => expect(sparseLinear(x, packGroups(more)).data).toEqual(sparseLinear(x, packGroups(w)).data));
   });
 
   test('whole numbers are exact', () => {
@@ -131,6 +138,13 @@ describe('arguments', () => {
     expect(bad({ starts: packed.starts.with(2, batches + 1) })).toThrow(withCode('ERR_SHAPE'));
     expect(bad({ codes: packed.codes.subarray(1) })).toThrow(withCode('ERR_SHAPE'));
     expect(bad({ cols: 101 })).toThrow(withCode('ERR_SHAPE'));
+    // Bits for batches that are not there, in weights so large that threads share out the check.
+    const [cols, starts, none] = [2 ** 20 + 16, Uint32Array.of(0, 0), new Uint8Array(0)];
+    const large = { ...packed, rows: 1, cols, starts, codes: none, scales: new Float32Array(0), zeros: none };
+    const mask = new Uint16Array(16 * Math.ceil(cols / 16));
+    const far = dense(1, cols, new Float32Array(cols));
+    expect(sparseLinear(far, { ...large, mask }).data).toEqual(new Float32Array(1));
+    expect(() => sparseLinear(far, { ...large, mask: mask.with(mask.length - 16, 1) })).toThrow(withCode('ERR_FORMAT'));
     expect(() => sparseLinear(f32(2, 99, 1), packed)).toThrow(withCode('ERR_SHAPE'));
     expect(() => sparseLinear(dense(1, 100, new Float64Array(100)) as never, packed)).toThrow(withCode('ERR_DTYPE'));
     expect(sparseLinear(f32(0, 100, 1), packed).data).toHaveLength(0);

@@ -73,6 +73,7 @@ describeEachIsa('sparseLinearGradient', (isa) => {
     [16, 20, 9, 3, 1],
     [37, 12, 25, 2, 3],
     [20, 60, 4, 0, 1], // rows without entries
+    [3, 250, 160, 0, 1], // more entries than one part has
   ] as const)(
     '%i tokens, %i × %i, rank %i in %i blocks: whole numbers exactly',
     (tokens, rows, cols, width, blocks) => {

@@ -67,7 +67,7 @@ template <class T>
 void same_bits() {
   for (const size_t before : {0, 1, 9, 40})
     for (const uint32_t n : {1, 2, 3, 4, 5, 7, 8, 9, 16, 21, 27, 64, 65})
-      for (const size_t rows : {1, 3, 4, 5, 7, 8, 9, 12, 16, 19, 40})
+      for (const size_t rows : {1, 3, 4, 7, 12, 15, 16, 19, 20, 21, 22, 23, 27, 28, 31, 40, 49})
         for (const bool gaps : {false, true}) {
           const Pattern a = runs(before, rows, n, gaps);
           std::vector<T> expected, y;
