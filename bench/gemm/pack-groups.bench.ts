@@ -12,7 +12,8 @@ const bench: Bench = ({ quick }) =>
       const w = gemm.groupPrune(dense(side, side, uniformF32(side * side, 1)), { density: 0.5, storage: 'int4' });
       const p = gemm.packGroups(w);
       const moved = bytesOf(w.values, w.groups, w.scales!, w.zeros!, p.mask, p.codes, p.scales, p.zeros);
-      return { ours: () => gemm.packGroups(w), bytes: moved };
+      const output = (packed: unknown) => (packed as gemm.PackedGroups).codes;
+      return { ours: () => gemm.packGroups(w), output, bytes: moved };
     },
   }));
 export default bench;
