@@ -218,8 +218,10 @@ describe('load', () => {
     const before = process.memoryUsage().rss;
     await many(10_000);
     await sleep(10);
-    // 7500 results of 64 KB are 490 MB
-    expect(process.memoryUsage().rss - before).toBeLessThan(60e6);
+    // 7500 results of 64 KB are 490 MB. The collector may lag behind: what is left behind would grow with more calls.
+    const grown = () => process.memoryUsage().rss - before;
+    for (let round = 0; round < 10 && grown() >= 60e6; round++) await many(500);
+    expect(grown()).toBeLessThan(60e6);
     await pool.close();
   });
 });
