@@ -131,16 +131,8 @@ Status group_panels_linear(const float* x, size_t tokens, const GroupPanels& w, 
   const size_t pitch = (depth / kAlignment | 1) * kAlignment;
   const size_t a_pitch = (ceil_div(depth / kPanelGroup * sizeof(float), kAlignment) | 1) * kAlignment / sizeof(float);
   ArenaFrame shared;
-  const auto x_length = checked_mul(most, pitch), a_length = checked_mul(most, a_pitch);
-  RoundedTokens rounded{};
-  rounded.x_stride = pitch;
-  rounded.a_stride = a_pitch;
-  rounded.x = x_length ? shared.take<int8_t>(*x_length) : nullptr;
-  rounded.a = a_length ? shared.take<float>(*a_length) : nullptr;
-  rounded.q = a_length ? shared.take<float>(*a_length) : nullptr;
-  rounded.rest = shared.take<float>(most);
-  if (rounded.x == nullptr || rounded.a == nullptr || rounded.q == nullptr || rounded.rest == nullptr)
-    return Status::out_of_memory;
+  const RoundedTokens rounded = rounded_room(shared, most, pitch, a_pitch);
+  if (rounded.x == nullptr) return Status::out_of_memory;
 
   const bool parallel =
       static_cast<double>(rows) * static_cast<double>(cols) * static_cast<double>(tokens) >= kParallelValues;

@@ -91,15 +91,8 @@ Status dot_product(const QuantizedProduct& g, const CodeRows& rows, const Quanti
   // An odd number of cache lines: tokens fall into different sets of the cache.
   const size_t pitch = (ceil_div(depth, kAlignment) | 1) * kAlignment;
   ArenaFrame shared;
-  const auto x_length = checked_mul(most, pitch), a_length = checked_mul(most, slots);
-  RoundedTokens x{};
-  x.x_stride = pitch;
-  x.a_stride = slots;
-  x.x = x_length ? shared.take<int8_t>(*x_length) : nullptr;
-  x.a = a_length ? shared.take<float>(*a_length) : nullptr;
-  x.q = a_length ? shared.take<float>(*a_length) : nullptr;
-  x.rest = shared.take<float>(most);
-  if (x.x == nullptr || x.a == nullptr || x.q == nullptr || x.rest == nullptr) return Status::out_of_memory;
+  const RoundedTokens x = rounded_room(shared, most, pitch, slots);
+  if (x.x == nullptr) return Status::out_of_memory;
 
   const auto dots = kernels.dots[static_cast<size_t>(form)][static_cast<size_t>(span)];
   ByteScales which{};
@@ -230,15 +223,8 @@ Status blocked_product(const QuantizedProduct& g, const CodeRows& rows, const Qu
   const size_t unit = 4 * steps, units = depth / unit, planes = rows.bits() > kernels.plane_bits ? 2 : 1;
   const size_t most = std::min(g.tokens, kTokens), pitch = (ceil_div(depth, kAlignment) | 1) * kAlignment;
   ArenaFrame shared;
-  const auto x_length = checked_mul(most, pitch), a_length = checked_mul(most, units);
-  RoundedTokens x{};
-  x.x_stride = pitch;
-  x.a_stride = units;
-  x.x = x_length ? shared.take<int8_t>(*x_length) : nullptr;
-  x.a = a_length ? shared.take<float>(*a_length) : nullptr;
-  x.q = a_length ? shared.take<float>(*a_length) : nullptr;
-  x.rest = shared.take<float>(most);
-  if (x.x == nullptr || x.a == nullptr || x.q == nullptr || x.rest == nullptr) return Status::out_of_memory;
+  const RoundedTokens x = rounded_room(shared, most, pitch, units);
+  if (x.x == nullptr) return Status::out_of_memory;
 
   const size_t wide = std::min(kPanelDepth, depth);
   for (size_t base = 0; base < g.tokens; base += kTokens) {

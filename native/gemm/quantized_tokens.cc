@@ -4,7 +4,6 @@
 #include <bit>
 #include <limits>
 
-#include "core/arena.h"
 #include "core/checked.h"
 #include "core/each_part.h"
 #include "quant/codec.h"
@@ -51,6 +50,18 @@ void split(const int8_t* q, size_t depth, int8_t* out) {
 }
 
 }  // namespace
+
+RoundedTokens rounded_room(ArenaFrame& scratch, size_t tokens, size_t x_stride, size_t a_stride) {
+  const auto x_length = checked_mul(tokens, x_stride), a_length = checked_mul(tokens, a_stride);
+  if (!x_length || !a_length) return {};
+  const RoundedTokens room = {scratch.take<int8_t>(*x_length),
+                              scratch.take<float>(*a_length),
+                              scratch.take<float>(*a_length),
+                              scratch.take<float>(tokens),
+                              x_stride,
+                              a_stride};
+  return room.x && room.a && room.q && room.rest ? room : RoundedTokens{};
+}
 
 Status round_tokens(const float* x, size_t count, size_t cols, const CodeRows& rows, TokenForm form, size_t unit,
                     const RoundedTokens& out, const Context& context) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/arena.h"
 #include "core/context.h"
 #include "core/status.h"
 #include "gemm/quantized_rows.h"
@@ -21,6 +22,9 @@ struct RoundedTokens {
   float* rest;  // of each token what is left of the factor: 1 where `a` has it
   std::size_t x_stride, a_stride;
 };
+
+// Room for so many tokens, `x_stride` bytes and `a_stride` factors apart; x is nullptr if there is none.
+RoundedTokens rounded_room(ArenaFrame& scratch, std::size_t tokens, std::size_t x_stride, std::size_t a_stride);
 
 // `count` tokens of `cols` values each, one behind another; out has room for them. A factor below 1 of all results is
 // multiplied into large tokens, whose sums could overflow before it, and left out of others, which could lose digits.
