@@ -47,8 +47,8 @@ void deallocate(void* memory) {
 
 void expect_full_write([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t bytes) {
 #if defined(__GLIBC__)
-  // glibc keeps twice as much free memory as the largest block that it had from the system for itself and that was freed
-  // (mallopt(3), M_MMAP_THRESHOLD): this is the largest that counts. Nobody touches it.
+  // glibc keeps twice as much free memory as the largest block that it had from the system for itself and that was
+  // freed (mallopt(3), M_MMAP_THRESHOLD): this is the largest that counts. Nobody touches it.
   static const bool kept = [] {
     void* volatile block = std::malloc((std::size_t{32} << 20) - (std::size_t{64} << 10));
     std::free(block);
@@ -78,8 +78,7 @@ void clear_untouched(void* memory, std::size_t bytes) {
     const std::size_t pages = std::min(static_cast<std::size_t>(end - begin) / page, kPages);
     unsigned char there[kPages];
     if (mincore(begin, pages * page, there) != 0) break;
-    // A page that is out of memory, or that nobody has written, is given up; neighbours of its kind go with it.
-    // A page that is not there, since nobody has written it or it is swapped out, is given up with the next of its kind.
+    // A page that is not there, since nobody has written it or it is swapped out, is given up with others of its kind.
     for (std::size_t p = 0; p < pages;) {
       const bool is_there = there[p] & 1;
       std::size_t n = 1;

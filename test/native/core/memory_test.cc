@@ -39,7 +39,8 @@ TEST(clear_untouched_writes_pages_that_are_there_and_no_others) {
   const size_t begin = 100, end = bytes - 200;
   bool written = true;
   for (size_t page = 0, run = 1; page < kPages; page += run++, written = !written)
-    for (size_t p = page; written && p < std::min(page + run, kPages); p++) std::memset(memory + p * kPage, 0xff, kPage);
+    for (size_t p = page; written && p < std::min(page + run, kPages); p++)
+      std::memset(memory + p * kPage, 0xff, kPage);
   memory[0] = memory[bytes - 1] = 7;
   const size_t there = pages_there(memory, bytes);
   CHECK(there > kPages / 3 && there < kPages * 2 / 3);
