@@ -68,7 +68,7 @@ Status spgemm_fill(SpgemmPlan& plan, const CsrView<T>& a, const CsrView<T>& b, c
                    const CsrPattern& c, uint32_t* indices, T* values, Context context);
 
 // For how many entries there must be room if one phase will do, else 0. It will where a sample of 64 rows says that C
-// has hardly fewer entries than there are products (at least eight for nine), and rows and windows are such that they
+// has hardly fewer entries than there are products (at least seven for eight), and rows and windows are such that they
 // can be kept; and under a mask that is not complemented, which says how long rows can be, unless few products reach
 // many columns or a row is cut. Scratch of a thread: as for counting.
 Status spgemm_room_at_once(const SpgemmPlan& plan, const CsrPattern& a, const CsrPattern& b,

@@ -261,7 +261,7 @@ Status spgemm_room_at_once(const SpgemmPlan& plan, const CsrPattern& a, const Cs
       entries.fetch_add(count, std::memory_order_relaxed);
     }
   });
-  if (9 * entries.load() >= 8 * products) room = total;
+  if (8 * entries.load() >= 7 * products) room = total;
   return result.load();
 }
 

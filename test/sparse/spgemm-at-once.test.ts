@@ -41,6 +41,20 @@ describeEachIsa('spgemm', (isa) => {
   });
 });
 
+test('at once where seven entries for eight products are expected, else there is no room left over', () => {
+  const roomOf = (perRow: number) => {
+    const a = randomCsr(1000, 1000, perRow, 11);
+    const { indices, stats } = spgemm(a, a);
+    return { ratio: stats.compressionRatio, idle: indices.buffer.byteLength - indices.byteLength };
+  };
+  const [few, many] = [roomOf(17), roomOf(20)];
+  expect(few.ratio).toBeGreaterThan(9 / 8);
+  expect(few.ratio).toBeLessThan(8 / 7);
+  expect(few.idle).toBeGreaterThan(0);
+  expect(many.ratio).toBeGreaterThan(8 / 7);
+  expect(many.idle).toBe(0);
+});
+
 test('at once and in two phases, any number of threads gives the same bits', () => {
   const [a, b] = [randomCsr(20000, 30000, 9, 5), randomCsr(30000, 25000, 9, 6)];
   setThreads(1);
