@@ -130,8 +130,8 @@ void GroupedLinear(Args& args) {
   done(args, status, "w", fault);
 }
 
-// (w, importance or null, indptr, groups, values, scales or null, zeros or null, rows, cols, size); what is stored as in
-// sparseLinear
+// (w, importance or null, indptr, groups, values, scales or null, zeros or null, rows, cols, size); what is stored as
+// in sparseLinear
 void GroupPrune(Args& args) {
   const GroupPruneShape shape{args.size(7), args.size(8), args.size(9)};
   if (shape.size < 1) args.refuse(9, "ERR_RANGE", "groups of at least 1");

@@ -93,8 +93,8 @@ inline void tile(const Decoder& decoder, const float* x, const std::uint8_t* w, 
 
 }  // namespace
 
-void float8_dot_64__avx512vpop(bool e4m3, const float* x, const std::uint8_t* w, std::size_t w_stride,
-                               std::size_t rows, std::size_t k, std::size_t ahead, float* y) {
+void float8_dot_64__avx512vpop(bool e4m3, const float* x, const std::uint8_t* w, std::size_t w_stride, std::size_t rows,
+                               std::size_t k, std::size_t ahead, float* y) {
   const Decoder decoder(e4m3 ? kE4M3 : kE5M2);
   for (std::size_t j = 0; j < rows; j += 4)
     tile(decoder, x, w + j * w_stride, w_stride, rows - j < 4 ? rows - j : 4, k, ahead, y + j);

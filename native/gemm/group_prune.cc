@@ -71,11 +71,11 @@ Status select(const double* values, size_t count, size_t rank, double& chosen) {
   return Status::ok;
 }
 
-// Multiplied by 1 / scale in f64 a float is the quotient up to 2^−50, and quotients of floats that are no halves are
-// 2^−26 from one: what is added here makes halves go up and all others to the nearest.
+// Half up. A float times 1 / scale in f64 is their quotient up to 2^−44, and quotients of floats that are no halves are
+// 2^−26 from one: at 2^20, where numbers are 2^−32 apart, halves are halves again and the others keep their side.
 int rounded(double quotient) {
-  constexpr int kRaised = 1 << 10;  // beyond what codes are before they are clamped
-  return static_cast<int>(quotient + (kRaised + 0.5 + 0x1p-30)) - kRaised;
+  constexpr int kRaised = 1 << 20;
+  return static_cast<int>(quotient + (kRaised + 0.5)) - kRaised;
 }
 
 bool has_codes(float scale) { return scale > 0 && scale <= std::numeric_limits<float>::max(); }
@@ -165,9 +165,8 @@ Status group_prune(const float* w, const float* importance, const GroupPruneShap
   Tally* tallies = shared.take<Tally>(parts);
   if (saliency == nullptr || tallies == nullptr) return Status::out_of_memory;
   const auto by_rows = [&](auto&& body) {
-    return each_part(parts, parallel, context, [&](size_t part) {
-      return body(part, part * each, std::min((part + 1) * each, rows));
-    });
+    return each_part(parts, parallel, context,
+                     [&](size_t part) { return body(part, part * each, std::min((part + 1) * each, rows)); });
   };
 
   Status status = by_rows([&](size_t, size_t first, size_t end) {

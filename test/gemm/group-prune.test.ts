@@ -78,6 +78,20 @@ describe('groupPrune', () => {
     ); // prettier-ignore
   });
 
+  test('quotients on a half go up whatever the scale, also where 1 / scale is below its value', () => {
+    for (let scale = 1; scale < 256; scale += 2)
+      for (const [storage, most] of [
+        ['int8', 127],
+        ['int4', 15],
+      ] as const) {
+        const halves = Array.from({ length: most }, (_, k) => k + 0.5);
+        const w = Float32Array.of(most, ...halves).map((x) => x * scale);
+        const made = groupPrune(dense(1, w.length, w), { groupSize: w.length, density: 1, storage });
+        expect(made.scales).toEqual(Float32Array.of(scale));
+        expect([...expanded(made)]).toEqual([most, ...halves.map((x) => x + 0.5)].map((x) => x * scale));
+      }
+  });
+
   test('the same bits for 1, 2, 3 and 7 threads, also of equal groups', () => {
     const before = getThreads();
     const w = f32(900, 601, 1);
