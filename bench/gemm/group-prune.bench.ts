@@ -10,7 +10,6 @@ const bench: Bench = ({ quick }) =>
       dtype: storage,
       size: side * side,
       family: storage,
-      threads: [1],
       setup() {
         const w = dense(side, side, uniformF32(side * side, 1));
         return { ours: () => gemm.groupPrune(w, { density: 0.5, storage }), bytes: 6 * side * side };

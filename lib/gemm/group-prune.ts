@@ -1,5 +1,6 @@
 import { where, type ArrayType, type Where } from '../core/validate.js';
 import type { Dense } from '../core/values.js';
+import { native } from './native.js';
 
 /**
  * Weights of which groups of `groupSize` neighbours in a row are kept. Row i has groups `indptr[i] … indptr[i+1] − 1`;
@@ -72,40 +73,14 @@ export function groupPrune(w: Dense<Float32Array>, given: GroupPruneOptions): Gr
   const total = perRow * rows;
   if (total > 2 ** 32 - 1) at.fail('ERR_RANGE', 'w', 'at most 2^32 - 1 groups', String(total));
 
-  const saliency = at.allocate(Float64Array, total);
-  for (let i = 0, g = 0; i < rows; i++)
-    for (let first = 0; first < cols; first += size, g++) {
-      let sum = 0;
-      for (let j = first; j < Math.min(first + size, cols); j++)
-        sum += (importance ? importance[j]! : 1) * data[i * cols + j]! ** 2;
-      saliency[g] = Number.isNaN(sum) ? Infinity : sum;
-    }
-
-  // All above the smallest that is kept, and the first of those equal to it.
   const kept = Math.round(density * total);
-  const indptr = at.allocate(Uint32Array, rows + 1);
-  const groups = at.allocate(Uint32Array, kept);
-  if (kept > 0) {
-    const sorted = saliency.slice().sort();
-    const threshold = sorted[total - kept]!;
-    let equal = 0;
-    for (let g = total - kept; g < total && sorted[g] === threshold; g++) equal++;
-    for (let i = 0, count = 0; i < rows; i++) {
-      for (let k = 0; k < perRow; k++) {
-        const value = saliency[i * perRow + k]!;
-        if (value > threshold || (value === threshold && equal-- > 0)) groups[count++] = k;
-      }
-      indptr[i + 1] = count;
-    }
-  }
-
   const out: GroupSparse = {
     format: 'group-sparse',
     rows,
     cols,
     groupSize: size,
-    indptr,
-    groups,
+    indptr: at.allocate(Uint32Array, rows + 1),
+    groups: at.allocate(Uint32Array, kept),
     values: at.allocate<GroupSparse['values']>(
       [Float32Array, Int8Array, Uint8Array][storage] as ArrayType<GroupSparse['values']>,
       at.size('w', kept, storage === 2 ? Math.ceil(size / 2) : size),
@@ -113,42 +88,9 @@ export function groupPrune(w: Dense<Float32Array>, given: GroupPruneOptions): Gr
   };
   if (storage > 0) out.scales = at.allocate(Float32Array, kept);
   if (storage === 2) out.zeros = at.allocate(Uint8Array, kept);
-  for (let i = 0; i < rows; i++)
-    for (let g = indptr[i]!; g < indptr[i + 1]!; g++) {
-      const first = groups[g]! * size;
-      const group = data.subarray(i * cols + first, i * cols + Math.min(first + size, cols));
-      if (storage === 0) out.values.set(group, g * size);
-      else if (!(storage === 1 ? toBytes : toNibbles)(group, g, out))
-        at.fail('ERR_RANGE', 'w', 'finite values to round', 'NaN or infinity');
-    }
+  const { indptr, groups, values, scales, zeros } = out;
+  native.groupPrune(data, importance, indptr, groups, values, scales, zeros, rows, cols, size);
   return out;
-}
-
-/** Group g as i8 codes with a scale; false if it is not finite. */
-function toBytes(group: Float32Array, g: number, { values, scales, groupSize }: GroupSparse): boolean {
-  const scale = Math.fround(group.reduce((most, x) => Math.max(most, Math.abs(x)), 0) / 127);
-  scales![g] = scale;
-  // Among denormals the scale is coarse: the quotient may leave the codes.
-  const code = (x: number): number => (scale > 0 ? Math.max(-127, Math.min(127, Math.round(x / scale))) : 0);
-  group.forEach((x, k) => (values[g * groupSize + k] = code(x)));
-  return Number.isFinite(scale);
-}
-
-/** Group g as 4-bit codes with scale and zero point; false if it is not finite. */
-function toNibbles(group: Float32Array, g: number, { values, scales, zeros, groupSize }: GroupSparse): boolean {
-  const low = group.reduce((least, x) => Math.min(least, x), 0);
-  const high = group.reduce((most, x) => Math.max(most, x), 0);
-  const scale = Math.fround(high / 15 - low / 15);
-  const zero = scale > 0 ? Math.min(15, Math.round(-low / scale)) : 0;
-  scales![g] = scale;
-  zeros![g] = zero;
-  const first = g * Math.ceil(groupSize / 2);
-  // the codes past the last column are those of zero
-  for (let k = 0; k < groupSize; k++) {
-    const code = scale > 0 && k < group.length ? Math.max(0, Math.min(15, Math.round(group[k]! / scale) + zero)) : zero;
-    values[first + (k >> 1)]! |= code << ((k & 1) * 4);
-  }
-  return Number.isFinite(scale);
 }
 
 /** Checks group-sparse weights from outside; indptr and groups are checked natively. */

@@ -70,6 +70,19 @@ interface GemmSparseNative {
     cols: number,
     size: number,
   ): void;
+  /** `groups` says how many are kept; codes have scales, 4-bit codes zeros; ERR_RANGE if one of these is not finite */
+  groupPrune(
+    w: Float32Array,
+    importance: Float32Array | undefined,
+    indptr: Uint32Array,
+    groups: Uint32Array,
+    values: Float32Array | Int8Array | Uint8Array,
+    scales: Float32Array | undefined,
+    zeros: Uint8Array | undefined,
+    rows: number,
+    cols: number,
+    size: number,
+  ): void;
   /** places of native/gemm/group_panels.h; the last of `starts` is the number of batches */
   groupPanelPlaces(
     indptr: Uint32Array,

@@ -6,6 +6,7 @@
 #include "core/checked.h"
 #include "gemm/csr_gradient.h"
 #include "gemm/group_panels.h"
+#include "gemm/group_prune.h"
 #include "gemm/grouped.h"
 #include "gemm/hashed.h"
 #include "gemm/low_rank.h"
@@ -127,6 +128,38 @@ void GroupedLinear(Args& args) {
     args.refuse("w.groups", "ERR_FORMAT", "groups below " + std::to_string(fault.limit),
                 std::to_string(fault.got) + " in row " + std::to_string(fault.row));
   done(args, status, "w", fault);
+}
+
+// (w, importance or null, indptr, groups, values, scales or null, zeros or null, rows, cols, size); what is stored as
+// in sparseLinear
+void GroupPrune(Args& args) {
+  const GroupPruneShape shape{args.size(7), args.size(8), args.size(9)};
+  if (shape.size < 1) args.refuse(9, "ERR_RANGE", "groups of at least 1");
+  const auto w = args.in<float>(0, args.product(shape.rows, shape.cols));
+  const float* importance = args.absent(1) ? nullptr : args.in<float>(1, shape.cols).data();
+  const auto ends = checked_add(shape.rows, 1);
+  if (!ends) args.done(Status::overflow);
+  KeptGroups out{};
+  out.count = args.length(3);
+  const size_t total = args.product(shape.rows, shape.groups());
+  if (total > kMostTerms) args.refuse(0, "ERR_RANGE", "at most 2^32 - 1 groups");
+  if (out.count > total) args.refuse(3, "ERR_RANGE", "at most all groups");
+  out.indptr = args.out<uint32_t>(2, *ends).data();
+  out.index = args.out<uint32_t>(3, out.count).data();
+  if (args.absent(5)) {
+    out.values = args.out<float>(4, args.product(out.count, shape.size)).data();
+  } else if (args.absent(6)) {
+    out.codes = args.out<int8_t>(4, args.product(out.count, shape.size)).data();
+  } else {
+    out.nibbles = args.out<uint8_t>(4, args.product(out.count, ceil_div(shape.size, 2))).data();
+    out.zeros = args.out<uint8_t>(6, out.count).data();
+  }
+  if (!args.absent(5)) out.scales = args.out<float>(5, out.count).data();
+  const Status status = group_prune(w.data(), importance, shape, out, args.context());
+  if (status == Status::ok && out.scales != nullptr)
+    for (size_t g = 0; g < out.count; g++)
+      if (!std::isfinite(out.scales[g])) args.refuse("w", "ERR_RANGE", "finite values to round", "NaN or infinity");
+  args.done(status);
 }
 
 // Rows and columns from argument i on.
@@ -340,6 +373,7 @@ constexpr Method kMethods[] = {
     {"nmExpand", by_type<NmExpandOf<float>, NmExpandOf<int8_t>>},
     {"nmLinear", NmLinear},
     {"sparseLinear", GroupedLinear},
+    {"groupPrune", GroupPrune},
     {"groupPanelPlaces", GroupPanelPlaces, "packGroups"},
     {"groupPanelFill", GroupPanelFill, "packGroups"},
     {"groupPanelLinear", GroupPanelLinear, "sparseLinear"},

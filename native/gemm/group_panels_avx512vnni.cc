@@ -46,8 +46,9 @@ inline __m512i four(const std::int8_t* x) {
 // The groups of columns in turn.
 template <std::size_t kTokens>
 struct Reader {
-  // Results of the batches of one, for each token kLaid apart. A call costs little beside them.
-  __attribute__((noinline)) void lay(const PanelRun& r, float* laid) {
+  // Results of the batches of one, for each token kLaid apart. A call costs little beside them. What is stored could be
+  // *this for all that GCC knows: what the loop needs stands in variables.
+  __attribute__((always_inline)) inline void lay_here(const PanelRun& r, float* laid) {
     const __m512i low = _mm512_set1_epi8(15);
     std::size_t bits = 0;
 #pragma GCC unroll 4
@@ -56,33 +57,59 @@ struct Reader {
       __builtin_memcpy(&words, mask + w, sizeof words);
       bits += static_cast<std::size_t>(_mm_popcnt_u64(words));
     }
-    for (std::size_t b = 0; b < bits; b += kBatch, codes += kBatchBytes, scales += kBatch, zeros += kBatch) {
+    const std::size_t batches = (bits + kBatch - 1) / kBatch, x_stride = r.x_stride, a_stride = r.a_stride;
+    const std::uint8_t *c = codes, *z = zeros;
+    const float *s = scales, *const at = a, *const qt = q;
+    const std::int8_t* const xs = x;
+    // Of few tokens also what is repeated over registers.
+    constexpr bool kHeld = kTokens <= 2;
+    __m512i columns[kTokens][4];
+    __m512 steps[kTokens], totals[kTokens];
+    if constexpr (kHeld)
+#pragma GCC unroll 2
+      for (std::size_t t = 0; t < kTokens; t++) {
+#pragma GCC unroll 4
+        for (std::size_t i = 0; i < 4; i++) columns[t][i] = four(xs + t * x_stride + 4 * i);
+        steps[t] = _mm512_set1_ps(at[t * a_stride]);
+        totals[t] = _mm512_set1_ps(qt[t * a_stride]);
+      }
+    for (std::size_t b = 0; b < batches; b++, c += kBatchBytes, s += kBatch, z += kBatch, laid += kBatch) {
       // Three streams, of which the hardware reads too little ahead.
-      ask(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(codes) + kAhead));
-      ask(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(codes) + kAhead + 64));
-      ask(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(scales) + kAhead / 2));
-      const __m512i w0 = _mm512_loadu_si512(codes), w1 = _mm512_loadu_si512(codes + 64);
+      ask(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(c) + kAhead));
+      ask(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(c) + kAhead + 64));
+      ask(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(s) + kAhead / 2));
+      __m512i w0 = _mm512_loadu_si512(c), w1 = _mm512_loadu_si512(c + 64);
+      if constexpr (kHeld) __asm__("" : "+v"(w0), "+v"(w1));  // else each is loaded twice
       const __m512i c0 = _mm512_and_si512(w0, low), c1 = _mm512_and_si512(_mm512_srli_epi16(w0, 4), low);
       const __m512i c2 = _mm512_and_si512(w1, low), c3 = _mm512_and_si512(_mm512_srli_epi16(w1, 4), low);
-      const __m128i z = _mm_loadu_si128(reinterpret_cast<const __m128i*>(zeros));
-      const __m512 zero = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(z)), scale = _mm512_loadu_ps(scales);
+      const __m128i z8 = _mm_loadu_si128(reinterpret_cast<const __m128i*>(z));
+      const __m512 zero = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(z8)), scale = _mm512_loadu_ps(s);
 #pragma GCC unroll 8
       for (std::size_t t = 0; t < kTokens; t++) {
-        const std::int8_t* xt = x + t * r.x_stride;
-        __m512i sum = _mm512_dpbusd_epi32(_mm512_setzero_si512(), c0, four(xt));
-        sum = _mm512_dpbusd_epi32(sum, c1, four(xt + 4));
-        sum = _mm512_dpbusd_epi32(sum, c2, four(xt + 8));
-        sum = _mm512_dpbusd_epi32(sum, c3, four(xt + 12));
-        const __m512 exact = _mm512_fnmadd_ps(zero, _mm512_set1_ps(q[t * r.a_stride]), _mm512_cvtepi32_ps(sum));
-        const __m512 both = _mm512_mul_ps(scale, _mm512_set1_ps(a[t * r.a_stride]));
-        _mm512_storeu_ps(laid + t * kLaid + b, _mm512_mul_ps(both, exact));
+        const std::int8_t* xt = xs + t * x_stride;
+        const auto repeated = [&](std::size_t i) __attribute__((always_inline)) {
+          if constexpr (kHeld) return columns[t][i];
+          return four(xt + 4 * i);
+        };
+        __m512i sum = _mm512_dpbusd_epi32(_mm512_setzero_si512(), c0, repeated(0));
+        sum = _mm512_dpbusd_epi32(sum, c1, repeated(1));
+        sum = _mm512_dpbusd_epi32(sum, c2, repeated(2));
+        sum = _mm512_dpbusd_epi32(sum, c3, repeated(3));
+        const __m512 total = kHeld ? totals[t] : _mm512_set1_ps(qt[t * a_stride]);
+        const __m512 exact = _mm512_fnmadd_ps(zero, total, _mm512_cvtepi32_ps(sum));
+        const __m512 both = _mm512_mul_ps(scale, kHeld ? steps[t] : _mm512_set1_ps(at[t * a_stride]));
+        _mm512_storeu_ps(laid + t * kLaid, _mm512_mul_ps(both, exact));
       }
     }
+    codes = c;
+    scales = s;
+    zeros = z;
     mask += kPanelWords;
     x += kPanelGroup;
     a++;
     q++;
   }
+  __attribute__((noinline)) void lay(const PanelRun& r, float* laid) { lay_here(r, laid); }
 
   const std::uint16_t* mask;
   const std::uint8_t *codes, *zeros;
@@ -120,7 +147,7 @@ inline void one_token(const PanelRun& r, std::size_t token) {
     // By turns: what is written for one group of columns need not wait for the reading of the other.
     float* const laid = r.laid + g % 2 * kLaid;
     const std::uint16_t* mask = reader.mask;
-    reader.lay(r, laid);
+    reader.lay_here(r, laid);
     const float* from = laid;
 #pragma GCC unroll 16
     for (std::size_t w = 0; w < kPanelWords; w++) {

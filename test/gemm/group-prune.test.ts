@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import * as fc from 'fast-check';
-import { dense } from 'lapidary';
+import { dense, getThreads, setThreads } from 'lapidary';
 import { groupPrune } from 'lapidary/gemm';
+import { native } from '../../dist/gemm/native.js';
 import { withCode } from '../support/errors.js';
 import { uniform } from '../support/random.js';
 import { expanded } from '../support/sparse-weights.js';
@@ -43,6 +44,72 @@ describe('groupPrune', () => {
     );
   });
 
+  test('scales, zeros and codes are those of quotients in f64, halves up (property)', () => {
+    const kinds = [
+      () => fc.float({ noNaN: true, noDefaultInfinity: true }),
+      () => fc.integer({ min: -254, max: 254 }).map((k) => k / 2), // quotients on a half
+      () => fc.integer({ min: -40, max: 40 }).map((k) => k * 2 ** -149),
+      () => fc.constantFrom(0, -0, 1, -3),
+    ];
+    const weights = fc.constantFrom(...kinds).chain((kind) => fc.array(kind(), { minLength: 1, maxLength: 70 }));
+    fc.assert(
+      fc.property(weights, fc.constantFrom(1, 5, 16, 33), fc.constantFrom('f32', 'int8', 'int4'), (row, groupSize, storage) => {
+        const w = Float32Array.from(row);
+        const { groups, values, scales, zeros } = groupPrune(dense(1, w.length, w), { groupSize, density: 1, storage });
+        for (const g of groups) {
+          const group = Array.from(w.subarray(g * groupSize, (g + 1) * groupSize));
+          const filled = (x: number) => [...group, ...new Array<number>(groupSize - group.length).fill(x)];
+          if (storage === 'f32') {
+            expect([...values.subarray(g * groupSize, (g + 1) * groupSize)]).toEqual(filled(0));
+            continue;
+          }
+          const [low, high] = [Math.min(0, ...group), Math.max(0, ...group)];
+          const scale = Math.fround(storage === 'int8' ? Math.max(-low, high) / 127 : high / 15 - low / 15);
+          const zero = storage === 'int8' ? 0 : scale > 0 ? Math.min(15, Math.round(-low / scale)) + 0 : 0;
+          const [least, most] = storage === 'int8' ? [-127, 127] : [0, 15];
+          const want = filled(0).map((x) => Math.min(most, Math.max(least, (scale > 0 ? Math.round(x / scale) : 0) + zero)) + 0); // prettier-ignore
+          const bytes = values.subarray(storage === 'int8' ? g * groupSize : g * Math.ceil(groupSize / 2));
+          const code = (k: number) => (storage === 'int8' ? bytes[k]! : (bytes[k >> 1]! >> (4 * (k & 1))) & 15);
+          expect([scales![g], zeros?.[g] ?? 0, ...want.map((_, k) => code(k))]).toEqual([scale, zero, ...want]);
+          if (storage === 'int4' && groupSize % 2 === 1) expect(bytes[groupSize >> 1]! >> 4).toBe(0);
+        }
+      }),
+      { numRuns: 500 },
+    ); // prettier-ignore
+  });
+
+  test('quotients on a half go up whatever the scale, also where 1 / scale is below its value', () => {
+    for (let scale = 1; scale < 256; scale += 2)
+      for (const [storage, most] of [
+        ['int8', 127],
+        ['int4', 15],
+      ] as const) {
+        const halves = Array.from({ length: most }, (_, k) => k + 0.5);
+        const w = Float32Array.of(most, ...halves).map((x) => x * scale);
+        const made = groupPrune(dense(1, w.length, w), { groupSize: w.length, density: 1, storage });
+        expect(made.scales).toEqual(Float32Array.of(scale));
+        expect([...expanded(made)]).toEqual([most, ...halves.map((x) => x + 0.5)].map((x) => x * scale));
+      }
+  });
+
+  test('the same bits for 1, 2, 3 and 7 threads, also of equal groups', () => {
+    const before = getThreads();
+    const w = f32(900, 601, 1);
+    w.data.forEach((v, k) => (w.data[k] = Math.round(2 * v)));
+    const importance = Float32Array.from(uniform(601, 3, 0, 2), Math.round);
+    for (const storage of ['f32', 'int8', 'int4'] as const)
+      for (const density of [0.01, 0.5, 0.93, 1]) {
+        const all = [1, 2, 3, 7].map(
+          (count) => (setThreads(count), groupPrune(w, { groupSize: 6, density, storage, importance })),
+        );
+        for (const made of all)
+          for (const part of ['indptr', 'groups', 'values', 'scales', 'zeros'] as const)
+            expect(made[part] && Buffer.compare(Buffer.from(made[part].buffer), Buffer.from(all[0]![part]!.buffer))).toBe(made[part] && 0); // prettier-ignore
+        expect(all[0]!.indptr.at(-1)).toBe(all[0]!.groups.length);
+      }
+    setThreads(before);
+  });
+
   test('int8 codes are within half a step of each group', () => {
     const w = f32(20, 50, 1);
     const made = groupPrune(w, { density: 1, storage: 'int8' });
@@ -75,5 +142,16 @@ describe('groupPrune', () => {
     }
     expect(() => groupPrune(dense(1, 1, Float32Array.of(Infinity)), { density: 1, storage: 'int4' })).toThrow(withCode('ERR_RANGE')); // prettier-ignore
     expect(groupPrune(dense(0, 5, new Float32Array(0)), { density: 1, storage: 'int4' }).values).toHaveLength(0);
+  });
+
+  test('native functions check for themselves', () => {
+    const w = new Float32Array(40);
+    const prune = (count: number, length = 4 * count, size = 4, w40 = w) =>
+      native.groupPrune(w40, undefined, new Uint32Array(5), new Uint32Array(count), new Float32Array(length), undefined, undefined, 4, 10, size); // prettier-ignore
+    prune(12);
+    expect(() => prune(13)).toThrow(withCode('ERR_RANGE'));
+    expect(() => prune(12, 47)).toThrow(withCode('ERR_SHAPE'));
+    expect(() => prune(12, 48, 0)).toThrow(withCode('ERR_RANGE'));
+    expect(() => prune(12, 48, 4, new Float32Array(39))).toThrow(withCode('ERR_SHAPE'));
   });
 });
