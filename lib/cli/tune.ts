@@ -24,7 +24,10 @@ const matrix = <A extends NumericArray>(rows: number, cols: number, make: (lengt
 
 type Kind = 'f32' | 'f64' | 'half' | 'int8';
 
-/** few × k times across × k transposed, few × k times k × across, or across × k times few columns, which floats have transposed. */
+/**
+ * few × k times across × k transposed, few × k times k × across, or across × k times few columns, of which those of f32 and f64
+ * lie transposed: straight ones are left where they lie.
+ */
 function product(kind: Kind, layout: 'straight' | 'transposed' | 'narrow'): Operation['make'] {
   return (gemm, few, across, k) => {
     const wide = (rows: number, cols: number) => {
@@ -41,10 +44,9 @@ function product(kind: Kind, layout: 'straight' | 'transposed' | 'narrow'): Oper
           : matrix(rows, cols, (n) => new Float32Array(n));
     const narrow = layout === 'narrow';
     const transposeB = layout === 'transposed' || (narrow && (kind === 'f32' || kind === 'f64'));
-    const [a, b] =
-      narrow
-        ? [wide(across, k), transposeB ? thin(few, k) : thin(k, few)]
-        : [thin(few, k), layout === 'transposed' ? wide(across, k) : wide(k, across)];
+    const [a, b] = narrow
+      ? [wide(across, k), transposeB ? thin(few, k) : thin(k, few)]
+      : [thin(few, k), layout === 'transposed' ? wide(across, k) : wide(k, across)];
     const type = kind === 'f64' ? Float64Array : kind === 'int8' ? Int32Array : Float32Array;
     const [m, n] = narrow ? [across, few] : [few, across];
     const options = { transposeB, out: { rows: m, cols: n, data: new type(m * n) } };

@@ -143,8 +143,8 @@ void pack_panels(const uint8_t* x, size_t stride, size_t k, size_t width, size_t
 // Few rows of A against B as it lies. A line of each of 16 rows of B is read once and interleaved to steps, which all
 // rows of A meet: with more rows of B at a time the lines that are read ahead would push each other out of the
 // first-level cache, where they lie a power of two apart; with fewer, the reading and writing of the sums weighs more.
-// For a single row of A they are four, and the next four are asked for: what lies in the first-level cache of a column,
-// with its sums, then fits even where rows are a power of two apart.
+// For a single row of A they are four, and the next four are asked for: with the sums they fit into the first-level
+// cache even where rows are a power of two apart.
 constexpr size_t kDepth = 16, kSingleDepth = 4;
 
 // Rows of B from a column on: all 64 columns, or those of `columns`, with zeros for the others.
@@ -277,14 +277,12 @@ void byte_sums(const int32_t* a, size_t a_pitch, size_t rows, const uint8_t* b, 
       const size_t count = k - p < kSingleDepth ? k - p : kSingleDepth;
       size_t j = 0;
       if (skipped > 0) single_sums<kASigned, false>(a, line, stride, count, head, flips, y), j = kSumColumns;
-      for (; j < whole; j += kSumColumns)
-        single_sums<kASigned, true>(a, line + j, stride, count, all, flips, y + j);
+      for (; j < whole; j += kSumColumns) single_sums<kASigned, true>(a, line + j, stride, count, all, flips, y + j);
       if (j < end) single_sums<kASigned, false>(a, line + j, stride, count, tail, flips, y + j);
     }
   } else {
     size_t j = 0;
-    if (skipped > 0)
-      several_sums<kASigned, false>(a, a_pitch, rows, line, stride, k, head, flips, y), j = kSumColumns;
+    if (skipped > 0) several_sums<kASigned, false>(a, a_pitch, rows, line, stride, k, head, flips, y), j = kSumColumns;
     for (; j < whole; j += kSumColumns)
       several_sums<kASigned, true>(a, a_pitch, rows, line + j, stride, k, all, flips, y + j * rows);
     if (j < end) several_sums<kASigned, false>(a, a_pitch, rows, line + j, stride, k, tail, flips, y + j * rows);

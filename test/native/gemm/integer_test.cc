@@ -54,7 +54,7 @@ TEST(integer_products_touch_nothing_beyond_their_operands) {
   set_active_isa(best);
 }
 
-// Rows of B that begin within lines, all at the same place: the first and the last groups of columns are parts of lines.
+// Rows of B that begin within lines, all at the same place: the first and the last groups of columns are parts of them.
 TEST(sums_of_columns_that_begin_within_a_line) {
   const Isa best = active_isa();
   for (Isa isa : kIsas)
