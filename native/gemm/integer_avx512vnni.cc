@@ -229,18 +229,21 @@ inline __attribute__((always_inline)) void single_sums(const int32_t* a, const u
   for (int v = 0; v < 4; v++) S::store(y + v * 16, sum[v]);
 }
 
-// The same for several rows.
-template <bool kASigned, bool kWhole>
-inline __attribute__((always_inline)) void several_sums(const int32_t* a, size_t a_pitch, size_t rows, const uint8_t* b,
-                                                        size_t stride, size_t k, __mmask64 columns, __m512i flips,
-                                                        int32_t* y) {
-  alignas(64) int32_t woven[kSumColumns * kDepth / 4];
+// The same columns of 16 rows of B or fewer for several rows of A, in two functions: the text of either is there once.
+template <bool kWhole>
+[[gnu::noinline]] void weave_steps(const uint8_t* b, size_t stride, size_t k, __mmask64 columns, uint8_t flip,
+                                   int32_t* woven) {
   weave<kDepth, kWhole>(
-      b, stride, k, columns, flips, [&](__m512i(&w)[4], size_t s) __attribute__((always_inline)) {
+      b, stride, k, columns,
+      _mm512_set1_epi8(static_cast<char>(flip)), [&](__m512i(&w)[4], size_t s) __attribute__((always_inline)) {
 #pragma GCC unroll 4
         for (int v = 0; v < 4; v++) _mm512_store_si512(woven + s * kSumColumns + v * 16, w[v]);
       });
-  const size_t steps = (k + 3) / 4;
+}
+
+template <bool kASigned>
+[[gnu::noinline]] void several_sums(const int32_t* a, size_t a_pitch, size_t rows, const int32_t* woven, size_t steps,
+                                    int32_t* y) {
   size_t i = 0;
   for (; i + 4 <= rows; i += 4) woven_sums<kASigned, 4>(a + i * a_pitch, a_pitch, woven, steps, y + i * kSumColumns);
   const int32_t* from = a + i * a_pitch;
@@ -281,11 +284,14 @@ void byte_sums(const int32_t* a, size_t a_pitch, size_t rows, const uint8_t* b, 
       if (j < end) single_sums<kASigned, false>(a, line + j, stride, count, tail, flips, y + j);
     }
   } else {
-    size_t j = 0;
-    if (skipped > 0) several_sums<kASigned, false>(a, a_pitch, rows, line, stride, k, head, flips, y), j = kSumColumns;
-    for (; j < whole; j += kSumColumns)
-      several_sums<kASigned, true>(a, a_pitch, rows, line + j, stride, k, all, flips, y + j * rows);
-    if (j < end) several_sums<kASigned, false>(a, a_pitch, rows, line + j, stride, k, tail, flips, y + j * rows);
+    alignas(64) int32_t woven[kSumColumns * kDepth / 4];
+    for (size_t j = 0; j < end; j += kSumColumns) {
+      if (j + kSumColumns <= end && (j > 0 || skipped == 0))
+        weave_steps<true>(line + j, stride, k, all, flip, woven);
+      else
+        weave_steps<false>(line + j, stride, k, j + kSumColumns <= end ? head : tail, flip, woven);
+      several_sums<kASigned>(a, a_pitch, rows, woven, (k + 3) / 4, y + j * rows);
+    }
   }
   if (more) return;
   for (size_t i = 0; i < (end + kSumColumns - 1) / kSumColumns * rows; i++) order_sums(y + i * kSumColumns);
