@@ -65,7 +65,7 @@ export interface MathJs {
   multiply(a: MathJsSparse, b: MathJsSparse): MathJsSparse;
 }
 
-type Check = Partial<Pick<Peer, 'tolerance' | 'scale' | 'mayFail'>>;
+type Check = Partial<Pick<Peer, 'name' | 'tolerance' | 'scale' | 'mayFail'>>;
 
 /** OpenBLAS by its C interface; its kernels use as many threads as the row. */
 export function openblas(task: Task, check: Check = {}): Peer {

@@ -24,7 +24,10 @@ const matrix = <A extends NumericArray>(rows: number, cols: number, make: (lengt
 
 type Kind = 'f32' | 'f64' | 'half' | 'int8';
 
-/** few × k times across × k transposed, few × k times k × across, or across × k times k × few. */
+/**
+ * few × k times across × k transposed, few × k times k × across, or across × k times few columns, of which those of f32 and f64
+ * lie transposed: straight ones are left where they lie.
+ */
 function product(kind: Kind, layout: 'straight' | 'transposed' | 'narrow'): Operation['make'] {
   return (gemm, few, across, k) => {
     const wide = (rows: number, cols: number) => {
@@ -39,13 +42,14 @@ function product(kind: Kind, layout: 'straight' | 'transposed' | 'narrow'): Oper
         : kind === 'int8'
           ? matrix(rows, cols, (n) => new Uint8Array(n))
           : matrix(rows, cols, (n) => new Float32Array(n));
-    const [a, b] =
-      layout === 'narrow'
-        ? [wide(across, k), thin(k, few)]
-        : [thin(few, k), layout === 'transposed' ? wide(across, k) : wide(k, across)];
+    const narrow = layout === 'narrow';
+    const transposeB = layout === 'transposed' || (narrow && (kind === 'f32' || kind === 'f64'));
+    const [a, b] = narrow
+      ? [wide(across, k), transposeB ? thin(few, k) : thin(k, few)]
+      : [thin(few, k), layout === 'transposed' ? wide(across, k) : wide(k, across)];
     const type = kind === 'f64' ? Float64Array : kind === 'int8' ? Int32Array : Float32Array;
-    const [m, n] = layout === 'narrow' ? [across, few] : [few, across];
-    const options = { transposeB: layout === 'transposed', out: { rows: m, cols: n, data: new type(m * n) } };
+    const [m, n] = narrow ? [across, few] : [few, across];
+    const options = { transposeB, out: { rows: m, cols: n, data: new type(m * n) } };
     return () => gemm.matmul(a as Dense, b as Dense, options as object);
   };
 }

@@ -39,6 +39,11 @@ constexpr KernelTable<size_t, 1 + 2 * LAPIDARY_X86> kFewColumns = {{
 #endif
 }};
 constexpr size_t kLongDot = 256;
+// So many tiles across, at most, have their last columns taken off where these would leave most of a vector empty: the
+// products of wider ones read A again for little.
+constexpr size_t kSplitTiles = 4;
+// So many tiles across, at most, are a direct product whatever its rows.
+constexpr size_t kDirectTiles = 2;
 // Values of C up to which it is small, and the depth from which on k is deep. It is cut then into an even number of
 // pieces, at most kMostPieces, of kPieceDepth or more and a multiple of kPieceStep.
 constexpr size_t kSmallResult = 4096, kDeep = 2048, kPieceDepth = 512, kPieceStep = 16, kMostPieces = 16;
@@ -93,7 +98,10 @@ Status direct(const Product<T>& g, const MicroKernel<T>& kernel, const Context& 
   const bool along = !g.b.transposed && wide_tiles > 1 && shallow(g, cache_sizes().l2 / 4);
   const bool by_columns =
       g.b.transposed ? wide_tiles >= std::min(tall_tiles, kDirectParts / 2) : tall_tiles < kDirectParts / 2;
-  const size_t tall = parallel && !by_columns ? ceil_div(tall_tiles, kDirectParts) * kernel.mr : g.m;
+  // Enough parts of rows, too, to look at the cancel flag between them.
+  const size_t least = static_cast<size_t>(work(g) / kParallelWork) + 1;
+  const size_t tall_parts = std::max(parallel && !by_columns ? kDirectParts : 1, least);
+  const size_t tall = ceil_div(tall_tiles, tall_parts) * kernel.mr;
   const size_t wide = parallel && by_columns ? ceil_div(wide_tiles, kDirectParts) * kernel.nr : g.n;
   const size_t across = ceil_div(g.n, wide);
   const Status status = each_part(ceil_div(g.m, tall) * across, parallel, context, [&](size_t part) {
@@ -138,7 +146,9 @@ Way choose_way(const Product<T>& g, const MicroKernel<T>& kernel) {
   if (std::is_same_v<T, float> && !g.a.transposed && g.n <= kFewColumns.pick() && g.k >= kLongDot && g.m / 16 >= g.n &&
       b_stays)
     return Way::dots;
-  if (b_stays && work(g) < kParallelWork &&
+  // So narrow a product multiplies each value of A too seldom to pay for a copy of it.
+  const bool small = work(g) < kParallelWork || (g.n <= kDirectTiles * kernel.nr && !g.a.transposed && !g.b.transposed);
+  if (b_stays && small &&
       (!g.b.transposed || (g.k <= kPanelBytes / sizeof(T) / kernel.nr && !shallow(g, cache_sizes().l2))))
     return Way::direct;
   switch (tuned_route(g.b.transposed ? transposed<T> : straight<T>, g.m, g.n, g.k)) {
@@ -170,6 +180,16 @@ template <class T>
 void scale(T beta, size_t m, size_t n, T* c, size_t ldc) {
   for (size_t i = 0; i < m; i++)
     for (size_t j = 0; j < n; j++) c[i * ldc + j] = beta == 0 ? T{0} : beta * c[i * ldc + j];
+}
+
+// Columns past the last whole vector that do better as dots, half a vector of them at most.
+template <class T>
+size_t loose_columns(const Product<T>& g, const MicroKernel<T>& kernel, Way way) {
+  if (!std::is_same_v<T, float> || g.a.transposed || (way != Way::direct && way != Way::narrow && way != Way::blocked))
+    return 0;
+  const size_t lanes = kernel.nr / 2, rest = g.n % lanes;
+  const bool few = rest <= std::min(lanes / 2, kFewColumns.pick()) && g.n > lanes && g.n < kSplitTiles * kernel.nr;
+  return few && g.k >= kLongDot && g.m / 16 >= rest ? rest : 0;
 }
 
 template <class T>
@@ -255,6 +275,15 @@ Status gemm(size_t m, size_t n, size_t k, T alpha, Operand<T> a, Operand<T> b, T
   const Product<T> g{m, n, k, alpha, a, b, beta, c, ldc, epilogue};
   const MicroKernel<T> kernel = kGemm<T>.pick();
   const Way way = choose_way(g, kernel, route);
+  if (const size_t rest = route == Route::automatic ? loose_columns(g, kernel, way) : 0; rest > 0) {
+    const size_t whole = n - rest;
+    Status status = gemm<T>(m, whole, k, alpha, a, b, beta, c, ldc, context, nullptr, route);
+    if (status != Status::ok) return status;
+    b.data += b.transposed ? whole * b.stride : whole;
+    status = gemm<T>(m, rest, k, alpha, a, b, beta, c + whole, ldc, context, nullptr, route);
+    if (status == Status::ok && epilogue != nullptr) epilogue->apply(c, ldc, m, n, 0);
+    return status;
+  }
   return route == Route::automatic && is_deep(g, way) ? deep_product(g, kernel, way, context)
                                                       : product(g, kernel, way, context);
 }

@@ -143,25 +143,33 @@ void pack_panels(const uint8_t* x, size_t stride, size_t k, size_t width, size_t
 // Few rows of A against B as it lies. A line of each of 16 rows of B is read once and interleaved to steps, which all
 // rows of A meet: with more rows of B at a time the lines that are read ahead would push each other out of the
 // first-level cache, where they lie a power of two apart; with fewer, the reading and writing of the sums weighs more.
-constexpr size_t kDepth = 16;
+// For a single row of A they are four, and the next four are asked for: with the sums they fit into the first-level
+// cache even where rows are a power of two apart.
+constexpr size_t kDepth = 16, kSingleDepth = 4;
 
-// k ≤ 16 rows of up to 64 columns as steps of four vectors, zero past the width and k: take(step, s). All rows in one
-// go where they are whole: the loads of as many lines as possible are under way at once.
-template <class Take>
-inline __attribute__((always_inline)) void weave(const uint8_t* b, size_t stride, size_t k, size_t width, __m512i flips,
-                                                 Take take) {
+// Rows of B from a column on: all 64 columns, or those of `columns`, with zeros for the others.
+template <bool kWhole>
+inline __m512i load_line(const uint8_t* x, __mmask64 columns) {
+  return kWhole ? _mm512_loadu_si512(x) : _mm512_maskz_loadu_epi8(columns, x);
+}
+
+// k ≤ kRows rows as steps of four vectors, zero past k: take(step, s). Where all rows are there, each has a load of its
+// own, in whose addresses the hardware sees a stretch to be read ahead.
+template <size_t kRows, bool kWhole, class Take>
+inline __attribute__((always_inline)) void weave(const uint8_t* b, size_t stride, size_t k, __mmask64 columns,
+                                                 __m512i flips, Take take) {
   const auto step = [&](__m512i(&r)[4], size_t s) __attribute__((always_inline)) {
 #pragma GCC unroll 4
     for (int q = 0; q < 4; q++) r[q] = _mm512_xor_si512(flips, r[q]);
     interleave(r);
     take(r, s);
   };
-  if (k == kDepth && width >= kSumColumns) {
+  if (k == kRows) {
 #pragma GCC unroll 4
-    for (size_t s = 0; s < kDepth / 4; s++) {
+    for (size_t s = 0; s < kRows / 4; s++) {
       __m512i r[4];
 #pragma GCC unroll 4
-      for (size_t q = 0; q < 4; q++) r[q] = _mm512_loadu_si512(b + (4 * s + q) * stride);
+      for (size_t q = 0; q < 4; q++) r[q] = load_line<kWhole>(b + (4 * s + q) * stride, columns);
       step(r, s);
     }
     return;
@@ -169,7 +177,7 @@ inline __attribute__((always_inline)) void weave(const uint8_t* b, size_t stride
   for (size_t s = 0; 4 * s < k; s++) {
     __m512i r[4];
 #pragma GCC unroll 4
-    for (size_t q = 0; q < 4; q++) r[q] = load_row(b, stride, 4 * s + q, k, columns_of(width));
+    for (int q = 0; q < 4; q++) r[q] = load_row(b, stride, 4 * s + q, k, columns);
     step(r, s);
   }
 }
@@ -199,22 +207,50 @@ inline void woven_sums(const int32_t* a, size_t a_pitch, const int32_t* woven, s
     for (int v = 0; v < 4; v++) S::store(y + i * 64 + v * 16, sum[i][v]);
 }
 
-// A single row needs no copy of the steps.
-template <bool kASigned>
-inline void single_sums(const int32_t* a, const uint8_t* b, size_t stride, size_t k, size_t width, __m512i flips,
-                        int32_t* y) {
+// Up to 64 columns for a single row of A, which needs no copy of the steps.
+template <bool kASigned, bool kWhole>
+inline __attribute__((always_inline)) void single_sums(const int32_t* a, const uint8_t* b, size_t stride, size_t k,
+                                                       __mmask64 columns, __m512i flips, int32_t* y) {
   using S = Bytes<kASigned>;
   __m512i sum[4];
 #pragma GCC unroll 4
   for (int v = 0; v < 4; v++) sum[v] = S::load(y + v * 16);
-  weave(
-      b, stride, k, width, flips, [&](__m512i(&w)[4], size_t s) __attribute__((always_inline)) {
+#pragma GCC unroll 4
+  for (size_t q = 0; q < kSingleDepth; q++)
+    _mm_prefetch(reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(b) + (kSingleDepth + q) * stride),
+                 _MM_HINT_T0);
+  weave<kSingleDepth, kWhole>(
+      b, stride, k, columns, flips, [&](__m512i(&w)[4], size_t s) __attribute__((always_inline)) {
         const __m512i x = S::broadcast(a + s);
 #pragma GCC unroll 4
         for (int v = 0; v < 4; v++) sum[v] = S::step(x, w[v], sum[v]);
       });
 #pragma GCC unroll 4
   for (int v = 0; v < 4; v++) S::store(y + v * 16, sum[v]);
+}
+
+// The same columns of 16 rows of B or fewer for several rows of A, in two functions: the text of either is there once.
+template <bool kWhole>
+[[gnu::noinline]] void weave_steps(const uint8_t* b, size_t stride, size_t k, __mmask64 columns, uint8_t flip,
+                                   int32_t* woven) {
+  weave<kDepth, kWhole>(
+      b, stride, k, columns,
+      _mm512_set1_epi8(static_cast<char>(flip)), [&](__m512i(&w)[4], size_t s) __attribute__((always_inline)) {
+#pragma GCC unroll 4
+        for (int v = 0; v < 4; v++) _mm512_store_si512(woven + s * kSumColumns + v * 16, w[v]);
+      });
+}
+
+template <bool kASigned>
+[[gnu::noinline]] void several_sums(const int32_t* a, size_t a_pitch, size_t rows, const int32_t* woven, size_t steps,
+                                    int32_t* y) {
+  size_t i = 0;
+  for (; i + 4 <= rows; i += 4) woven_sums<kASigned, 4>(a + i * a_pitch, a_pitch, woven, steps, y + i * kSumColumns);
+  const int32_t* from = a + i * a_pitch;
+  int32_t* to = y + i * kSumColumns;
+  if (rows - i == 3) woven_sums<kASigned, 3>(from, a_pitch, woven, steps, to);
+  if (rows - i == 2) woven_sums<kASigned, 2>(from, a_pitch, woven, steps, to);
+  if (rows - i == 1) woven_sums<kASigned, 1>(from, a_pitch, woven, steps, to);
 }
 
 // From interleave's order of the columns to their own: 4 × 4 lanes of 128 bits are turned.
@@ -233,31 +269,34 @@ template <bool kASigned>
 void byte_sums(const int32_t* a, size_t a_pitch, size_t rows, const uint8_t* b, size_t stride, uint8_t flip, size_t k,
                size_t width, size_t first, int32_t* y, bool more) {
   const __m512i flips = _mm512_set1_epi8(static_cast<char>(flip));
-  const size_t steps = (k + 3) / 4;
-  alignas(64) int32_t woven[kSumColumns * kDepth / 4];
-  size_t count = first;  // columns of the group
-  for (size_t j = 0; j < width; j += count, count = width - j < kSumColumns ? width - j : kSumColumns) {
-    if (rows == 1) {
-      single_sums<kASigned>(a, b + j, stride, k, count, flips, y);
-      if (!more) order_sums(y);
-      y += kSumColumns;
-      continue;
+  // A first group of fewer columns than others follow is the end of a line, and read as one: by an address, since the
+  // line may begin before B.
+  const size_t skipped = first < width ? kSumColumns - first : 0, end = skipped + width;
+  const uint8_t* line = reinterpret_cast<const uint8_t*>(reinterpret_cast<std::uintptr_t>(b) - skipped);
+  const size_t whole = end / kSumColumns * kSumColumns;
+  const __mmask64 all = ~__mmask64{0}, head = all << skipped, tail = first64(static_cast<int>(end - whole));
+  if (rows == 1) {
+    for (size_t p = 0; p < k; p += kSingleDepth, line += kSingleDepth * stride, a++) {
+      const size_t count = k - p < kSingleDepth ? k - p : kSingleDepth;
+      size_t j = 0;
+      if (skipped > 0) single_sums<kASigned, false>(a, line, stride, count, head, flips, y), j = kSumColumns;
+      for (; j < whole; j += kSumColumns) single_sums<kASigned, true>(a, line + j, stride, count, all, flips, y + j);
+      if (j < end) single_sums<kASigned, false>(a, line + j, stride, count, tail, flips, y + j);
     }
-    weave(
-        b + j, stride, k, count, flips, [&](__m512i(&w)[4], size_t s) __attribute__((always_inline)) {
-#pragma GCC unroll 4
-          for (int v = 0; v < 4; v++) _mm512_store_si512(woven + s * kSumColumns + v * 16, w[v]);
-        });
-    size_t i = 0;
-    for (; i + 4 <= rows; i += 4) woven_sums<kASigned, 4>(a + i * a_pitch, a_pitch, woven, steps, y + i * kSumColumns);
-    const int32_t* from = a + i * a_pitch;
-    int32_t* to = y + i * kSumColumns;
-    if (rows - i == 3) woven_sums<kASigned, 3>(from, a_pitch, woven, steps, to);
-    if (rows - i == 2) woven_sums<kASigned, 2>(from, a_pitch, woven, steps, to);
-    if (rows - i == 1) woven_sums<kASigned, 1>(from, a_pitch, woven, steps, to);
-    for (i = 0; !more && i < rows; i++) order_sums(y + i * kSumColumns);
-    y += rows * kSumColumns;
+  } else {
+    alignas(64) int32_t woven[kSumColumns * kDepth / 4];
+    for (size_t j = 0; j < end; j += kSumColumns) {
+      if (j + kSumColumns <= end && (j > 0 || skipped == 0))
+        weave_steps<true>(line + j, stride, k, all, flip, woven);
+      else
+        weave_steps<false>(line + j, stride, k, j + kSumColumns <= end ? head : tail, flip, woven);
+      several_sums<kASigned>(a, a_pitch, rows, woven, (k + 3) / 4, y + j * rows);
+    }
   }
+  if (more) return;
+  for (size_t i = 0; i < (end + kSumColumns - 1) / kSumColumns * rows; i++) order_sums(y + i * kSumColumns);
+  for (size_t i = 0; skipped > 0 && i < rows; i++)
+    __builtin_memmove(y + i * kSumColumns, y + i * kSumColumns + skipped, first * sizeof(int32_t));
 }
 
 constexpr IntegerKernels kKernels = {

@@ -32,7 +32,7 @@ namespace lapidary {
 enum class TunedOperation : std::uint8_t {
   f32,             // B straight: no dots
   f32_transposed,  // B transposed
-  f32_narrow,      // few columns, A straight
+  f32_narrow,      // few columns, A straight and B transposed; a straight B is left where it lies (gemm.cc)
   f64,
   f64_transposed,  // no dots
   f64_narrow,      // no dots

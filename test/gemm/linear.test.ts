@@ -114,7 +114,7 @@ describeEachIsa('linear', (isa) => {
   });
 
   // a vector, the caches, few rows, few columns, dots of few columns, blocks of k, k in pieces
-  const shapes = [[1, 40, 30], [1, 1, 5], [5, 7, 3], [9, 33, 2000], [300, 5, 64], [203, 3, 517], [70, 90, 800], [30, 40, 2100], [3, 4, 0], [40, 1, 9]] as const; // prettier-ignore
+  const shapes = [[1, 40, 30], [1, 1, 5], [5, 7, 3], [9, 33, 2000], [300, 5, 64], [203, 3, 517], [70, 90, 800], [30, 40, 2100], [3, 4, 0], [40, 1, 9], [120, 35, 300]] as const; // prettier-ignore
 
   test('every way to the product applies bias and activation once to each element', () => {
     for (const type of types)

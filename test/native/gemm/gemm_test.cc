@@ -183,11 +183,12 @@ TEST(gemm_reads_nothing_past_its_operands) {
   });
 }
 
-// The products that read their large operand in place: leading dimensions, threads, and values past the columns.
+// The products that read a large operand in place: leading dimensions, threads, and values past the columns.
 TEST(gemm_flat_and_narrow_keep_leading_dimensions_and_bits) {
   // Rows of B that begin whole pages apart, that are many and far, and as many rows of A as are read in place.
   constexpr size_t kShapes[][3] = {{2, 1500, 800},  {8, 1100, 700},   {15, 1300, 600}, {1200, 8, 800},
-                                   {1100, 16, 700}, {11, 1024, 1030}, {3, 2051, 1100}, {48, 600, 300}};
+                                   {1100, 16, 700}, {11, 1024, 1030}, {3, 2051, 1100}, {48, 600, 300},
+                                   {1300, 60, 257}, {1000, 35, 300},  {600, 18, 270}};  // direct, and with dots beside
   each_isa([&] {
     for (const auto& [m, n, k] : kShapes)
       for (bool ta : {false, true})
@@ -260,8 +261,16 @@ TEST(gemm_stops_within_ten_milliseconds) {
   const size_t n = 4096;
   std::vector<float> a(n * n, 0.5f), c(n * n);
   std::atomic<int32_t> flag{0};
-  for (size_t threads : {size_t{1}, size_t{2}}) {
-    set_thread_count(threads);
+  // Square, and of so many rows, all the same in memory, that it would take half a second.
+  constexpr size_t kTall = 2000000, kDepth = 1000, kNarrow = 32;
+  const auto square = [&] {
+    return gemm<float>(n, n, n, 1, {a.data(), n, false}, {a.data(), n, true}, 0, c.data(), n, {&flag});
+  };
+  const auto tall = [&] {
+    return gemm<float>(kTall, kNarrow, kDepth, 1, {a.data(), 0, false}, {a.data(), n, false}, 0, c.data(), 0, {&flag});
+  };
+  for (const auto& [threads, is_tall] : {std::pair{1, false}, {2, false}, {1, true}}) {
+    set_thread_count(static_cast<size_t>(threads));
     double best = 1;
     for (int round = 0; round < 5; round++) {  // the best of five: another process may hold the processor
       flag = 0;
@@ -271,7 +280,7 @@ TEST(gemm_stops_within_ten_milliseconds) {
         raised = std::chrono::steady_clock::now();
         flag = kCancelAbort;
       });
-      const Status status = gemm<float>(n, n, n, 1, {a.data(), n, false}, {a.data(), n, true}, 0, c.data(), n, {&flag});
+      const Status status = is_tall ? tall() : square();
       const auto ended = std::chrono::steady_clock::now();
       watcher.join();
       CHECK(status == Status::aborted);
