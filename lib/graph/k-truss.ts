@@ -24,8 +24,9 @@ export function kTruss(graph: Graph, k: number): Csr<Int32Array> {
   at.integer('k', k, { min: 3 });
   for (let edges = neighbours(at, graph); ;) {
     const [counts, strong] = at.inside('graph', () => {
-      const { stats, ...counts } = spgemm(edges, edges, { semiring: 'plus-pair', mask: edges });
-      return [counts, prune(counts, k - 3)]; // counts above k − 3
+      const { rows, cols, indptr, indices, values } = spgemm(edges, edges, { semiring: 'plus-pair', mask: edges });
+      const counts = { rows, cols, indptr, indices, values };
+      return [counts, prune(counts, k - 3)]; // those above k − 3
     });
     if (strong.indices.length === edges.indices.length) return counts;
     edges = strong;
