@@ -8,6 +8,7 @@ export const alone = [
   'test/io/read-matrix-market.test.ts',
   'test/sparse/spgemm.test.ts',
   'test/sparse/spgemm-clearing.test.ts',
+  'test/sparse/spmv-time.test.ts',
 ];
 
 export default defineConfig({

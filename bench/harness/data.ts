@@ -142,6 +142,17 @@ export function graphs(quick: boolean): { name: string; family: string; n: numbe
   return [...family('ER', erdosRenyi, scales), ...family('R-MAT', rmat, scales)];
 }
 
+/** Grids and a band, whose rows are mostly the row before with one added to its columns. */
+export function meshes(quick: boolean): { name: string; family: string; n: number; make: () => Csr }[] {
+  const [plane, wide, space, band] = quick ? [9, 5, 5, 300] : [700, 64, 36, 60000];
+  return [
+    { name: `grid ${plane}², 5 points`, family: 'grid 2D', n: plane ** 2, make: () => grid2d(plane) },
+    { name: `grid ${wide}³, 7 points`, family: 'grid 3D, 7', n: wide ** 3, make: () => grid3d(wide, 1) },
+    { name: `grid ${space}³, 27 points`, family: 'grid 3D, 27', n: space ** 3, make: () => grid3d(space, 3) },
+    { name: `band of 21, n = ${band}`, family: 'band', n: band, make: () => banded(band, 10) },
+  ];
+}
+
 export type Dtype = 'f64' | 'f32';
 export const dtypes: readonly Dtype[] = ['f64', 'f32'];
 

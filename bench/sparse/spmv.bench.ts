@@ -1,11 +1,11 @@
 /** Sparse matrix times vector: bound by reading the matrix. */
 import { sparse } from 'lapidary';
-import { bytesOf, csrOf, csrTask, dtypes, graphs, uniformOf, zerosOf } from '../harness/data.js';
+import { bytesOf, csrOf, csrTask, dtypes, graphs, meshes, uniformOf, zerosOf } from '../harness/data.js';
 import { scipy } from '../harness/peers.js';
 import type { Bench } from '../harness/row.js';
 
 const bench: Bench = ({ quick }) =>
-  graphs(quick).flatMap(({ name, family, n, make }) =>
+  [...graphs(quick), ...meshes(quick)].flatMap(({ name, family, n, make }) =>
     dtypes.map((dtype) => ({
       shape: name,
       dtype,

@@ -72,6 +72,17 @@ export class Where {
     throw this.error(code, argument, expected, got);
   }
 
+  /** The result of other public functions: what they refuse, this one refuses in its own name, about this argument. */
+  inside<R>(argument: string, call: () => R): R {
+    try {
+      return call();
+    } catch (error) {
+      if (!(error instanceof LapidaryError)) throw error;
+      const { code, expected, got } = error;
+      throw new LapidaryError(code, { function: this.name, argument, expected, ...(got && { got }) }, { cause: error });
+    }
+  }
+
   /** A finite or infinite number within [min, max]; NaN is refused. */
   number(argument: string, value: unknown, { min = -Infinity, max = Infinity } = {}): number {
     if (typeof value !== 'number') this.fail('ERR_DTYPE', argument, 'a number', describe(value));

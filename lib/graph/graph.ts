@@ -51,7 +51,7 @@ export function checkedGraph(at: Where, value: unknown): CheckedGraph {
   if (csr.cols !== n) at.fail('ERR_SHAPE', 'graph', 'as many columns as rows', `${n} × ${csr.cols}`);
   const degrees = at.allocate(Float64Array, n);
   const problem = new Float64Array(3);
-  native.degrees(n, csr.indptr, csr.indices, csr.values, degrees, problem);
+  at.inside('graph', () => native.degrees(n, csr.indptr, csr.indices, csr.values, degrees, problem));
   const [fault, row, position] = problem as unknown as [number, number, number];
   if (fault === 1)
     at.fail(

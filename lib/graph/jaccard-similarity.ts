@@ -34,7 +34,9 @@ export function jaccardSimilarity(graph: Graph, options?: JaccardSimilarityOptio
     if (pairs.rows !== a.rows || pairs.cols !== a.rows)
       at.fail('ERR_SHAPE', 'options.pairs', `${a.rows} × ${a.rows}`, `${pairs.rows} × ${pairs.cols}`);
   }
-  const common = spgemm(a, a, { semiring: 'plus-pair', mask: pairs ?? diagonal(a.rows), complement: !pairs });
+  const common = at.inside(pairs ? 'options.pairs' : 'graph', () =>
+    spgemm(a, a, { semiring: 'plus-pair', mask: pairs ?? diagonal(a.rows), complement: !pairs }),
+  );
   const { rows, cols, indptr, indices } = common;
   const values = at.allocate(Float64Array, indices.length);
   for (let i = 0; i < rows; i++)

@@ -23,9 +23,12 @@ export function kTruss(graph: Graph, k: number): Csr<Int32Array> {
   const at = where('kTruss');
   at.integer('k', k, { min: 3 });
   for (let edges = neighbours(at, graph); ;) {
-    const { rows, cols, indptr, indices, values } = spgemm(edges, edges, { semiring: 'plus-pair', mask: edges });
-    const strong = prune({ rows, cols, indptr, indices, values }, k - 3); // counts above k − 3
-    if (strong.indices.length === edges.indices.length) return { rows, cols, indptr, indices, values };
+    const [counts, strong] = at.inside('graph', () => {
+      const { rows, cols, indptr, indices, values } = spgemm(edges, edges, { semiring: 'plus-pair', mask: edges });
+      const counts = { rows, cols, indptr, indices, values };
+      return [counts, prune(counts, k - 3)]; // those above k − 3
+    });
+    if (strong.indices.length === edges.indices.length) return counts;
     edges = strong;
   }
 }

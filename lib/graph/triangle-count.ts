@@ -18,8 +18,9 @@ import { upward } from './simple.js';
  * @example triangleCount(fromDense(dense(3, 3, Float64Array.of(0, 1, 1, 1, 0, 1, 1, 1, 0)))) // 1
  */
 export function triangleCount(graph: Graph): number {
-  const up = upward(where('triangleCount'), graph);
-  const closed = spgemm(up, up, { semiring: 'plus-pair', mask: up });
+  const at = where('triangleCount');
+  const up = upward(at, graph);
+  const closed = at.inside('graph', () => spgemm(up, up, { semiring: 'plus-pair', mask: up }));
   let triangles = 0;
   for (const paths of closed.values) triangles += paths;
   return triangles;

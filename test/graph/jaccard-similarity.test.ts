@@ -38,3 +38,11 @@ test('options are checked', () => {
 });
 
 refusesOtherGraphs((graph) => jaccardSimilarity(graph));
+
+test('malformed pairs are refused in its own name', () => {
+  const a = randomGraph(4, 2, 1, { undirected: true });
+  const pairs = { rows: 4, cols: 4, indptr: Uint32Array.of(0, 1, 1, 1, 1), indices: Uint32Array.of(4) };
+  expect(() => jaccardSimilarity(a, { pairs })).toThrow(
+    expect.objectContaining({ code: 'ERR_FORMAT', function: 'jaccardSimilarity', argument: 'options.pairs' }),
+  );
+});

@@ -1,9 +1,44 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
-import type { Csr } from 'lapidary';
+import { afterEach, expect, test } from 'vitest';
+import { getThreads, setThreads, type Csr } from 'lapidary';
 import { kTruss } from 'lapidary/graph';
+import { native } from '../../dist/core/native.js';
 import { randomGraph } from '../support/graphs.js';
 import { neighbourSets, pairsOf, refusesOtherGraphs, undirected } from '../support/simple-graphs.js';
+
+const threads = getThreads();
+afterEach(() => {
+  setThreads(threads);
+  native.failAllocation(-1);
+});
+
+test('memory that is not there is missed in the name of kTruss', () => {
+  // The first call, on a graph made by hand: scratch that another call left behind would do.
+  const n = 300;
+  const graph = {
+    rows: n,
+    cols: n,
+    indptr: Uint32Array.from({ length: n + 1 }, (_, i) => i * (n - 1)),
+    indices: Uint32Array.from({ length: n * (n - 1) }, (_, e) => {
+      const [i, j] = [Math.floor(e / (n - 1)), e % (n - 1)];
+      return j < i ? j : j + 1;
+    }),
+  };
+  setThreads(1);
+  const refused: unknown[] = [];
+  for (let nth = 0; nth < 20; nth++) {
+    native.failAllocation(nth);
+    try {
+      expect(kTruss(graph, 4).indices.length).toBe(n * (n - 1));
+      break;
+    } catch (error) {
+      refused.push(error);
+    }
+  }
+  expect(refused.length).toBeGreaterThan(1);
+  for (const error of refused)
+    expect(error).toMatchObject({ code: 'ERR_OUT_OF_MEMORY', function: 'kTruss', argument: 'graph' });
+});
 
 /** Drops weak edges one at a time until there is none. */
 function oracle(a: Csr, k: number): string[] {

@@ -2,15 +2,55 @@
  * Index arrays in shared memory that another thread changes while a call runs. The native side asks for the result's
  * memory in the middle of a call: what is written then stands for what another thread writes.
  */
-import { expect, test } from 'vitest';
-import type { Csr } from 'lapidary';
-import { fromCoo, spgemm, transpose } from 'lapidary/sparse';
+import { afterEach, expect, test } from 'vitest';
+import { getThreads, setThreads, type Csr } from 'lapidary';
+import { fromCoo, hadamardProduct, spgemm, spmv, transpose } from 'lapidary/sparse';
+import { native as core } from '../../dist/core/native.js';
 import { native } from '../../dist/sparse/native.js';
 import { operands } from '../../dist/sparse/spgemm-plan.js';
 import { native as graph } from '../../dist/graph/native.js';
-import { randomCsr, shared } from '../support/sparse.js';
+import { integers, randomCsr, shared } from '../support/sparse.js';
+
+const threads = getThreads();
+afterEach(() => {
+  setThreads(threads);
+  core.failAllocation(-1);
+});
 
 const inShared = (a: Csr): Csr => ({ ...a, indptr: shared(a.indptr), indices: shared(a.indices) });
+
+test('an array that is given twice is copied once', () => {
+  // The first call, on rows of 100 neighbours made by hand: scratch that another call left behind would do.
+  const rows = 3000;
+  const a = {
+    rows,
+    cols: rows + 100,
+    indptr: shared(Uint32Array.from({ length: rows + 1 }, (_, i) => 100 * i)),
+    indices: shared(Uint32Array.from({ length: 100 * rows }, (_, p) => Math.floor(p / 100) + (p % 100))),
+    values: new Int32Array(100 * rows).fill(2),
+  };
+  const other = { ...a, indices: shared(a.indices) };
+  const square = () => hadamardProduct(a, a).values.length;
+  setThreads(1);
+  square();
+  square(); // what it takes is there from here on, and no more
+  core.failAllocation(0);
+  expect(square()).toBe(100 * rows);
+  expect(() => hadamardProduct(a, other)).toThrow(expect.objectContaining({ code: 'ERR_OUT_OF_MEMORY' }));
+});
+
+test('arrays that begin at one place and end at others are two', () => {
+  // One row of n entries: its pointers 0 and n are its first two columns as well.
+  const n = 20000;
+  const buffer = new SharedArrayBuffer(4 * n);
+  const indices = new Uint32Array(buffer).map((_, p) => (p === 0 ? 0 : n + p - 1));
+  new Uint32Array(buffer).set(indices);
+  const a = { rows: 1, cols: 2 * n, indptr: new Uint32Array(buffer, 0, 2), indices: new Uint32Array(buffer) };
+  const values = integers(n, 1);
+  const x = integers(2 * n, 2);
+  const alone = { ...a, indptr: Uint32Array.of(0, n), indices, values };
+  expect(spmv({ ...a, values }, x)).toEqual(spmv(alone, x));
+});
 
 const bytes = (x: Uint32Array | Float64Array) => Buffer.from(x.buffer, x.byteOffset, x.byteLength);
 

@@ -208,6 +208,17 @@ test('a batch of nothing ends at once', () => {
     expect(spmv(none, new Float64Array(0), { batch: 2 ** 50, transpose })).toEqual(new Float64Array(0));
 });
 
+test('an entry out of range is not followed, wherever it stands in its row', () => {
+  const n = 50; // several steps, and rows behind it
+  for (let at = 0; at < n; at++) {
+    const indices = Uint32Array.from({ length: 2 * n }, (_, p) => p % n);
+    indices[at] = 2 ** 32 - 1;
+    const a = { rows: 2, cols: n, indptr: Uint32Array.of(0, n, 2 * n), indices, values: new Float64Array(2 * n) };
+    const refused = expect.objectContaining({ code: 'ERR_FORMAT', message: expect.stringContaining('in row 0') });
+    expect(() => spmv(a, new Float64Array(n))).toThrow(refused);
+  }
+});
+
 test('entries behind a row that are out of range are never followed', () => {
   // the last step of row 0 reaches into row 1, whose columns are not there
   for (const beyond of [8, 2 ** 31, 2 ** 32 - 1]) {

@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Csr } from 'lapidary';
+import type { Csr, LapidaryError } from 'lapidary';
 import { fromCoo } from 'lapidary/sparse';
 import { randomGraph } from './graphs.js';
 
@@ -43,6 +44,39 @@ export function refusesOtherGraphs(call: (graph: Csr) => unknown): void {
       expect(() => call(graph)).toThrow(
         expect.objectContaining({ code, name: 'LapidaryError', argument: expect.stringContaining('graph') }),
       );
+    });
+
+    test('the first edge in one direction is named', () => {
+      const size = fc.integer({ min: 2, max: 8 });
+      const ends = fc.array(fc.tuple(fc.nat(7), fc.nat(7)), { maxLength: 20 });
+      fc.assert(
+        fc.property(size, ends, (n, list) => {
+          const has = Array.from({ length: n }, () => new Set<number>());
+          for (const [i, j] of list) has[i % n]!.add(j % n);
+          const edges = has.flatMap((to, i) => [...to].sort((a, b) => a - b).map((j) => [i, j] as const));
+          const [row, col] = [edges.map(([i]) => i), edges.map(([, j]) => j)];
+          const graph = fromCoo<Float64Array>({ rows: n, cols: n, row, col, value: edges.map(() => 1) });
+          const first = edges.findIndex(([i, j]) => !has[j]!.has(i));
+          if (first < 0) call(graph);
+          else expect(() => call(graph)).toThrow(`one at position ${first} that has no counterpart`);
+        }),
+      );
+    });
+
+    test('an edge that is there at one look and not at the next has no position', () => {
+      const { indices, ...rest } = good;
+      const other = indices.slice();
+      other[0] = [...indices.subarray(0, good.indptr[1])].includes(0) ? other[0]! + 1 : 0;
+      for (let look = 0; look < 30; look++) {
+        let looks = 0;
+        const graph = { ...rest, get indices() { return looks++ === look ? other : indices; } }; // prettier-ignore
+        try {
+          call(graph);
+        } catch (error) {
+          expect((error as LapidaryError).argument).toBe('graph');
+          expect((error as LapidaryError).message).not.toMatch(/position (-|undefined)/);
+        }
+      }
     });
   });
 }
