@@ -145,6 +145,22 @@ describe('bad arguments', () => {
     ['two unsigned sides', () => matmul(a, bytes(Uint8Array, 3, 2, 1)), 'ERR_DTYPE'],
     ['a float beside a byte', () => matmul(a, dense(3, 2, new Float32Array(6)) as never), 'ERR_DTYPE'],
     ['out of floats', () => matmul(a, b, { out: dense(2, 2, new Float32Array(4)) as never }), 'ERR_DTYPE'],
+    [
+      'out in a',
+      () => {
+        const x = bytes(Int8Array, 2, 8, 1);
+        matmul(x, bytes(Int8Array, 8, 2, 1), { out: dense(2, 2, new Int32Array(x.data.buffer)) });
+      },
+      'ERR_ALIAS',
+    ],
+    [
+      'out in b',
+      () => {
+        const x = bytes(Int8Array, 8, 2, 1);
+        matmul(bytes(Int8Array, 2, 8, 1), x, { out: dense(2, 2, new Int32Array(x.data.buffer)) });
+      },
+      'ERR_ALIAS',
+    ],
     ['alpha = 0.5', () => matmul(a, b, { alpha: 0.5 }), 'ERR_RANGE'],
     ['beta = 2^31', () => matmul(a, b, { beta: 2 ** 31, out: dense(2, 2, new Int32Array(4)) }), 'ERR_RANGE'],
     ['k too large', () => matmul(bytes(Int8Array, 1, 65794, 1), bytes(Int8Array, 65794, 1, 1)), 'ERR_RANGE'],

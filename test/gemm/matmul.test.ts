@@ -149,8 +149,12 @@ describeEachIsa('matmul', (isa) => {
       );
       expect(out.data.every((x) => x === 6)).toBe(true);
       const none = { rows: m, cols: 0, data: new type(0) } as Dense<Real>;
-      withIsa(isa, () => matmul<Real>(none, { rows: 0, cols: n, data: new type(0) }, { out }));
-      expect(out.data.every((x) => x === 0)).toBe(true);
+      const noRows = { rows: 0, cols: n, data: new type(0) } as Dense<Real>;
+      for (const [left, right, alpha] of [[none, noRows, 1], [nans, b, 0]] as const) {
+        out.data.fill(NaN);
+        withIsa(isa, () => matmul<Real>(left, right, { alpha, out }));
+        expect(out.data.every((x) => x === 0)).toBe(true);
+      } // prettier-ignore
     }
   });
 
@@ -395,7 +399,8 @@ describe('arguments', () => {
     expect(() => matmul(dense(2, 2, new Int32Array(4)) as never, a)).toThrow(withCode('ERR_DTYPE'));
     expect(() => matmul(null as never, a)).toThrow(withCode('ERR_DTYPE'));
     expect(() => matmul(a, dense(3, 2), { alpha: '1' as never })).toThrow(withCode('ERR_DTYPE'));
-    expect(() => matmul(a, dense(3, 2), { transposeA: 1 as never })).toThrow(withCode('ERR_DTYPE'));
+    expect(() => matmul(a, dense(3, 2), { transposeA: 1 as never })).toThrow(/^matmul: options\.transposeA/);
+    expect(() => matmul(a, dense(3, 2), { transposeB: 1 as never })).toThrow(/^matmul: options\.transposeB/);
     expect(() => matmul(a, dense(3, 2), { alpha: NaN })).toThrow(withCode('ERR_RANGE'));
   });
 
