@@ -209,6 +209,18 @@ export async function bench({ tune = false, out }: { tune?: boolean; out?: strin
   const progress = (text: string) => {
     if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
   };
+  const write = (text: string) => {
+    try {
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(`${path}.new`, text);
+      if (text !== '') renameSync(`${path}.new`, path); // whole or not at all: other processes may be starting
+      return true;
+    } catch (error) {
+      console.error(`lapidary bench: ${path} cannot be written: ${(error as Error).message}`);
+      return false;
+    }
+  };
+  if (tune && !write('')) return 1; // said before the minutes that follow
   const crossovers = measure(native, gemm, plan, progress);
   progress('');
   console.log(
@@ -225,14 +237,7 @@ export async function bench({ tune = false, out }: { tune?: boolean; out?: strin
   );
   if (!tune) return 0;
   const content: TuningFile = { format: 'lapidary-tune-1', ...machineOf(native), crossovers };
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(`${path}.new`, `${JSON.stringify(content, null, 1)}\n`);
-    renameSync(`${path}.new`, path); // whole or not at all: other processes may be starting
-  } catch (error) {
-    console.error(`lapidary bench: ${path} cannot be written: ${(error as Error).message}`);
-    return 1;
-  }
+  if (!write(`${JSON.stringify(content, null, 1)}\n`)) return 1;
   console.log(`\nWritten to ${path}; processes that start from now on use it.`);
   return 0;
 }
