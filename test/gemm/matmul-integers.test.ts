@@ -110,9 +110,23 @@ describeEachIsa('matmul of integers', (isa) => {
       // prettier-ignore
       for (const options of [{ transposeA: true }, { transposeA: true, alpha: 1 }])
         expect(product(column(Int8Array, x), column(Int8Array, y), options).data[0]).toBe(x * y * k);
-    // the largest k through the panels, too
-    const wide = dense(20, 300, new Int8Array(6000).fill(-128));
-    expect(new Set(product(wide, wide, { transposeB: true }).data)).toEqual(new Set([128 * 128 * 300]));
+    // through panels and sums, too
+    for (const [m, n] of [
+      [3, 20],
+      [40, 33],
+    ] as const)
+      // prettier-ignore
+      for (const [[left, x], [right, y]] of [
+        [[Uint8Array, 255], [Int8Array, -128]],
+        [[Int8Array, -128], [Int8Array, -128]],
+        [[Int8Array, -128], [Int8Array, 127]],
+        [[Int8Array, 127], [Uint8Array, 255]],
+      ] as const)
+        for (const transposeB of [false, true]) {
+          const a = dense(m, k, new left(m * k).fill(x) as Bytes);
+          const b = { ...dense(1, k * n, new right(k * n).fill(y) as Bytes), ...(transposeB ? { rows: n, cols: k } : { rows: k, cols: n }) };
+          expect(product(a, b, { transposeB }).data.every((sum) => sum === x * y * k), `${m} × ${n}: ${x} · ${y}`).toBe(true);
+        }
   });
 });
 
