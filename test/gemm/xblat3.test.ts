@@ -71,8 +71,10 @@ describe.skipIf(missing)(`BLAS level 3 test programs${missing && `: ${missing}`}
           const text = report(letter, isa, route);
           const routine = `${letter.toUpperCase()}GEMM`;
           expect(text).toContain(`${routine}  PASSED THE TESTS OF ERROR-EXITS`);
-          expect(text).toMatch(new RegExp(`${routine}  PASSED THE (COLUMN-MAJOR +)?COMPUTATIONAL TESTS \\( *41472 CALLS`));
-        expect(text).not.toMatch(/FAIL|SUSPECT|\*{7}/);
+          expect(text).toMatch(
+            new RegExp(`${routine}  PASSED THE (COLUMN-MAJOR +)?COMPUTATIONAL TESTS \\( *41472 CALLS`),
+          );
+          expect(text).not.toMatch(/FAIL|SUSPECT|\*{7}/);
         },
       );
 

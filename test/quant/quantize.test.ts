@@ -145,7 +145,8 @@ describeEachIsa('quantize', (isa) => {
       plain.forEach((scale, index) => {
         const row = Math.floor(index / groups);
         let exact = Math.max(...plain.subarray(row * groups, (row + 1) * groups));
-        if (scale > 0) while (exact / 2 >= scale) exact /= 2; // in f64, where nothing is rounded
+        if (scale > 0)
+          while (exact / 2 >= scale) exact /= 2; // in f64, where nothing is rounded
         else exact = 0;
         expect(above[index]).toBe(f32(exact));
         expect(nearest[index]).toBe(f32(exact * exact > 2 * scale * scale ? exact / 2 : exact));
