@@ -38,7 +38,7 @@ program
 
 program
   .command('bench')
-  .description('measures at which sizes the ways to a product overtake each other here; a minute or two')
+  .description('measures at which sizes the ways to a product overtake each other here; two or three minutes')
   .option('--tune', 'writes them down for lapidary to use on this machine')
   .option('--out <file>', 'where to, instead of $LAPIDARY_TUNE or ~/.cache/lapidary/tune.json')
   .action(async (options: { tune?: boolean; out?: string }) => {

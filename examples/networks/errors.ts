@@ -10,7 +10,7 @@ export interface Probe {
 }
 
 /** Columns of a table: how codes and scales are chosen. */
-export const methods = ['nearest', 'M1', 'M2', 'LoRC', 'MSE scales', 'GPTQ', 'GPTQ, MSE', 'MR-GPTQ', 'search'] as const;
+export const methods = ['nearest', 'M1', 'M2', 'M2-nearest', 'LoRC', 'MSE scales', 'GPTQ', 'GPTQ, MSE', 'MR-GPTQ', 'search'] as const; // prettier-ignore
 export type Method = (typeof methods)[number];
 
 /** Rows of a table. */
@@ -49,6 +49,7 @@ function quantized(
       return { q: quant.quantize(w, options) };
     case 'M1':
     case 'M2':
+    case 'M2-nearest':
       return options.format === 'fp4-e2m1'
         ? { q: quant.quantize(w, { ...options, scaleConstraint: method }) }
         : undefined;

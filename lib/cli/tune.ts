@@ -130,29 +130,35 @@ function timesOf(call: Call, ways: readonly string[], force: (way: string) => vo
   return best;
 }
 
+/** Share of the time below which a difference is taken for noise, in the mean over all counts. */
+const noise = 0.03;
+
 /**
- * The pair (dots, flat) with the least product of times over all counts: a single slow slice moves it little. `times[i]`
- * are those of count i by way, blocked last. Dots that win up to the last count do so for any number.
+ * The pair (dots, flat) with the least product of times over all counts: a single slow slice moves it little. Where that is
+ * hardly less than with the pair `usual`, it is this one: many ways take the same time, and which is the fastest is chance.
+ * `times[i]` are those of count i by way, blocked last. Dots that win up to the last count do so for any number.
  */
 export function crossover(
   ways: readonly string[],
   tried: readonly number[],
   times: readonly (readonly number[])[],
+  usual: { dots: number; flat: number },
 ): { dots: number; flat: number } {
-  const cost = (i: number, way: string) => Math.log(times[i]![way === 'blocked' ? ways.length : ways.indexOf(way)]!);
-  let best = { cost: Infinity, dots: 0, flat: 0 };
-  const limits = [0, ...tried.map((_, i) => i + 1)];
+  const cost = ({ dots, flat }: { dots: number; flat: number }) =>
+    tried.reduce((sum, count, i) => {
+      const at = ways.indexOf(count <= dots ? 'dots' : count <= flat ? 'flat' : 'blocked');
+      return sum + Math.log(times[i]![at < 0 ? ways.length : at]!);
+    }, 0);
+  let best = { dots: 0, flat: 0 };
+  const limits = [0, ...tried];
   for (const dots of ways.includes('dots') ? limits : [0])
-    for (const flat of ways.includes('flat') ? limits.filter((limit) => limit >= dots) : [dots]) {
-      const total = tried.reduce((sum, _, i) => sum + cost(i, i < dots ? 'dots' : i < flat ? 'flat' : 'blocked'), 0);
-      const bound = (limit: number) => (limit === 0 ? 0 : tried[limit - 1]!);
-      const most = dots === tried.length ? anyCount : bound(dots);
-      if (total < best.cost) best = { cost: total, dots: most, flat: bound(flat) };
-    }
-  return { dots: best.dots, flat: best.flat };
+    for (const flat of ways.includes('flat') ? limits.filter((limit) => limit >= dots) : [dots])
+      if (cost({ dots, flat }) < cost(best)) best = { dots, flat };
+  if (cost(usual) - cost(best) <= noise * tried.length) return usual;
+  return { dots: best.dots === tried.at(-1) ? anyCount : best.dots, flat: best.flat };
 }
 
-/** Measures every operation; the native table is what it was afterwards. */
+/** Measures every operation, beside the built-in table; the native one is what it was afterwards. */
 export function measure(
   native: TuningNative,
   gemm: Gemm,
@@ -162,12 +168,15 @@ export function measure(
   const names = native.tuningNames();
   const before = new Uint16Array(2 * sides.length ** 2 * names.length);
   native.readTuning(before);
+  native.setTuning(null);
+  const usual = new Uint16Array(before.length);
+  native.readTuning(usual);
   const most = counts.at(-1)!;
   const force = (way: string) =>
     native.setTuning(before.map((_, i) => (way === 'dots' || (way === 'flat' && i % 2 === 1) ? most : 0)));
   const crossovers: TuningFile['crossovers'] = {};
   try {
-    for (const name of names) {
+    for (const [index, name] of names.entries()) {
       const { ways, make } = operations[name]!;
       const row = { dots: [] as number[], flat: [] as number[] };
       for (const across of sides)
@@ -180,7 +189,9 @@ export function measure(
             const behind = (by: number[]) => Math.min(...by.slice(0, -1)) > 1.15 * by.at(-1)!;
             if (times.length > 1 && times.slice(-2).every(behind)) break;
           }
-          const { dots, flat } = crossover(ways, counts.slice(0, times.length), times);
+          const cell = 2 * (index * sides.length ** 2 + row.dots.length);
+          const builtIn = { dots: usual[cell]!, flat: usual[cell + 1]! };
+          const { dots, flat } = crossover(ways, counts.slice(0, times.length), times, builtIn);
           row.dots.push(dots);
           row.flat.push(flat);
         }
@@ -202,6 +213,18 @@ export async function bench({ tune = false, out }: { tune?: boolean; out?: strin
   const progress = (text: string) => {
     if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
   };
+  const write = (text: string) => {
+    try {
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(`${path}.new`, text);
+      if (text !== '') renameSync(`${path}.new`, path); // whole or not at all: other processes may be starting
+      return true;
+    } catch (error) {
+      console.error(`lapidary bench: ${path} cannot be written: ${(error as Error).message}`);
+      return false;
+    }
+  };
+  if (tune && !write('')) return 1; // said before the minutes that follow
   const crossovers = measure(native, gemm, plan, progress);
   progress('');
   console.log(
@@ -218,14 +241,7 @@ export async function bench({ tune = false, out }: { tune?: boolean; out?: strin
   );
   if (!tune) return 0;
   const content: TuningFile = { format: 'lapidary-tune-1', ...machineOf(native), crossovers };
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(`${path}.new`, `${JSON.stringify(content, null, 1)}\n`);
-    renameSync(`${path}.new`, path); // whole or not at all: other processes may be starting
-  } catch (error) {
-    console.error(`lapidary bench: ${path} cannot be written: ${(error as Error).message}`);
-    return 1;
-  }
+  if (!write(`${JSON.stringify(content, null, 1)}\n`)) return 1;
   console.log(`\nWritten to ${path}; processes that start from now on use it.`);
   return 0;
 }

@@ -27,8 +27,9 @@ export interface SparseLinearGradientOptions {
  * `L = scale·(Σ_b up_b)·down`: `dx = dy·(w + L)`, `ddown = scale·(dy·Σ_b up_b)ᵀ·x`, `dup_b = scale·dyᵀ·(x·downᵀ)`, the same
  * for each block. Neither w + L nor its gradient is formed.
  *
- * 4·tokens·entries operations and 6·tokens·r·(in + out). Errors as those of `matmul`, over the terms of each sum. The same
- * bits for any number of threads.
+ * 4·tokens·entries operations and 6·tokens·r·(in + out). Scratch space: in + out values for each token, of which there are as
+ * many as fill blocks of 16, and 16·in values for each thread. Errors as those of `matmul`, over the terms of each sum. The
+ * same bits for any number of threads.
  *
  * @param x tokens × in
  * @param dy tokens × out

@@ -40,7 +40,8 @@ Status poly_norm(std::size_t rows, std::size_t cols, const T* coefficients, std:
       for (std::size_t p = 1; p <= degree; p++) {
         power *= square;
         const double mean = static_cast<double>(sums[p]) / static_cast<double>(cols);
-        a[p] = static_cast<T>(static_cast<double>(coefficients[p]) / std::sqrt(mean + eps / power));
+        const double added = eps > 0 ? eps / power : 0;  // power may be 0
+        a[p] = static_cast<T>(static_cast<double>(coefficients[p]) / std::sqrt(mean + added));
       }
       kernels.polynomial(row, cols, scale, a, degree);
     }

@@ -196,11 +196,12 @@ class RowQuantizer {
     for (size_t g = 0; g < groups_; g++) {
       if (groups[g].step == 0) continue;
       const float mantissa = std::frexp(groups[g].step, &exponent);
-      const float above = std::ldexp(top, exponent - top_exponent + (mantissa > top_mantissa ? 1 : 0));
-      // The squares are exact in f64, and equal nowhere.
+      // Exact in f64, and so are the squares, which are equal nowhere: a denormal scale is rounded once.
+      const double above =
+          std::ldexp(static_cast<double>(top), exponent - top_exponent + (mantissa > top_mantissa ? 1 : 0));
       const auto square = [](double x) { return x * x; };
       const bool is_far = constraint_ == ScaleConstraint::m2_nearest && square(above) > 2 * square(groups[g].step);
-      groups[g].step = is_far ? above / 2 : above;
+      groups[g].step = static_cast<float>(is_far ? above / 2 : above);
     }
   }
 

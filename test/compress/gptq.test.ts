@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { compress, dense, gemm, getThreads, LapidaryError, quant, setThreads } from 'lapidary';
+import { compress, dense, gemm, getThreads, LapidaryError, quant, setThreads, type Dense } from 'lapidary';
 import { withCode } from '../support/errors.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
@@ -218,6 +218,19 @@ describe('edges', () => {
     for (let i = 0; i < 4; i++) other.data[i * 32 + 5]! *= -1;
     const again = quant.dequantize(gptq(other, holed, { format: 'int4' })).data;
     expect(back.filter((_, k) => k % 32 !== 5)).toEqual(again.filter((_, k) => k % 32 !== 5));
+  });
+
+  test('the damping is a share of the diagonal of inputs that came', () => {
+    const half = (x: Dense<Float32Array>) =>
+      dense(x.rows, 16, x.data.filter((_, k) => k % 32 < 16)); // prettier-ignore
+    const x = correlated(64, 32);
+    const holed = dense(64, 32, x.data.map((v, k) => (k % 32 < 16 ? v : 0))); // prettier-ignore
+    const [all, some] = [w, half(w)].map((weights, i) =>
+      gptq(weights, hessian(i === 0 ? holed : half(x)), { format: 'int3', groupSize: 16, damping: 0.5 }),
+    );
+    const codes = half(quant.dequantize(all!));
+    expect(codes).toEqual(quant.dequantize(some!));
+    expect(all!.loss / some!.loss).toBeCloseTo(1, 12);
   });
 
   test('columns of zeros stay zeros', () => {

@@ -182,32 +182,28 @@ describe('measuring', () => {
     expect(Object.keys(operations)).toEqual(names);
   });
 
+  const counts = [2, 4, 8, 16, 32];
+  const none = { dots: 0, flat: 0 };
+
   test('finds the crossover in spite of a slow slice', () => {
-    const counts = [2, 4, 8, 16, 32];
     const times = counts.map((m) => [2 * m, 12 + m, 26 + m / 4]);
     times[1]![0] = 18; // disturbed: more than flat
-    expect(crossover(['dots', 'flat'], counts, times)).toEqual({ dots: 8, flat: 16 });
-    expect(
-      crossover(
-        ['flat'],
-        counts,
-        times.map(([, flat, blocked]) => [flat!, blocked!]),
-      ),
-    ).toEqual({ dots: 0, flat: 16 });
-    expect(
-      crossover(
-        ['dots'],
-        counts,
-        times.map(() => [2, 1]),
-      ),
-    ).toEqual({ dots: 0, flat: 0 });
-    expect(
-      crossover(
-        ['dots'],
-        counts,
-        times.map(() => [1, 2]),
-      ),
-    ).toEqual({ dots: anyCount, flat: 32 });
+    const [flat, both] = [times.map(([, a, b]) => [a!, b!]), ['dots', 'flat']];
+    expect(crossover(both, counts, times, none)).toEqual({ dots: 8, flat: 16 });
+    expect(crossover(['flat'], counts, flat, none)).toEqual({ dots: 0, flat: 16 });
+    const blocked = crossover(['dots'], counts, counts.map(() => [2, 1]), { dots: 8, flat: 8 }); // prettier-ignore
+    expect(blocked).toEqual(none);
+    const dots = crossover(['dots'], counts, counts.map(() => [1, 2]), none); // prettier-ignore
+    expect(dots).toEqual({ dots: anyCount, flat: 32 });
+  });
+
+  test('keeps the usual pair where another is hardly better', () => {
+    const even = counts.map((m) => [1, 1 + (m % 3) / 100, 1.01]);
+    for (const usual of [none, { dots: 4, flat: 24 }, { dots: anyCount, flat: 16 }, { dots: 0, flat: 48 }])
+      expect(crossover(['dots', 'flat'], counts, even, usual)).toBe(usual);
+    const slower = counts.map(() => [1.04, 1]);
+    expect(crossover(['dots'], counts, slower, { dots: 48, flat: 48 })).toEqual(none);
+    expect(crossover(['dots'], counts, slower, { dots: 4, flat: 48 })).toEqual({ dots: 4, flat: 48 }); // 0.016 in the mean
   });
 
   test('gives a table that a file can hold, and leaves the native one as it was', () => {
@@ -215,5 +211,17 @@ describe('measuring', () => {
     const crossovers = measure(native, gemm, { sides: [8, 9, 10], counts: [2, 3], seconds: 0 });
     expect(read()).toEqual(before);
     expect(parseTuning(file(crossovers), native).reason).toBeUndefined();
+  });
+
+  test('starts from the built-in table, not from that of a user', () => {
+    const before = read();
+    const row = { dots: nine(3), flat: nine(3) };
+    native.setTuning(parseTuning(file(Object.fromEntries(names.map((name) => [name, row]))), native).cells!);
+    const few = { sides: [8, 9, 10], counts: [], seconds: 0 }; // nothing tried: nothing better
+    const found = parseTuning(file(measure(native, gemm, few)), native).cells;
+    expect(read()).not.toEqual(before);
+    native.setTuning(null);
+    expect(found).toEqual(read());
+    native.setTuning(before);
   });
 });

@@ -82,10 +82,28 @@ describeEachIsa('linear', (isa) => {
   test('NaN stays, and infinities take their limits', () => {
     for (const type of types) {
       const x = { rows: 3, cols: 1, data: type.of(NaN, Infinity, -Infinity) } as Dense<Real>;
-      for (const activation of ['relu', 'gelu', 'geluTanh', 'silu', 'squaredRelu'] as const) {
+      for (const activation of [
+        'relu',
+        'gelu',
+        'geluTanh',
+        'silu',
+        'squaredRelu',
+        { name: 'polyRelu', coefficients: [0, 0.5, 2] },
+      ] as const) {
+        // prettier-ignore
         const got = withIsa(isa, () => run(x, one(type), { activation }));
-        expect([got[0], got[1], got[2]! + 0], activation).toEqual([NaN, Infinity, 0]);
+        expect([got[0], got[1], got[2]! + 0], label(activation)).toEqual([NaN, Infinity, 0]);
       }
+      // In polyNorm a row shares its mean.
+      for (const bad of [NaN, Infinity, -Infinity])
+        for (const n of [2, 40]) {
+          const w = { rows: n, cols: 1, data: new type(n).fill(1) } as Dense<Real>;
+          w.data[n - 1] = bad;
+          const two = { rows: 2, cols: 1, data: type.of(1, 0) } as Dense<Real>;
+          const activation = { name: 'polyNorm', coefficients: [0, 1, 1] } as const;
+          const bias = new type(n).fill(1);
+          expect(withIsa(isa, () => run(two, w, { activation, bias })).every(Number.isNaN), `${bad}`).toBe(true);
+        }
     }
   });
 
@@ -111,6 +129,29 @@ describeEachIsa('linear', (isa) => {
               });
             }
           }
+  });
+
+  test('epsilon of polyNorm: 1e-6 if none is given, and with 0 a row of any size is normalised', () => {
+    for (const type of types) {
+      const coefficients = [0.5, -1, 2, 0, 0, 0, 0, 0, 1];
+      const w = { rows: 20, cols: 1, data: type.from(uniform(20, 1)) } as Dense<Real>;
+      const of = (epsilon: number | undefined, scale = 1) => {
+        const activation = { name: 'polyNorm', coefficients, ...(epsilon !== undefined && { epsilon }) } as const;
+        const x = { rows: 1, cols: 1, data: type.of(scale) } as Dense<Real>;
+        return withIsa(isa, () => run(x, w, { activation }));
+      };
+      for (const [epsilon, scale] of [
+        [undefined, 2 ** -10],
+        [0.25, 1],
+        [3, 1],
+        [0, 1],
+      ] as const)
+        // prettier-ignore
+        polyNorm(Array.from(w.data, (v) => v * scale), coefficients, epsilon ?? 1e-6).forEach((want, j) => {
+          expect(of(epsilon, scale)[j]! / want).toBeCloseTo(1, type === Float32Array ? 5 : 12);
+        });
+      for (const scale of [2 ** -100, 2 ** 100]) expect(of(0, scale)).toEqual(of(0)); // its 16th power is 0 even in f64, or ∞
+    }
   });
 
   // a vector, the caches, few rows, few columns, dots of few columns, blocks of k, k in pieces
@@ -168,11 +209,11 @@ describeEachIsa('linear', (isa) => {
         k,
         Int8Array.from(uniform(n * k, 2), (u) => Math.floor(u * 128)),
       );
-      const bias = Int32Array.from(uniform(n, 3), (u) => u * 1e6);
+      const bias = Int32Array.from({ length: n }, (_, j) => (j % 3 ? 2 ** 31 - j : j - 2 ** 31)); // sums leave 32 bits
       const product = matmul(x, w, { transposeB: true }).data;
       for (const kernel of ['auto', 'dot', 'flat', 'blocked'] as const) {
         const got = withIsa(isa, () => linear(x, w, { bias, kernel }).data);
-        expect(got).toEqual(product.map((z, i) => z + bias[i % n]!));
+        expect(got).toEqual(product.map((z, i) => (z + bias[i % n]!) | 0));
       }
     }
   });
@@ -229,6 +270,9 @@ describe('bad arguments', () => {
     ['out that overlaps', () => linear(x, w, { out: dense(2, 4, new Float32Array(w.data.buffer, 0, 8)) }), 'ERR_ALIAS'],
     ['bias that is out', () => { const y = new Float32Array(8); linear(x, w, { bias: y.subarray(0, 4), out: dense(2, 4, y) }); }, 'ERR_ALIAS'],
     ['an activation of integers', () => linear(bytes, bytes, { activation: 'relu' as never }), 'ERR_OPTION'],
+    ['bytes too deep', () => linear(dense(1, 65794, new Uint8Array(65794)), dense(1, 65794, new Int8Array(65794))), 'ERR_RANGE'],
+    ['out of bytes that is a bias', () => { const y = new Int32Array(4); linear(bytes, bytes, { bias: y.subarray(0, 2), out: dense(2, 2, y) }); }, 'ERR_ALIAS'],
+    ['out in bytes', () => { const y = dense(1, 8, new Int8Array(8)); linear(y, dense(2, 8, new Int8Array(16)), { out: dense(1, 2, new Int32Array(y.data.buffer)) }); }, 'ERR_ALIAS'],
     ['two unsigned sides', () => linear(dense(1, 1, new Uint8Array(1)), dense(1, 1, new Uint8Array(1))), 'ERR_DTYPE'],
     ['a misspelt option', () => linear(x, w, { biased: 1 } as never), 'ERR_OPTION'],
     ['coefficients missing past TypeScript', () => native.linear(x.data, w.data, new Float32Array(8), 2, 4, 3, undefined, 6, undefined, 0, 0, 0, 0), 'ERR_DTYPE'],
@@ -243,6 +287,9 @@ describe('bad arguments', () => {
     const out = dense(2, 4, new Float32Array(8).fill(NaN));
     expect(linear(x, w, { out })).toBe(out);
     expect([...out.data]).toEqual(Array(8).fill(0));
+    const sums = dense(2, 2, new Int32Array(4).fill(-1));
+    expect(linear(bytes, dense(2, 3, new Uint8Array(6)), { out: sums, bias: Int32Array.of(3, -4) })).toBe(sums);
+    expect([...sums.data]).toEqual([3, -4, 3, -4]);
     const wide = dense(500, 90, Float32Array.from(uniform(45_000, 1)));
     const want = linear(wide, wide, { activation: 'silu' }).data;
     let failures = 0;

@@ -124,7 +124,9 @@ describeEachIsa('matmul of 16-bit floats', (isa) => {
         const b = transposeB ? matrix('f16', n, k, 2) : matrix('f16', k, n, 2);
         const before = Float32Array.from(uniform(m * n, 3));
         const out = dense(m, n, beta === 0 ? before.map(() => NaN) : before.slice());
-        expect(product(a, b, { transposeB, alpha, beta, out })).toBe(out);
+        const nans = <M extends Dense<Stored>>(x: M) => ({ ...x, data: x.data.slice().fill(0x7fff) });
+        const [left, right] = alpha === 0 ? [nans(a), nans(b)] : [a, b]; // which are not read then
+        expect(product(left, right, { transposeB, alpha, beta, out })).toBe(out);
         check(out.data, a, b, { transposeB, alpha, beta }, before);
       }
   });
@@ -286,6 +288,8 @@ describe('bad arguments', () => {
     ['a dtype beside f32', () => matmul({ ...matrix('f32', 2, 3, 1), dtype: 'f16' }, half, { transposeB: true }), 'ERR_DTYPE'],
     ['8-bit floats', () => matmul({ rows: 1, cols: 1, data: new Uint8Array(1), dtype: 'e4m3' }, dense(1, 1, new Int8Array(1))), 'ERR_DTYPE'],
     ['f64 beside f16', () => matmul(dense(2, 2), half as never), 'ERR_DTYPE'],
+    ['out that is a', () => { const data = new Float32Array(4); matmul(dense(2, 2, data), matrix('f16', 2, 2, 1), { out: dense(2, 2, data) }); }, 'ERR_ALIAS'],
+    ['out in the halves of b', () => { const b = matrix('bf16', 4, 4, 1); matmul(matrix('f16', 2, 4, 1), b, { out: dense(2, 4, new Float32Array(b.data.buffer)) }); }, 'ERR_ALIAS'],
     ['out of halves', () => matmul(half, half, { transposeB: true, out: matrix('f16', 2, 2, 1) as never }), 'ERR_DTYPE'],
     ['matvec with a half vector', () => matvec(half, new Uint16Array(3) as never), 'ERR_DTYPE'],
     ['matvec of bytes, both unsigned', () => matvec(dense(1, 2, new Uint8Array(2)), new Uint8Array(2)), 'ERR_DTYPE'],

@@ -110,9 +110,23 @@ describeEachIsa('matmul of integers', (isa) => {
       // prettier-ignore
       for (const options of [{ transposeA: true }, { transposeA: true, alpha: 1 }])
         expect(product(column(Int8Array, x), column(Int8Array, y), options).data[0]).toBe(x * y * k);
-    // the largest k through the panels, too
-    const wide = dense(20, 300, new Int8Array(6000).fill(-128));
-    expect(new Set(product(wide, wide, { transposeB: true }).data)).toEqual(new Set([128 * 128 * 300]));
+    // through panels and sums, too
+    for (const [m, n] of [
+      [3, 20],
+      [40, 33],
+    ] as const)
+      // prettier-ignore
+      for (const [[left, x], [right, y]] of [
+        [[Uint8Array, 255], [Int8Array, -128]],
+        [[Int8Array, -128], [Int8Array, -128]],
+        [[Int8Array, -128], [Int8Array, 127]],
+        [[Int8Array, 127], [Uint8Array, 255]],
+      ] as const)
+        for (const transposeB of [false, true]) {
+          const a = dense(m, k, new left(m * k).fill(x) as Bytes);
+          const b = { ...dense(1, k * n, new right(k * n).fill(y) as Bytes), ...(transposeB ? { rows: n, cols: k } : { rows: k, cols: n }) };
+          expect(product(a, b, { transposeB }).data.every((sum) => sum === x * y * k), `${m} × ${n}: ${x} · ${y}`).toBe(true);
+        }
   });
 });
 
@@ -145,6 +159,22 @@ describe('bad arguments', () => {
     ['two unsigned sides', () => matmul(a, bytes(Uint8Array, 3, 2, 1)), 'ERR_DTYPE'],
     ['a float beside a byte', () => matmul(a, dense(3, 2, new Float32Array(6)) as never), 'ERR_DTYPE'],
     ['out of floats', () => matmul(a, b, { out: dense(2, 2, new Float32Array(4)) as never }), 'ERR_DTYPE'],
+    [
+      'out in a',
+      () => {
+        const x = bytes(Int8Array, 2, 8, 1);
+        matmul(x, bytes(Int8Array, 8, 2, 1), { out: dense(2, 2, new Int32Array(x.data.buffer)) });
+      },
+      'ERR_ALIAS',
+    ],
+    [
+      'out in b',
+      () => {
+        const x = bytes(Int8Array, 8, 2, 1);
+        matmul(bytes(Int8Array, 2, 8, 1), x, { out: dense(2, 2, new Int32Array(x.data.buffer)) });
+      },
+      'ERR_ALIAS',
+    ],
     ['alpha = 0.5', () => matmul(a, b, { alpha: 0.5 }), 'ERR_RANGE'],
     ['beta = 2^31', () => matmul(a, b, { beta: 2 ** 31, out: dense(2, 2, new Int32Array(4)) }), 'ERR_RANGE'],
     ['k too large', () => matmul(bytes(Int8Array, 1, 65794, 1), bytes(Int8Array, 65794, 1, 1)), 'ERR_RANGE'],

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { cpuInfo, dense, getThreads, identity, setThreads, type Dense, type Real } from 'lapidary';
@@ -8,6 +9,7 @@ import { native } from '../../dist/gemm/native.js';
 import { withCode } from '../support/errors.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { uniform } from '../support/random.js';
+import { root } from '../support/repository.js';
 
 const types = [Float64Array, Float32Array] as const;
 const unit = (data: Real) => (data instanceof Float32Array ? 2 ** -24 : 2 ** -53);
@@ -149,8 +151,12 @@ describeEachIsa('matmul', (isa) => {
       );
       expect(out.data.every((x) => x === 6)).toBe(true);
       const none = { rows: m, cols: 0, data: new type(0) } as Dense<Real>;
-      withIsa(isa, () => matmul<Real>(none, { rows: 0, cols: n, data: new type(0) }, { out }));
-      expect(out.data.every((x) => x === 0)).toBe(true);
+      const noRows = { rows: 0, cols: n, data: new type(0) } as Dense<Real>;
+      for (const [left, right, alpha] of [[none, noRows, 1], [nans, b, 0]] as const) {
+        out.data.fill(NaN);
+        withIsa(isa, () => matmul<Real>(left, right, { alpha, out }));
+        expect(out.data.every((x) => x === 0)).toBe(true);
+      } // prettier-ignore
     }
   });
 
@@ -336,6 +342,31 @@ describe('sizes that take several blocks', () => {
     expect([...long.data]).toEqual([3 * n, 3 * n, 3 * n, 3 * n]);
   });
 
+  test('a tall and a wide product take no more scratch space than is said', () => {
+    // in a process of its own, whose peak nothing else has raised
+    const script = `
+      import { dense, setThreads } from 'lapidary';
+      import { matmul } from 'lapidary/gemm';
+      const full = (rows, cols) => dense(rows, cols, new Float32Array(rows * cols).fill(1));
+      const [tall, few, left, wide] = [full(40_000, 512), full(512, 96), full(96, 512), full(512, 40_000)];
+      const [a, b] = [full(40_000, 96), full(96, 40_000)];
+      matmul(few, left, { out: full(512, 512) });
+      const grown = [1, 2, 4].map((count) => {
+        setThreads(count);
+        const before = process.resourceUsage().maxRSS;
+        matmul(tall, few, { out: a });
+        matmul(left, wide, { out: b });
+        return process.resourceUsage().maxRSS - before;
+      });
+      console.log(JSON.stringify({ grown, right: [a, b].every((c) => c.data.every((v) => v === 512)) }));
+    `;
+    const ran = spawnSync(process.execPath, ['--input-type=module', '-e', script], { cwd: root, encoding: 'utf8' });
+    expect(ran.stderr).toBe('');
+    const { grown, right } = JSON.parse(ran.stdout) as { grown: number[]; right: boolean };
+    expect(right).toBe(true);
+    expect(grown.reduce((sum, more) => sum + more)).toBeLessThan(20 * 1024); // in KiB: 16 MiB, and stacks of threads
+  });
+
   test('an abort ends a long product', () => {
     const n = 4096;
     const a = dense(n, n, new Float32Array(n * n));
@@ -395,7 +426,8 @@ describe('arguments', () => {
     expect(() => matmul(dense(2, 2, new Int32Array(4)) as never, a)).toThrow(withCode('ERR_DTYPE'));
     expect(() => matmul(null as never, a)).toThrow(withCode('ERR_DTYPE'));
     expect(() => matmul(a, dense(3, 2), { alpha: '1' as never })).toThrow(withCode('ERR_DTYPE'));
-    expect(() => matmul(a, dense(3, 2), { transposeA: 1 as never })).toThrow(withCode('ERR_DTYPE'));
+    expect(() => matmul(a, dense(3, 2), { transposeA: 1 as never })).toThrow(/^matmul: options\.transposeA/);
+    expect(() => matmul(a, dense(3, 2), { transposeB: 1 as never })).toThrow(/^matmul: options\.transposeB/);
     expect(() => matmul(a, dense(3, 2), { alpha: NaN })).toThrow(withCode('ERR_RANGE'));
   });
 

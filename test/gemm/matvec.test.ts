@@ -90,6 +90,29 @@ describe('arguments', () => {
     expect(matvec(a, shared.fill(1))).toEqual(Float64Array.of(6, 15));
   });
 
+  test('out takes the result of every type, and zeros where there are no columns', () => {
+    const half = { ...dense(2, 3, Uint16Array.of(0x3f80, 0x4000, 0x4040, 0, 0xbf80, 0x3f80)), dtype: 'bf16' } as const;
+    const bytes = dense(2, 3, Uint8Array.of(1, 2, 3, 0, 255, 1));
+    const f32 = dense(2, 3, Float32Array.of(1, 2, 3, 0, -1, 1));
+    const cases = [
+      [a, Float64Array.of(1, 10, 100), new Float64Array(2).fill(NaN), [321, 654]],
+      [f32, Float32Array.of(1, 10, 100), new Float32Array(2).fill(NaN), [321, 90]],
+      [half, Float32Array.of(1, 10, 100), new Float32Array(2).fill(NaN), [321, 90]],
+      [bytes, Int8Array.of(1, 10, 100), new Int32Array(2).fill(-1), [321, 2650]],
+    ] as const;
+    for (const [matrix, x, out, want] of cases) {
+      expect(matvec(matrix as Dense, x as Float64Array, { out: out as Float64Array })).toBe(out);
+      expect([...out]).toEqual(want);
+      const none = { ...matrix, cols: 0, data: matrix.data.subarray(0, 0) };
+      matvec(none as Dense, x.subarray(0, 0) as Float64Array, { out: out.fill(NaN) as Float64Array });
+      expect(new Float64Array(out)).toEqual(new Float64Array(2));
+      const inside = new (out.constructor as Float64ArrayConstructor)(matrix.data.buffer as ArrayBuffer, 0, 1);
+      const one = { ...matrix, rows: 1, data: matrix.data.subarray(0, 3) };
+      const aliased = () => matvec(one as Dense, x as Float64Array, { out: inside });
+      expect(aliased).toThrow(withCode('ERR_ALIAS'));
+    }
+  });
+
   test('what does not fit is refused', () => {
     expect(() => matvec(a, new Float64Array(2))).toThrow(withCode('ERR_SHAPE'));
     expect(() => matvec(a, new Float32Array(3) as never)).toThrow(withCode('ERR_DTYPE'));

@@ -105,7 +105,7 @@ describeEachIsa('linear with weights in few bits', (isa) => {
 
   const groupsOf48 = { format: 'int4', groupSize: 48, symmetric: false } as const;
   test.each([...everyOptions, groupsOf48].map((options) => [JSON.stringify(options), options] as const))('%s: f32 tokens and whole steps of columns', (_, options) => {
-    for (const [m, n, k] of [[1, 5, 320], [2, 8, 96], [7, 3, 288], [8, 6, 32], [15, 4, 64]] as const) {
+    for (const [m, n, k] of [[1, 5, 320], [2, 8, 96], [7, 3, 288], [8, 6, 32], [15, 4, 64], [1, 1, 320], [9, 1, 64]] as const) {
       const [x, w] = [f32(m, k, 1), quantize(f32(n, k, 2), options)];
       const y = withIsa(isa, () => linear(x, w, { kernel: 'dot', activations: 'f32' }).data);
       checkBound(x, w, y, false, `${m}×${n}×${k}`);

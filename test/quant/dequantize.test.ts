@@ -7,6 +7,8 @@ import { everyOptions } from './support.js';
 
 const { quantize, dequantize } = quant;
 const w = dense(3, 70, Float32Array.from(uniform(210, 77, -3, 3)));
+/** The same with groups of different sizes: those of w are so alike that M2 and M2-nearest agree. */
+const uneven = dense(3, 70, w.data.map((v, k) => v * 2 ** (((k % 70) >> 4) / 3))); // prettier-ignore
 const hash = (...parts: (ArrayBufferView | undefined)[]): string => {
   const digest = createHash('sha256');
   for (const part of parts) if (part) digest.update(new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
@@ -18,11 +20,15 @@ const label = ({ format, ...rest }: quant.QuantizeOptions) => `${format} ${JSON.
 it('packs to the bytes of layout 1', () => {
   const found = Object.fromEntries(
     everyOptions.map((options) => {
-      const q = quantize(w, options);
+      const q = quantize(options.scaleConstraint === 'M2-nearest' ? uneven : w, options);
       return [label(options), hash(q.codes, q.scales, q.zeros, q.rowScales)];
     }),
   );
   expect(found).toMatchSnapshot();
+  const constrained = (['M2', 'M2-nearest'] as const).map((scaleConstraint) =>
+    hash(quantize(uneven, { format: 'fp4-e2m1', groupSize: 16, scaleConstraint }).scales),
+  );
+  expect(constrained[0]).not.toBe(constrained[1]);
 });
 
 it('reads the bytes of layout 1', () => {

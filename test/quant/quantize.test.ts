@@ -134,6 +134,26 @@ describeEachIsa('quantize', (isa) => {
       });
     }));
 
+  it('fp4-e2m1 with M2 and M2-nearest: denormal scales are rounded once', () =>
+    withIsa(isa, () => {
+      const [rows, groups] = [60, 40];
+      const w = matrix(rows, groups * 16);
+      for (let k = 0; k < w.data.length; k++) w.data[k]! *= 2 ** (-125 - ((k >> 4) % 67) / 3);
+      const scalesOf = (scaleConstraint: 'none' | 'M2' | 'M2-nearest') =>
+        quantize(w, { format: 'fp4-e2m1', groupSize: 16, scaleConstraint }).scales;
+      const [plain, above, nearest] = [scalesOf('none'), scalesOf('M2'), scalesOf('M2-nearest')];
+      plain.forEach((scale, index) => {
+        const row = Math.floor(index / groups);
+        let exact = Math.max(...plain.subarray(row * groups, (row + 1) * groups));
+        if (scale > 0)
+          while (exact / 2 >= scale) exact /= 2; // in f64, where nothing is rounded
+        else exact = 0;
+        expect(above[index]).toBe(f32(exact));
+        expect(nearest[index]).toBe(f32(exact * exact > 2 * scale * scale ? exact / 2 : exact));
+      });
+      expect(plain.filter((scale) => scale > 0 && scale < 2 ** -126).length).toBeGreaterThan(300);
+    }));
+
   it('FP4 codes shifted by a power of two are exact FP8 numbers (ZeroQuant-FP)', () =>
     withIsa(isa, () => {
       for (const [name, low, high] of [
