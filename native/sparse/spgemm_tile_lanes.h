@@ -72,10 +72,12 @@ inline void add_tile_places(const TileRun<typename S::T>& run, const typename S:
     S::turn(x);
     const size_t valid = rows - w * kLanes;
 #pragma GCC unroll 8
-    for (size_t l = 0; l < kLanes; l++, to += count) {
+    for (size_t l = 0; l < kLanes; l++) {
       if (l >= valid) return;
       S::store(to, x[l], places);
       __builtin_prefetch(to + ahead, 1);
+      to += count;
+      __asm__("" : "+r"(to));  // keeps GCC from a second copy of the loops for rows of one entry
     }
   }
 }
