@@ -106,7 +106,7 @@ describe('arguments', () => {
       const none = { ...matrix, cols: 0, data: matrix.data.subarray(0, 0) };
       matvec(none as Dense, x.subarray(0, 0) as Float64Array, { out: out.fill(NaN) as Float64Array });
       expect(new Float64Array(out)).toEqual(new Float64Array(2));
-      const inside = new (out.constructor as Float64ArrayConstructor)(matrix.data.buffer as ArrayBuffer, 0, 1);
+      const inside = new (out.constructor as Float64ArrayConstructor)(matrix.data.buffer, 0, 1);
       const one = { ...matrix, rows: 1, data: matrix.data.subarray(0, 3) };
       const aliased = () => matvec(one as Dense, x as Float64Array, { out: inside });
       expect(aliased).toThrow(withCode('ERR_ALIAS'));
