@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Dense, NumericArray } from '../core/values.js';
 import { anyCount, type TuningFile, type TuningNative } from '../core/tuning.js';
@@ -216,8 +216,10 @@ export async function bench({ tune = false, out }: { tune?: boolean; out?: strin
   const write = (text: string) => {
     try {
       mkdirSync(dirname(path), { recursive: true });
+      if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw new Error('it is a directory');
       writeFileSync(`${path}.new`, text);
-      if (text !== '') renameSync(`${path}.new`, path); // whole or not at all: other processes may be starting
+      if (text === '') rmSync(`${path}.new`);
+      else renameSync(`${path}.new`, path); // whole or not at all: other processes may be starting
       return true;
     } catch (error) {
       console.error(`lapidary bench: ${path} cannot be written: ${(error as Error).message}`);

@@ -182,14 +182,16 @@ void scale(T beta, size_t m, size_t n, T* c, size_t ldc) {
     for (size_t j = 0; j < n; j++) c[i * ldc + j] = beta == 0 ? T{0} : beta * c[i * ldc + j];
 }
 
-// Columns past the last whole vector that do better as dots, half a vector of them at most.
+// Columns past the last whole vector that do better as dots (few enough that choose_way takes these), half a vector of
+// them at most.
 template <class T>
 size_t loose_columns(const Product<T>& g, const MicroKernel<T>& kernel, Way way) {
   if (!std::is_same_v<T, float> || g.a.transposed || (way != Way::direct && way != Way::narrow && way != Way::blocked))
     return 0;
   const size_t lanes = kernel.nr / 2, rest = g.n % lanes;
   const bool few = rest <= std::min(lanes / 2, kFewColumns.pick()) && g.n > lanes && g.n < kSplitTiles * kernel.nr;
-  return few && g.k >= kLongDot && g.m / 16 >= rest ? rest : 0;
+  const bool stay = rest * g.k * sizeof(T) <= cache_sizes().l2 / 2;
+  return few && stay && g.k >= kLongDot && g.m / 16 >= rest ? rest : 0;
 }
 
 template <class T>

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <functional>
 #include <limits>
 #include <type_traits>
@@ -36,7 +35,8 @@ void saliencies(const float* w, const float* importance, size_t size, double* ou
         const double square = x * x;
         sum[s] += kWeighted ? static_cast<double>(importance[s * n + k]) * square : square;
       }
-    for (size_t s = 0; s < kSide; s++) out[s] = std::isnan(sum[s]) ? std::numeric_limits<double>::infinity() : sum[s];
+    // NaN; and what is negative, as importance in shared memory may have become, is no place among the buckets.
+    for (size_t s = 0; s < kSide; s++) out[s] = sum[s] >= 0 ? sum[s] : std::numeric_limits<double>::infinity();
   });
 }
 

@@ -43,7 +43,8 @@ constexpr size_t kStripRows = 256, kStripBytes = size_t{1} << 20;
 // and read ahead from its start again for each part. But enough parts for the threads: sums of integers are the same
 // however they are cut.
 constexpr size_t kLeastSumWidth = 512, kMostSumWidth = 4096 + kSumColumns;
-// Of a single row: its sums and the lines that are read ahead stay in the first-level cache.
+// Of a single row in the bytes form: its sums and the lines that are read ahead stay in the first-level cache. With words
+// shorter pieces of rows cost more than that saves.
 constexpr size_t kSingleSumWidth = 2048 + kSumColumns;
 
 struct IntegerProduct {
@@ -268,7 +269,8 @@ Status sum_product(const IntegerProduct& g, const IntegerKernels& kernels, const
   // line lies in the same set of the first-level cache, would have to be read twice where a group takes half of a line.
   const size_t into = g.b.stride % kSumColumns == 0 ? reinterpret_cast<std::uintptr_t>(g.b.data) % kSumColumns : 0;
   const size_t fair = ceil_div(ceil_div(g.n + into, thread_count()), kSumColumns) * kSumColumns;
-  const size_t cols = std::clamp(fair, kLeastSumWidth, g.m == 1 ? kSingleSumWidth : kMostSumWidth);
+  const bool narrow_parts = g.m == 1 && kernels.form == StepForm::bytes;
+  const size_t cols = std::clamp(fair, kLeastSumWidth, narrow_parts ? kSingleSumWidth : kMostSumWidth);
   return each_part(ceil_div(g.n + into, cols), worth_threads(g.n, g.k), context, [&](size_t part) {
     const size_t skipped = part == 0 ? into : 0, first = part * cols + skipped - into;
     const size_t width = std::min(cols - skipped, g.n - first);

@@ -38,6 +38,14 @@ test('without --tune it writes nothing', async () => {
   expect(existsSync(path)).toBe(false);
 });
 
+test('a run that ends early leaves nothing behind', async () => {
+  spoken();
+  const place = folder();
+  const interrupted = new Proxy(plan, { get: () => { throw new Error('interrupted'); } }); // prettier-ignore
+  await expect(bench({ tune: true, out: join(place, 'tune.json') }, interrupted)).rejects.toThrow('interrupted');
+  expect(readdirSync(place)).toEqual([]);
+});
+
 test('a place that cannot be written to is said before measuring, and a table that is there stays', async () => {
   const say = spoken();
   const file = join(folder(), 'file');
@@ -46,4 +54,8 @@ test('a place that cannot be written to is said before measuring, and a table th
   expect(await bench({ tune: true, out: join(file, 'tune.json') }, untouched)).toBe(1);
   expect(say.err.mock.lastCall).toEqual([expect.stringMatching(/tune\.json cannot be written: /)]);
   expect(readFileSync(file, 'utf8')).toBe('mine');
+  const empty = folder();
+  expect(await bench({ tune: true, out: empty }, untouched)).toBe(1);
+  expect(say.err.mock.lastCall).toEqual([expect.stringMatching(/cannot be written: it is a directory/)]);
+  expect(existsSync(`${empty}.new`)).toBe(false);
 });

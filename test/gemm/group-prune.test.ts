@@ -144,6 +144,14 @@ describe('groupPrune', () => {
     expect(groupPrune(dense(0, 5, new Float32Array(0)), { density: 1, storage: 'int4' }).values).toHaveLength(0);
   });
 
+  test('importance that becomes negative after it was looked at still keeps so many groups', () => {
+    const importance = new Float32Array(new SharedArrayBuffer(40)).fill(1);
+    importance.every = () => (importance.fill(-1), true); // as another thread might
+    const { indptr, groups } = groupPrune(dense(4, 10, new Float32Array(40).fill(1)), { groupSize: 4, density: 0.5, importance }); // prettier-ignore
+    expect(indptr).toEqual(Uint32Array.of(0, 3, 6, 6, 6));
+    expect(groups).toEqual(Uint32Array.of(0, 1, 2, 0, 1, 2));
+  });
+
   test('native functions check for themselves', () => {
     const w = new Float32Array(40);
     const prune = (count: number, length = 4 * count, size = 4, w40 = w) =>
