@@ -170,7 +170,8 @@ TEST(gemv_kernels_stay_inside_and_are_right) {
 TEST(gemm_reads_nothing_past_its_operands) {
   constexpr size_t kShapes[][3] = {{1, 1, 1},      {1, 70, 5},      {70, 1, 5},    {2, 3, 900},     {15, 33, 17},
                                    {29, 65, 8},    {43, 97, 1},     {14, 32, 64},  {57, 47, 800},   {2, 400, 700},
-                                   {9, 1100, 300}, {16, 300, 1030}, {700, 2, 600}, {500, 15, 1030}, {41, 1024, 270}};
+                                   {9, 1100, 300}, {16, 300, 1030}, {700, 2, 600}, {500, 15, 1030}, {41, 1024, 270},
+                                   {1300, 37, 257}};
   each_isa([&] {
     for (const auto& [m, n, k] : kShapes)
       for (bool ta : {false, true})
@@ -188,7 +189,8 @@ TEST(gemm_flat_and_narrow_keep_leading_dimensions_and_bits) {
   // Rows of B that begin whole pages apart, that are many and far, and as many rows of A as are read in place.
   constexpr size_t kShapes[][3] = {{2, 1500, 800},  {8, 1100, 700},   {15, 1300, 600}, {1200, 8, 800},
                                    {1100, 16, 700}, {11, 1024, 1030}, {3, 2051, 1100}, {48, 600, 300},
-                                   {1300, 60, 257}, {1000, 35, 300},  {600, 18, 270}};  // direct, and with dots beside
+                                   {1300, 60, 257}, {1000, 35, 300},  {600, 18, 270},  // direct, and with dots beside
+                                   {600, 17, 270},  {1, 900, 500},    {900, 1, 500}};
   each_isa([&] {
     for (const auto& [m, n, k] : kShapes)
       for (bool ta : {false, true})
