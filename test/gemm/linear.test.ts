@@ -227,7 +227,12 @@ test('the same bits for 1, 2, 3 and 7 threads', () => {
   for (const rows of [2, 40])
     for (const activation of ['gelu', { name: 'polyNorm', coefficients: [0, 1, 1] }] as const) {
       const input = dense(rows, 300, x.data.subarray(0, rows * 300));
-      const all = [1, 2, 3, 7].map((count) => (setThreads(count), linear(input, w, { activation, bias, ...(rows > 2 && { kernel: 'blocked' as const }) }).data));
+      const all = [1, 2, 3, 7].map(
+        (count) => (
+          setThreads(count),
+          linear(input, w, { activation, bias, ...(rows > 2 && { kernel: 'blocked' as const }) }).data
+        ),
+      );
       for (const y of all) expect(Buffer.compare(Buffer.from(y.buffer), Buffer.from(all[0]!.buffer))).toBe(0);
     }
   setThreads(threads);
