@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Dense, NumericArray } from '../core/values.js';
 import { anyCount, type TuningFile, type TuningNative } from '../core/tuning.js';
@@ -203,6 +203,13 @@ export function measure(
   return crossovers;
 }
 
+/** Makes the folder and those above it that are missing. Not with `recursive`: in /proc Node then tries for ever. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  mkdirSync(path);
+}
+
 /** `lapidary bench`: measures where the ways to a product cross; with `tune` writes them down. Returns the exit status. */
 export async function bench({ tune = false, out }: { tune?: boolean; out?: string }, plan = full): Promise<number> {
   // Loaded here and not above: where the addon is missing, the command says so instead of failing at import.
@@ -215,7 +222,7 @@ export async function bench({ tune = false, out }: { tune?: boolean; out?: strin
   };
   const write = (text: string) => {
     try {
-      mkdirSync(dirname(path), { recursive: true });
+      makeFolder(dirname(path));
       if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw new Error('it is a directory');
       writeFileSync(`${path}.new`, text);
       if (text === '') rmSync(`${path}.new`);

@@ -41,7 +41,7 @@ export interface GptqResult extends Quantized {
  * formats whose groups are as large as the block or larger, and may harm NVFP4, whose groups are small.
  *
  * Inputs that never came (a zero on the diagonal) are rounded to nearest; columns of zeros stay zeros. Where the factorisation fails,
- * the damping is raised tenfold until it succeeds, at most to 1; `damping` and `attempts` tell. With H a multiple of the identity
+ * the damping is raised tenfold (from 0 to 1e-8) until it succeeds, at most to 1; `damping` and `attempts` tell. With H a multiple of the identity
  * the codes are those of {@link quantize}.
  *
  * All in f64: the same bits for any number of threads, the same codes on every instruction set but where rounding in f64 decides a tie.

@@ -51,8 +51,10 @@ test('a place that cannot be written to is said before measuring, and a table th
   const file = join(folder(), 'file');
   writeFileSync(file, 'mine');
   const untouched = new Proxy(plan, { get: () => expect.unreachable('measured in vain') });
-  expect(await bench({ tune: true, out: join(file, 'tune.json') }, untouched)).toBe(1);
-  expect(say.err.mock.lastCall).toEqual([expect.stringMatching(/tune\.json cannot be written: /)]);
+  for (const under of [file, join(file, 'folder'), '/proc/lapidary/folder']) {
+    expect(await bench({ tune: true, out: join(under, 'tune.json') }, untouched)).toBe(1);
+    expect(say.err.mock.lastCall).toEqual([expect.stringMatching(/tune\.json cannot be written: /)]);
+  }
   expect(readFileSync(file, 'utf8')).toBe('mine');
   const empty = folder();
   expect(await bench({ tune: true, out: empty }, untouched)).toBe(1);

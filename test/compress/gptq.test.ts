@@ -271,6 +271,12 @@ describe('edges', () => {
     const bent = dense(2, 2, Float64Array.of(1, 1.05, 1.05, 1));
     const q = gptq(weights(1, 2), bent, { format: 'int4' });
     expect([q.attempts, q.damping]).toEqual([2, 0.1]);
+    const from0 = gptq(weights(1, 2), bent, { format: 'int4', damping: 0 }); // 1e-8 comes next, then ten times that
+    expect([from0.attempts, from0.damping]).toEqual([9, expect.closeTo(0.1, 12)]);
+    const unit = dense(2, 2, Float64Array.of(1, 1.99, 1.99, 1)); // the last damping is 1, the one beyond it an error
+    const last = gptq(weights(1, 2), unit, { format: 'int4' });
+    expect([last.attempts, last.damping]).toEqual([3, 1]);
+    expect(() => gptq(weights(1, 2), unit, { format: 'int4', damping: 0.3 })).toThrow(withCode('ERR_RANGE'));
     // far from it: an error, never rounding in silence
     expect(() => gptq(weights(1, 2), dense(2, 2, Float64Array.of(1, 3, 3, 1)), { format: 'int4' })).toThrow(withCode('ERR_RANGE')); // prettier-ignore
   });

@@ -150,6 +150,7 @@ describeEachIsa('linear', (isa) => {
         polyNorm(Array.from(w.data, (v) => v * scale), coefficients, epsilon ?? 1e-6).forEach((want, j) => {
           expect(of(epsilon, scale)[j]! / want).toBeCloseTo(1, type === Float32Array ? 5 : 12);
         });
+      expect(of(undefined, 0)).toEqual(type.from(w.data, () => 0.5)); // a row of zeros
       for (const scale of [2 ** -100, 2 ** 100]) expect(of(0, scale)).toEqual(of(0)); // its 16th power is 0 even in f64, or ∞
     }
   });
@@ -222,10 +223,16 @@ describeEachIsa('linear', (isa) => {
 test('the same bits for 1, 2, 3 and 7 threads', () => {
   const x = dense(40, 300, Float32Array.from(uniform(12000, 1)));
   const w = dense(1100, 300, Float32Array.from(uniform(330_000, 2)));
+  const bias = Float32Array.from(uniform(1100, 3));
   for (const rows of [2, 40])
     for (const activation of ['gelu', { name: 'polyNorm', coefficients: [0, 1, 1] }] as const) {
       const input = dense(rows, 300, x.data.subarray(0, rows * 300));
-      const all = [1, 2, 3, 7].map((count) => (setThreads(count), linear(input, w, { activation }).data));
+      const all = [1, 2, 3, 7].map(
+        (count) => (
+          setThreads(count),
+          linear(input, w, { activation, bias, ...(rows > 2 && { kernel: 'blocked' as const }) }).data
+        ),
+      );
       for (const y of all) expect(Buffer.compare(Buffer.from(y.buffer), Buffer.from(all[0]!.buffer))).toBe(0);
     }
   setThreads(threads);

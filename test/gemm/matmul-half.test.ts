@@ -324,6 +324,21 @@ describe('bad arguments', () => {
     }
   });
 
+  test('a product of a batch that finds no memory fails the batch', () => {
+    const [a, b] = [matrix('f16', 80, 300, 1), matrix('bf16', 600, 40, 2)];
+    const want = matmul(a, b, { batch: 2 }).data;
+    let failures = 0;
+    for (let allowed = 0; ; allowed++) {
+      core.failAllocation(allowed);
+      const got = codeOf(() => expect(matmul(a, b, { batch: 2 }).data).toEqual(want));
+      core.failAllocation(-1);
+      if (got === 'none') break;
+      expect(got).toBe('ERR_OUT_OF_MEMORY');
+      expect(++failures).toBeLessThan(20);
+    }
+    expect(failures).toBeGreaterThan(0);
+  });
+
   test('matvec of bytes is exact', () => {
     const a = dense(3, 2, Uint8Array.of(255, 1, 0, 7, 128, 255));
     expect([...matvec(a, Int8Array.of(-128, 127))]).toEqual([-32513, 889, 16001]);

@@ -62,6 +62,13 @@ describeEachIsa('matmul of integers', (isa) => {
       }
   });
 
+  test('few rows, every width up to a line of the cache and beyond', () => {
+    for (let n = 1; n <= 70; n++) {
+      const [a, b] = [bytes(Int8Array, 3, 5, n), bytes(Int8Array, 5, n, 2 * n)];
+      expect(product(a, b).data, `${n}`).toEqual(expected(a, b, {}));
+    }
+  });
+
   test.each(pairs.map((types) => [types.map((t) => t.name).join(' · '), types] as const))('%s is exact', (_, types) => {
     for (const [m, n, k] of shapes)
       for (const transposeA of [false, true])

@@ -116,14 +116,14 @@ describeEachIsa('products with packed bytes', (isa) => {
     ] as const)
       // prettier-ignore
       for (const type of types)
-        for (const places of [0, 1, 40]) {
+        for (const [places, first] of [[0, 0], [1, 0], [1, 3], [40, 0]] as const) { // prettier-ignore
           const weights = bytes(Int8Array, n, k + 1, 1).data.map((_, i) => within[(i >> 1) % within.length]![i & 1]!);
           const w = dense(n, k, new Int8Array(n * k));
           for (let j = 0; j < n; j++) w.data.set(weights.subarray(j * 2, j * 2 + k), j * k);
           const pairs = Math.floor(k / 2);
           uniform(places, k).forEach((u, i) => {
             const at = Math.floor((u + 1) / 2 * n) * k + ((i * 191) % pairs) * 2; // prettier-ignore
-            w.data.set(beyond[i % beyond.length]!, at);
+            w.data.set(beyond[(first + i) % beyond.length]!, at);
           });
           const extreme = dense(m, k, new type(m * k).fill(type === Uint8Array ? 255 : -128) as Bytes);
           for (const x of [extreme, bytes(type as new (x: Float64Array) => Bytes, m, k, 3)]) {

@@ -188,7 +188,8 @@ TEST(gemm_flat_and_narrow_keep_leading_dimensions_and_bits) {
   // Rows of B that begin whole pages apart, that are many and far, and as many rows of A as are read in place.
   constexpr size_t kShapes[][3] = {{2, 1500, 800},  {8, 1100, 700},   {15, 1300, 600}, {1200, 8, 800},
                                    {1100, 16, 700}, {11, 1024, 1030}, {3, 2051, 1100}, {48, 600, 300},
-                                   {1300, 60, 257}, {1000, 35, 300},  {600, 18, 270}};  // direct, and with dots beside
+                                   {1300, 60, 257}, {1000, 35, 300},  {600, 18, 270},  // direct, and with dots beside
+                                   {600, 17, 270},  {1, 900, 500},    {900, 1, 500}};
   each_isa([&] {
     for (const auto& [m, n, k] : kShapes)
       for (bool ta : {false, true})
