@@ -152,10 +152,13 @@ export function count<A extends SpgemmValues>(
   return { plan: { ...plan, stats }, ...result };
 }
 
-/** The first `n` entries: in the memory they are in, unless more than a fifth of it would lie idle. */
+/**
+ * The first `n` entries: in the memory they are in, unless more than a fifth of the array would lie idle. What its buffer
+ * has beside it for huge pages does not count: a copy has as much, and for a while both are there.
+ */
 function trimmed<A extends NumericArray>(at: Where, array: A, n: number): A {
   const part = array.subarray(0, n) as A;
-  if (5 * part.byteLength >= 4 * array.buffer.byteLength) {
+  if (5 * n >= 4 * array.length) {
     const rest = array.subarray(n); // what others left in this memory is not to be seen beside the result
     core.clearUntouched(new Uint8Array(rest.buffer, rest.byteOffset, rest.byteLength));
     return part;

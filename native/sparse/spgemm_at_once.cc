@@ -26,6 +26,7 @@ constexpr size_t kSampleParts = 8;                    // shared by threads: toge
 constexpr size_t kKept = size_t{192} << 10;           // bytes of a group: a part of a second-level cache
 constexpr size_t kBodies = 256;                       // at least as many as there can be threads
 constexpr size_t kShortRow = 64;                      // products and words of a row that goes by bitmap, not sorted
+constexpr uint64_t kMostMet = 6;                      // of a row that is left in the order of its products
 constexpr size_t kMostMaskedWords = size_t{1} << 12;  // of a row's bitmap: three of them in a second-level cache
 constexpr uint64_t kRankedWords = 32;                 // for each product: a table would cost as much
 constexpr uint64_t kGroupShare = 2;                   // bytes of a group that a masked product counts for, as a shift
@@ -66,6 +67,7 @@ class Keeping {
     for (size_t w = 0; w < plan.window_count && appends_; w++)
       for (size_t i = plan.windows[w].first; i < plan.windows[w].last && appends_; i++)
         appends_ = plan.work[i].products <= kMostAppended && 64 * plan.work[i].words() <= kMostStamps;
+    appends_ = appends_ && seldom_meet(plan);
   }
 
   // Whether all rows are kept as they are to be, in no order.
@@ -94,6 +96,19 @@ class Keeping {
 
  private:
   bool can_sort_;
+  // Where each that meets another is searched for among those of its row: of p products in as many columns as c, p²/2c.
+  static bool seldom_meet(const SpgemmPlan& plan) {
+    uint64_t met = 0, rows = 0;  // in 64ths
+    for (size_t w = 0; w < plan.window_count; w++)
+      for (size_t i = plan.windows[w].first; i < plan.windows[w].last; i++) {
+        const RowWork& work = plan.work[i];
+        if (work.products == 0) continue;
+        met += work.products * work.products / (2 * work.words());
+        rows++;
+      }
+    return met <= 64 * kMostMet * rows;
+  }
+
   const CsrPattern* mask_;
   bool appends_;
 };

@@ -55,6 +55,14 @@ test('at once where seven entries for eight products are expected, else there is
   expect(many.idle).toBe(0);
 });
 
+test('a large result is not copied for the sake of what its buffer has beside it', () => {
+  const { indices, stats } = spgemm(randomCsr(3000, 3000, 33, 12), randomCsr(3000, 4000, 30, 13));
+  expect(stats.compressionRatio).toBeGreaterThan(10 / 9);
+  expect(stats.compressionRatio).toBeLessThan(8 / 7);
+  expect(indices.byteLength).toBeGreaterThan(2 ** 23); // in huge pages
+  expect(indices.buffer.byteLength).toBeGreaterThanOrEqual(2 * stats.flops + 2 ** 21); // room for all products
+});
+
 test('at once and in two phases, any number of threads gives the same bits', () => {
   const [a, b] = [randomCsr(20000, 30000, 9, 5), randomCsr(30000, 25000, 9, 6)];
   setThreads(1);

@@ -77,6 +77,14 @@ describeEachIsa('spgemm, unsorted', (isa) => {
   });
 });
 
+test('rows with many products that meet are sorted, which is faster', () => {
+  const unsorted = (n: number) => spgemm(randomCsr(n, n, 16, 7), randomCsr(n, n, 16, 8), { sorted: false });
+  const [many, few] = [unsorted(1024), unsorted(8192)];
+  expect(many.indices.buffer.byteLength).toBeGreaterThan(many.indices.byteLength); // at once
+  expect(descents(many)).toBe(0);
+  expect(descents(few)).toBeGreaterThan(few.rows);
+});
+
 test('rows are really left as they come, the same for any number of threads', () => {
   const [a, b] = [randomCsr(20000, 30000, 9, 5), randomCsr(30000, 25000, 9, 6)];
   const c = spgemm(a, b, { sorted: false });
