@@ -68,7 +68,7 @@ export function fastRP(graph: Graph, options?: FastRPOptions): Dense<Float32Arra
   const { n, csr, degrees } = checked;
   const length = at.size('n × dimension', n, dimension);
   const values = at.allocate(Float32Array, csr.values.length);
-  native.transitionRows(...graphArguments(checked), degrees, values);
+  at.inside('graph', () => native.transitionRows(...graphArguments(checked), degrees, values));
   const transition: Csr<Float32Array> = { ...csr, values };
 
   const scale = at.allocate(Float64Array, n);
@@ -91,7 +91,7 @@ export function fastRP(graph: Graph, options?: FastRPOptions): Dense<Float32Arra
   native.sparseProjection(seed % 2 ** 32, Math.floor(seed / 2 ** 32), scale, dimension, previous.data);
   const steps = levels.findLastIndex((weight) => weight !== 0) + 1;
   for (let k = 0; k < steps; k++) {
-    spmm(transition, previous, { out: next });
+    at.inside('graph', () => spmm(transition, previous, { out: next }));
     [previous, next] = [next, previous];
     const weight = levels[k]!;
     if (weight !== 0) native.addRows(previous.data, n, dimension, weight, rowNormalize, sum.data);

@@ -103,11 +103,6 @@ function fromGraphology(at: Where, graph: GraphologyGraph): Csr {
     value.push(weight);
   });
   const n = numbers.size;
-  return fromCoo({
-    rows: n,
-    cols: n,
-    row: Uint32Array.from(row),
-    col: Uint32Array.from(col),
-    value: Float64Array.from(value),
-  });
+  const edges = { row: Uint32Array.from(row), col: Uint32Array.from(col), value: Float64Array.from(value) };
+  return at.inside('graph', () => fromCoo({ rows: n, cols: n, ...edges }));
 }

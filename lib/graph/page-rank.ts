@@ -52,7 +52,7 @@ export function solve(
   const { n, csr, degrees } = checkedGraph(at, value);
   const restart = restartOf(n);
 
-  const incomingEdges = transpose({ ...csr, values: new Float64Array(csr.values) });
+  const incomingEdges = at.inside('graph', () => transpose({ ...csr, values: new Float64Array(csr.values) }));
   native.transitionColumns(incomingEdges.indices, degrees, incomingEdges.values);
 
   const scores = restart.slice();

@@ -30,8 +30,8 @@ Status spmv_transposed(const CsrView<T>& a, SparseBatch batch, const T* x, T* y,
 
 // Rows first … last − 1: y[i] = (s0 + s2) + (s1 + s3), where chain c sums entries c, c + 4, c + 8, … of row i from +0
 // on, product by product. No index is followed before it is known to be below cols; false if one of these rows is
-// malformed, or an entry up to seven behind them out of range (y then holds anything). indptr must have been checked.
-// Reads nothing at or beyond entry nnz. There is a column.
+// malformed, or one of the eight entries behind them is out of range (y then holds anything). indptr must have been
+// checked. Reads nothing at or beyond entry nnz. There is a column.
 template <class T>
 struct SpmvRows {
   const CsrView<T>& a;
