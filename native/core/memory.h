@@ -16,8 +16,8 @@ void deallocate(void* memory);
 // Says that this memory, wherever it comes from, is about to be written in full for the first time. Where the system
 // lets programs choose (Linux with transparent huge pages on "madvise"), large results then cost a page fault for each
 // 2 MiB instead of each 4 KiB, and random reads of them miss the TLB less. What such memory there is will be freed and
-// asked for again: from the first call on glibc keeps up to 64 MiB of what is freed in each arena, where its limits are not set by
-// the environment, instead of giving it back and paying for each page once more.
+// asked for again: from the first call on glibc keeps up to 64 MiB of what is freed in each arena, where its limits are
+// not set by the environment, instead of giving it back and paying for each page once more.
 void expect_full_write(void* memory, std::size_t bytes);
 
 // Zeroes memory of ours that a caller may see and that mostly nobody has written. Pages that are not in memory go back

@@ -43,8 +43,8 @@ constexpr size_t kStripRows = 256, kStripBytes = size_t{1} << 20;
 // and read ahead from its start again for each part. But enough parts for the threads: sums of integers are the same
 // however they are cut.
 constexpr size_t kLeastSumWidth = 512, kMostSumWidth = 4096 + kSumColumns;
-// Of a single row in the bytes form: its sums and the lines that are read ahead stay in the first-level cache. With words
-// shorter pieces of rows cost more than that saves.
+// Of a single row in the bytes form: its sums and the lines that are read ahead stay in the first-level cache. With
+// words shorter pieces of rows cost more than that saves.
 constexpr size_t kSingleSumWidth = 2048 + kSumColumns;
 
 struct IntegerProduct {

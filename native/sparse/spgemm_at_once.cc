@@ -95,8 +95,7 @@ class Keeping {
   }
 
  private:
-  bool can_sort_;
-  // Where each that meets another is searched for among those of its row: of p products in as many columns as c, p²/2c.
+  // Few of the p products of a row meet another, of p²/2c expected in c columns: each that does is searched for.
   static bool seldom_meet(const SpgemmPlan& plan) {
     uint64_t met = 0, rows = 0;  // in 64ths
     for (size_t w = 0; w < plan.window_count; w++)
@@ -109,6 +108,7 @@ class Keeping {
     return met <= 64 * kMostMet * rows;
   }
 
+  bool can_sort_;
   const CsrPattern* mask_;
   bool appends_;
 };
