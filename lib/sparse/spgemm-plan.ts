@@ -94,11 +94,37 @@ export function checkedFactors<A extends SpgemmValues>(
   return [placed(a), placed(b)];
 }
 
-/** What the second phase needs beyond a plan, if it is to follow at once. */
-interface Filling {
+/** Memory for the entries of a product: two arrays of one length. */
+export interface Room<A extends SpgemmValues> {
+  indices: Uint32Array;
+  values: A;
+}
+
+/** What the second phase needs beyond a plan, if it is to follow at once; without `out` it gets memory of its own. */
+interface Filling<A extends SpgemmValues> {
   codes: [add: number, multiply: number];
   sorted: boolean;
+  out: Room<A> | undefined;
 }
+
+/** Room for exactly `nnz` entries, in `out` if that is given. */
+export function roomFor<A extends SpgemmValues>(
+  at: Where,
+  type: ArrayType<A>,
+  nnz: number,
+  out: Room<A> | undefined,
+): Room<A> {
+  if (out === undefined)
+    return { indices: at.allocateUncleared(Uint32Array, nnz), values: at.allocateUncleared(type, nnz) };
+  const { length } = out.indices;
+  if (length < nnz) at.fail('ERR_SHAPE', 'options.out', `room for ${nnz} entries`, `room for ${length}`);
+  return firstOf(out, nnz);
+}
+
+const firstOf = <A extends SpgemmValues>({ indices, values }: Room<A>, n: number): Room<A> => ({
+  indices: indices.subarray(0, n),
+  values: values.subarray(0, n) as A,
+});
 
 /** The plan of a product whose factors have been checked; with `filling`, the indices and values of the product too. */
 export function count<A extends SpgemmValues>(
@@ -106,31 +132,32 @@ export function count<A extends SpgemmValues>(
   a: Csr<A>,
   b: Csr<A>,
   { mask, complement = false, accumulator = 'auto' }: SpgemmPlanOptions,
-  filling?: Filling,
-): { plan: SpgemmPlan; indices: Uint32Array; values: A } {
+  filling?: Filling<A>,
+): { plan: SpgemmPlan } & Room<A> {
   at.oneOf('options.accumulator', accumulator, accumulators);
   at.boolean('options.complement', complement);
   if (mask !== undefined) checkMask(at, 'options.mask', mask, a.rows, b.cols);
   const indptr = at.allocate(Uint32Array, a.rows + 1);
   const counts = new Float64Array(2 + accumulators.length);
   const plan = { rows: a.rows, cols: b.cols, indptr, mask: mask ?? null, complement, accumulator };
-  const nothing = { indices: new Uint32Array(0), values: new (typeOf(a.values))(0) };
-  let result: { indices: Uint32Array; values: A } = nothing;
+  const type = typeOf(a.values);
+  const { codes, sorted, out } = filling ?? { codes: [0, 0], sorted: true };
+  const nothing: Room<A> = { indices: new Uint32Array(0), values: new type(0) };
+  let result = nothing;
   const checkSize = () => {
     if (counts[0]! >= 2 ** 32)
       at.fail('ERR_RANGE', undefined, 'a result of at most 2^32 - 1 entries', String(counts[0]));
   };
-  const allocate = (): [Uint32Array, A] => {
+  const allocate = (nnz: number): [Uint32Array, A] => {
     checkSize();
-    const [type, nnz] = [typeOf(a.values), counts[0]!];
-    result = { indices: at.allocateUncleared(Uint32Array, nnz), values: at.allocateUncleared(type, nnz) };
+    result = roomFor(at, type, nnz, out);
     return [result.indices, result.values];
   };
-  const { codes, sorted } = filling ?? { codes: [0, 0], sorted: true };
   let guessed = false;
   const room = (): [Uint32Array, A] => {
-    guessed = indptr.at(-1) === 0 && counts[0]! > 0; // for the most there can be: nothing has been counted
-    return allocate();
+    const nnz = counts[0]!;
+    guessed = indptr.at(-1) === 0 && nnz > 0; // for the most there can be: nothing has been counted
+    return allocate(guessed && out ? Math.min(nnz, out.indices.length) : nnz);
   };
   try {
     native.spgemm(...operands(a, b, plan, codes), sorted, indptr, counts, filling && room);
@@ -138,12 +165,14 @@ export function count<A extends SpgemmValues>(
     if (!guessed || (error as LapidaryError).code !== 'ERR_OUT_OF_MEMORY') throw error;
     result = nothing; // the result itself may be much smaller
     native.spgemm(...operands(a, b, plan, codes), sorted, indptr, counts, undefined);
-    native.spgemmFill(...operands(a, b, plan, codes), sorted, indptr, ...allocate());
+    native.spgemmFill(...operands(a, b, plan, codes), sorted, indptr, ...allocate(counts[0]!));
   }
   checkSize();
-  if (counts[0]! < result.indices.length)
-    result = { indices: trimmed(at, result.indices, counts[0]!), values: trimmed(at, result.values, counts[0]!) };
   const [nnz, products, none, hash, dense, heap, sort] = counts as unknown as number[];
+  if (nnz! < result.indices.length)
+    result = out
+      ? firstOf(out, nnz!)
+      : { indices: trimmed(at, result.indices, nnz!), values: trimmed(at, result.values, nnz!) };
   const stats = {
     flops: 2 * products!,
     compressionRatio: nnz! > 0 ? products! / nnz! : 0,

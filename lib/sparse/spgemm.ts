@@ -1,4 +1,5 @@
-import { typeOf, where, type Where } from '../core/validate.js';
+import { checkApart } from '../core/apart.js';
+import { describe, typeOf, where, type Where } from '../core/validate.js';
 import type { Csr } from '../core/values.js';
 import { native } from './native.js';
 import { isPattern, type Pattern } from './pattern.js';
@@ -9,6 +10,8 @@ import {
   checkMask,
   count,
   operands,
+  roomFor,
+  type Room,
   type SpgemmPlan,
   type SpgemmPlanOptions,
   type SpgemmStats,
@@ -16,7 +19,7 @@ import {
 } from './spgemm-plan.js';
 
 /** Options of {@link spgemm}. */
-export interface SpgemmOptions extends SpgemmPlanOptions {
+export interface SpgemmOptions<A extends SpgemmValues = SpgemmValues> extends SpgemmPlanOptions {
   /** the operators, by name ({@link semirings}) or by their names; default `plus-times`, of two patterns `any-pair` */
   semiring?: keyof typeof semirings | Semiring;
   /**
@@ -26,6 +29,12 @@ export interface SpgemmOptions extends SpgemmPlanOptions {
   sorted?: boolean;
   /** from {@link spgemmPlan} for matrices with the same patterns; mask and accumulator are those of the plan */
   plan?: SpgemmPlan;
+  /**
+   * memory for the entries, such as those of an earlier product that is no longer needed: arrays of one length, of at least
+   * as many entries as the result has (`plan.indptr` ends with their number), that overlap no other argument. The result's
+   * `indices` and `values` are their beginnings; what lies behind is left as it is. A result that is a pattern needs no `values`.
+   */
+  out?: { indices: Uint32Array; values?: A };
 }
 
 /**
@@ -49,9 +58,10 @@ export interface SpgemmOptions extends SpgemmPlanOptions {
  *
  * @param a m × k, f64, f32, i32 or a pattern; `a` and `b` may be the same
  * @param b k × n of the same type or a pattern
- * @throws LapidaryError ERR_DTYPE, ERR_SHAPE, ERR_OPTION (also a semiring that reads values which are not there), ERR_FORMAT (a malformed
- * matrix, a plan of other patterns),
- * ERR_RANGE (2^32 entries or more, known before the result is allocated), ERR_OUT_OF_MEMORY, ERR_ABORTED
+ * @throws LapidaryError ERR_DTYPE, ERR_SHAPE (also `out` that is too short: it then holds a part of the result, as with any
+ * error after the checks), ERR_OPTION (also a semiring that reads values which are not there), ERR_FORMAT (a malformed matrix, a
+ * plan of other patterns), ERR_ALIAS, ERR_RANGE (2^32 entries or more, known before the result is allocated), ERR_OUT_OF_MEMORY,
+ * ERR_ABORTED
  * @source Gustavson, Two Fast Algorithms for Sparse Matrices (1978); windows of rows after Shivdikar, SMASH (2021); hash
  * accumulator and equal-work partition after Nagasaka, Matsuoka, Azad & Buluç (2018); rank directory: Jacobson,
  * Space-efficient Static Trees and Graphs (1989)
@@ -62,29 +72,33 @@ export interface SpgemmOptions extends SpgemmPlanOptions {
 export function spgemm<A extends SpgemmValues>(
   a: Csr<A>,
   b: Csr<A> | Pattern,
-  options?: SpgemmOptions,
+  options?: SpgemmOptions<A>,
 ): Csr<A> & { stats: SpgemmStats };
 export function spgemm<A extends SpgemmValues>(
   a: Pattern,
   b: Csr<A>,
-  options: SpgemmOptions,
+  options: SpgemmOptions<A>,
 ): Csr<A> & { stats: SpgemmStats };
 export function spgemm(
   a: Pattern,
   b: Pattern,
-  options?: SpgemmOptions & { semiring?: 'any-pair' | (typeof semirings)['any-pair'] },
+  options?: SpgemmOptions<never> & { semiring?: 'any-pair' | (typeof semirings)['any-pair'] },
 ): Pattern & { stats: SpgemmStats };
-export function spgemm(a: Pattern, b: Pattern, options: SpgemmOptions): Csr<Int32Array> & { stats: SpgemmStats };
+export function spgemm(
+  a: Pattern,
+  b: Pattern,
+  options: SpgemmOptions<Int32Array>,
+): Csr<Int32Array> & { stats: SpgemmStats };
 export function spgemm<A extends SpgemmValues>(
   a: Csr<A> | Pattern,
   b: Csr<A> | Pattern,
-  options?: SpgemmOptions,
+  options?: SpgemmOptions<A>,
 ): Pattern & { values?: A; stats: SpgemmStats } {
   const at = where('spgemm');
   const [left, right] = checkedFactors(at, a, b);
   const bare = isPattern(a) && isPattern(b);
-  const known = ['semiring', 'sorted', 'plan', 'mask', 'complement', 'accumulator'] as const;
-  const { semiring = bare ? 'any-pair' : 'plus-times', sorted = true, plan: given, ...counted } = at.options(options, known); // prettier-ignore
+  const known = ['semiring', 'sorted', 'plan', 'mask', 'complement', 'accumulator', 'out'] as const;
+  const { semiring = bare ? 'any-pair' : 'plus-times', sorted = true, plan: given, out, ...counted } = at.options(options, known); // prettier-ignore
   const codes = semiringCodes(at, semiring);
   const { add, multiply } = typeof semiring === 'string' ? semirings[semiring] : semiring;
   if (isPattern(a) && multiply !== 'pair' && multiply !== 'second')
@@ -92,10 +106,14 @@ export function spgemm<A extends SpgemmValues>(
   if (isPattern(b) && multiply !== 'pair' && multiply !== 'first')
     at.fail('ERR_OPTION', 'options.semiring', `pair or first, since b has no values`, multiply);
   at.boolean('options.sorted', sorted);
-  const { values, ...rest } = given
-    ? fill(at, checkedPlan(at, given, counted, left, right), left, right, codes, sorted)
-    : whole(at, left, right, counted, codes, sorted);
-  return bare && add === 'any' ? rest : { ...rest, values };
+  const valueless = bare && add === 'any';
+  const plan = given && checkedPlan(at, given, counted, left, right);
+  const mask = plan ? plan.mask : counted.mask;
+  const room = out === undefined ? out : checkedOut(at, out, valueless, [left, right, mask, plan]);
+  const { values, ...rest } = plan
+    ? fill(at, plan, left, right, codes, sorted, room)
+    : whole(at, left, right, counted, codes, sorted, room);
+  return valueless ? rest : { ...rest, values };
 }
 
 type Product<A extends SpgemmValues> = Csr<A> & { stats: SpgemmStats };
@@ -108,8 +126,9 @@ function whole<A extends SpgemmValues>(
   counted: SpgemmPlanOptions,
   codes: Codes,
   sorted: boolean,
+  out: Room<A> | undefined,
 ): Product<A> {
-  const { plan, indices, values } = count(at, a, b, counted, { codes, sorted });
+  const { plan, indices, values } = count(at, a, b, counted, { codes, sorted, out });
   return { rows: plan.rows, cols: plan.cols, indptr: plan.indptr, indices, values, stats: plan.stats };
 }
 
@@ -120,10 +139,10 @@ function fill<A extends SpgemmValues>(
   b: Csr<A>,
   codes: Codes,
   sorted: boolean,
+  out: Room<A> | undefined,
 ): Product<A> {
   const { rows, cols, indptr, stats } = plan;
-  const indices = at.allocateUncleared(Uint32Array, indptr[rows]!);
-  const values = at.allocateUncleared(typeOf(a.values), indptr[rows]!);
+  const { indices, values } = roomFor(at, typeOf(a.values), indptr[rows]!, out);
   native.spgemmFill(...operands(a, b, plan, codes), sorted, indptr, indices, values);
   return { rows, cols, indptr: indptr.slice(), indices, values, stats };
 }
@@ -146,4 +165,23 @@ function checkedPlan(
   at.boolean('options.plan.complement', plan.complement);
   if (plan.mask !== null) checkMask(at, 'options.plan.mask', plan.mask, a.rows, b.cols);
   return plan;
+}
+
+function checkedOut<A extends SpgemmValues>(
+  at: Where,
+  out: { indices: Uint32Array; values?: A },
+  valueless: boolean,
+  inputs: readonly [Csr<A>, ...(Partial<Csr<A>> | null | undefined)[]],
+): Room<A> {
+  if (typeof out !== 'object' || out === null)
+    at.fail('ERR_DTYPE', 'options.out', 'an object of indices and values', describe(out));
+  const indices = at.array('options.out.indices', out.indices, [Uint32Array]);
+  const type = typeOf(inputs[0].values);
+  const values = valueless
+    ? at.allocateUncleared(type, indices.length)
+    : at.array('options.out.values', out.values, [type], indices.length);
+  const others = inputs.flatMap((m) => [m?.indptr, m?.indices, m?.values]);
+  checkApart(at, indices, [...others, values]);
+  checkApart(at, values, others);
+  return { indices, values };
 }

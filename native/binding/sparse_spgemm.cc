@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <string>
 
 #include "binding/args.h"
@@ -66,7 +67,8 @@ void set_stats(std::span<double> out, uint64_t nnz, const SpgemmStats& stats) {
 
 // (operands ×16, sorted, indptr, stats [nnz, products, rows by accumulator …], allocate). Without `allocate` counts
 // only; else it is called with the statistics in place, nnz being the room that is asked for, and gives [indices,
-// values], whose first nnz entries are then filled: nnz may be smaller in the end.
+// values], whose first nnz entries are then filled: nnz may be smaller in the end. Before anything is counted it may
+// give shorter arrays; where those are too short it is called again, to refuse, with what has been counted.
 template <class T>
 void Spgemm(Args& args) {
   Operands<T> of(args);
@@ -82,12 +84,16 @@ void Spgemm(Args& args) {
   if (room > 0) {
     set_stats(out, room, plan.stats);
     const int i = args.call(19, 2);
-    const auto indices = args.out<uint32_t>(i, room);
-    const auto values = args.out<T>(i + 1, room);
-    args.done(spgemm_at_once(plan, of.a, of.b, of.options, room, indptr.data(), indices.data(), values.data(), stats,
-                             args.context()));
-    out[0] = static_cast<double>(stats.nnz);
-    return;
+    const size_t given = args.length(i);
+    const auto indices = args.out<uint32_t>(i, given);
+    const auto values = args.out<T>(i + 1, given);
+    const Status status = spgemm_at_once(plan, of.a, of.b, of.options, std::min(room, uint64_t{given}), indptr.data(),
+                                         indices.data(), values.data(), stats, args.context());
+    if (status != Status::bad_structure) {
+      args.done(status);
+      out[0] = static_cast<double>(stats.nnz);
+      return;
+    }
   }
   args.done(spgemm_count(plan, of.a, of.b, of.options, indptr.data(), stats, args.context()));
   set_stats(out, stats.nnz, stats);

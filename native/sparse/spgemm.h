@@ -75,7 +75,8 @@ Status spgemm_room_at_once(const SpgemmPlan& plan, const CsrPattern& a, const Cs
                            const SpgemmOptions& options, uint64_t& room, Context context);
 
 // Counts and fills in one phase: for a product for which the function above has named a room. indices and values have
-// it, and their first stats.nnz entries are written. Scratch: 12 bytes for each group of rows,
+// `room` entries, and their first stats.nnz are written; Status::bad_structure if the room, smaller than the one named,
+// does not do. Scratch: 12 bytes for each group of rows,
 // and for each thread what is kept of a group, 192 KiB, or of one row, 12 bytes for each 64 columns in reach, and that
 // of filling; where rows are left unsorted 256 KiB more.
 template <class T>
