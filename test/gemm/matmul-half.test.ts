@@ -98,7 +98,7 @@ const deep = once(() => {
     const codes = storage === 'f32' ? numbers : numbers.map(storage === 'f16' ? toF16 : toBf16);
     const data = new (storage === 'f32' ? Float32Array : Uint16Array)(rows * cols);
     for (let at = 0; at < data.length; at++) data[at] = codes[(Math.imul(at + seed, 0x9e3779b1) >>> 16) % 7]!;
-    return (storage === 'f32' ? { rows, cols, data } : { rows, cols, data, dtype: storage });
+    return storage === 'f32' ? { rows, cols, data } : { rows, cols, data, dtype: storage };
   };
   const wide = (x: Dense<Stored>) => dense(x.rows, x.cols, numbers(x));
   const [a, b] = [whole('f16', 37, k, 1), whole('bf16', 20, k, 2)];
