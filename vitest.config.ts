@@ -16,6 +16,7 @@ export default defineConfig({
     pool: 'forks',
     testTimeout: 30_000,
     globalSetup: 'test/support/temporary-folder.ts',
+    setupFiles: 'test/support/equal-arrays.ts',
     env: { LAPIDARY_TUNE: '' }, // a user's own table would change what is tested
     projects: [
       {

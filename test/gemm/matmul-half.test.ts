@@ -7,6 +7,7 @@ import { native } from '../../dist/gemm/native.js';
 import { codeOf } from '../support/errors.js';
 import { fromBf16, fromF16, toBf16, toF16 } from '../support/half.js';
 import { describeEachIsa, withIsa } from '../support/isa.js';
+import { once } from '../support/once.js';
 import { uniform } from '../support/random.js';
 import { root } from '../support/repository.js';
 
@@ -24,9 +25,41 @@ function matrix(storage: StorageName, rows: number, cols: number, seed: number):
   return { rows, cols, data: Uint16Array.from(values, storage === 'f16' ? toF16 : toBf16), dtype: storage };
 }
 
-/** The numbers of a matrix, by the definition of its format. */
-const numbers = ({ data, dtype }: Dense<Stored>): Float64Array =>
-  Float64Array.from(data, dtype === 'f16' ? fromF16 : dtype === 'bf16' ? fromBf16 : (x: number) => x);
+// The value of every bit pattern, by the definition of its format.
+const every = (value: (h: number) => number) => new Float64Array(65536).map((_, h) => value(h));
+const valuesOf = { f16: every(fromF16), bf16: every(fromBf16) };
+
+/** The numbers of a matrix. */
+function numbers({ data, dtype }: Dense<Stored>): Float64Array {
+  if (dtype === undefined) return new Float64Array(data);
+  const values = valuesOf[dtype as 'f16' | 'bf16'];
+  const out = new Float64Array(data.length);
+  for (let i = 0; i < out.length; i++) out[i] = values[data[i]!]!;
+  return out;
+}
+
+/** The elements of op(a)·op(b) in doubles, and of op(|a|)·op(|b|). */
+function sumsOf(a: Dense<Stored>, b: Dense<Stored>, transposeA: boolean, transposeB: boolean) {
+  const [m, k] = transposeA ? [a.cols, a.rows] : [a.rows, a.cols];
+  const n = transposeB ? b.rows : b.cols;
+  const [x, y] = [numbers(a), numbers(b)];
+  const [down, right] = transposeA ? [1, m] : [k, 1];
+  const [across, deeper] = transposeB ? [k, 1] : [1, n];
+  const sums = new Float64Array(m * n);
+  const sizes = new Float64Array(m * n);
+  for (let i = 0; i < m; i++)
+    for (let j = 0; j < n; j++) {
+      let [sum, size] = [0, 0];
+      for (let p = 0; p < k; p++) {
+        const term = x[i * down + p * right]! * y[j * across + p * deeper]!;
+        sum += term;
+        size += Math.abs(term);
+      }
+      sums[i * n + j] = sum;
+      sizes[i * n + j] = size;
+    }
+  return { sums, sizes };
+}
 
 /** Every element within γ_{k+2} of the product in doubles, whose own error is far below that. */
 function check(
@@ -39,28 +72,56 @@ function check(
   const { transposeA = false, transposeB = false, alpha = 1, beta = 0 } = options;
   const [m, k] = transposeA ? [a.cols, a.rows] : [a.rows, a.cols];
   const n = transposeB ? b.rows : b.cols;
-  const [x, y] = [numbers(a), numbers(b)];
+  const { sums, sizes } = sumsOf(a, b, transposeA, transposeB);
   const gamma = ((k + 2) * 2 ** -24) / (1 - (k + 2) * 2 ** -24);
   let worst = 0;
   expect(got.length).toBe(m * n);
-  for (let i = 0; i < m; i++)
-    for (let j = 0; j < n; j++) {
-      let sum = 0;
-      let size = 0;
-      for (let p = 0; p < k; p++) {
-        const term = (transposeA ? x[p * m + i]! : x[i * k + p]!) * (transposeB ? y[j * k + p]! : y[p * n + j]!);
-        sum += term;
-        size += Math.abs(term);
-      }
-      const added = beta === 0 ? 0 : beta * before![i * n + j]!;
-      const bound = gamma * (Math.abs(alpha) * size + Math.abs(added)) * (1 + 1e-6) + 2 ** -140;
-      worst = Math.max(worst, Math.abs(got[i * n + j]! - (alpha * sum + added)) / bound);
-    }
+  for (let at = 0; at < m * n; at++) {
+    const added = beta === 0 ? 0 : beta * before![at]!;
+    const bound = gamma * (Math.abs(alpha) * sizes[at]! + Math.abs(added)) * (1 + 1e-6) + 2 ** -140;
+    worst = Math.max(worst, Math.abs(got[at]! - (alpha * sums[at]! + added)) / bound);
+  }
   expect(worst).toBeLessThanOrEqual(1);
 }
 
 const threads = getThreads();
 afterAll(() => setThreads(threads));
+
+/**
+ * Products of whole numbers, whose sums are exact, and what they are in doubles. One piece has 2^16 columns of k, and of
+ * those 16 rows. Made once for all instruction sets: the numbers are many.
+ */
+const deep = once(() => {
+  const k = 70_000;
+  const whole = (storage: StorageName, rows: number, cols: number, seed: number): Dense<Stored> => {
+    const numbers = [-3, -2, -1, 0, 1, 2, 3];
+    const codes = storage === 'f32' ? numbers : numbers.map(storage === 'f16' ? toF16 : toBf16);
+    const data = new (storage === 'f32' ? Float32Array : Uint16Array)(rows * cols);
+    for (let at = 0; at < data.length; at++) data[at] = codes[(Math.imul(at + seed, 0x9e3779b1) >>> 16) % 7]!;
+    return storage === 'f32' ? { rows, cols, data } : { rows, cols, data, dtype: storage };
+  };
+  const wide = (x: Dense<Stored>) => dense(x.rows, x.cols, numbers(x));
+  const [a, b] = [whole('f16', 37, k, 1), whole('bf16', 20, k, 2)];
+  const bias = Float32Array.from({ length: 20 }, (_, j) => 50 * j - 300);
+  const want = Float32Array.from(linear(wide(a), wide(b), { bias: Float64Array.from(bias), activation: 'relu' }).data);
+  expect(want.some((v) => v === 0) && want.some((v) => v > 10)).toBe(true);
+  // few columns; few rows of a straight b; few rows beside f32; few columns beside f32
+  const shapes = [
+    [40, 5, 'f16', 'bf16', false],
+    [5, 40, 'bf16', 'f16', false],
+    [3, 40, 'f16', 'f32', true],
+    [60, 2, 'f32', 'f16', false],
+  ] as const;
+  const products = shapes.map(([m, n, left, right, transposeB]) => {
+    const x = whole(left, m, k, 5);
+    const w = transposeB ? whole(right, n, k, 6) : whole(right, k, n, 6);
+    const before = new Float32Array(m * n).map((_, at) => at - 50);
+    const exact = dense(m, n, Float64Array.from(before));
+    matmul(wide(x), wide(w), { transposeB, alpha: 2, beta: -3, out: exact });
+    return { x, w, transposeB, before, exact: Float32Array.from(exact.data) };
+  });
+  return { a, b, bias, want, products };
+});
 
 describeEachIsa('matmul of 16-bit floats', (isa) => {
   const product = (a: Dense<Stored>, b: Dense<Stored>, options?: MatmulOptions<Float32Array>) =>
@@ -132,40 +193,12 @@ describeEachIsa('matmul of 16-bit floats', (isa) => {
   });
 
   test('a deep k and many rows are taken in pieces: each counts once, beta and bias too', () => {
-    // Whole numbers, whose sums are exact. One piece has 2^16 columns of k, and of those 16 rows.
-    const k = 70_000;
-    const whole = (storage: StorageName, rows: number, cols: number, seed: number): Dense<Stored> => {
-      const of = (at: number) => (Math.imul(at + seed, 0x9e3779b1) >>> 16) % 7;
-      const numbers = Array.from({ length: 7 }, (_, v) => v - 3);
-      if (storage === 'f32')
-        return dense(
-          rows,
-          cols,
-          new Float32Array(rows * cols).map((_, at) => numbers[of(at)]!),
-        );
-      const codes = numbers.map(storage === 'f16' ? toF16 : toBf16);
-      return { rows, cols, data: new Uint16Array(rows * cols).map((_, at) => codes[of(at)]!), dtype: storage };
-    };
-    const wide = (x: Dense<Stored>) => dense(x.rows, x.cols, numbers(x));
-    const [a, b] = [whole('f16', 37, k, 1), whole('bf16', 20, k, 2)];
-    const bias = Float32Array.from({ length: 20 }, (_, j) => 50 * j - 300);
-    const want = linear(wide(a), wide(b), { bias: Float64Array.from(bias), activation: 'relu' }).data;
-    expect(want.some((v) => v === 0) && want.some((v) => v > 10)).toBe(true);
-    expect(withIsa(isa, () => linear(a, b, { kernel: 'dot', bias, activation: 'relu' }).data)).toEqual(Float32Array.from(want)); // prettier-ignore
-    // few columns; few rows of a straight b; few rows beside f32; few columns beside f32
-    for (const [m, n, left, right, transposeB] of [
-      [40, 5, 'f16', 'bf16', false],
-      [5, 40, 'bf16', 'f16', false],
-      [3, 40, 'f16', 'f32', true],
-      [60, 2, 'f32', 'f16', false],
-    ] as const) {
-      const x = whole(left, m, k, 5);
-      const w = transposeB ? whole(right, n, k, 6) : whole(right, k, n, 6);
-      const before = Float32Array.from({ length: m * n }, (_, at) => at - 50);
-      const [out, exact] = [dense(m, n, before.slice()), dense(m, n, Float64Array.from(before))];
+    const { a, b, bias, want, products } = deep();
+    expect(withIsa(isa, () => linear(a, b, { kernel: 'dot', bias, activation: 'relu' }).data)).toEqual(want);
+    for (const { x, w, transposeB, before, exact } of products) {
+      const out = dense(x.rows, transposeB ? w.rows : w.cols, before.slice());
       product(x, w, { transposeB, alpha: 2, beta: -3, out });
-      matmul(wide(x), wide(w), { transposeB, alpha: 2, beta: -3, out: exact });
-      expect(out.data, `${m} ${n} ${left} ${right}`).toEqual(Float32Array.from(exact.data));
+      expect(out.data, `${out.rows} ${out.cols} ${x.dtype}`).toEqual(exact);
     }
   });
 
