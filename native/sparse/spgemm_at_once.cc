@@ -317,7 +317,7 @@ Status spgemm_at_once(const SpgemmPlan& plan, const CsrView<T>& a, const CsrView
     const bool appends = keeping.appends(), makes = appends || keeping.masks();
     if (makes ? !made.init(scratch, groups.rows, groups.columns) : !kept.init(scratch, groups))
       return Status::out_of_memory;
-    if (appends ? !appender.init(scratch) : !writer.init(scratch, widest, options, false)) return Status::out_of_memory;
+    if (appends ? !appender.init(scratch) : !writer.init(scratch, widest, options, 0)) return Status::out_of_memory;
     const auto make = [&](size_t i, uint32_t* to, T* sums) {
       if (appends) return appender.make(product, a, b, i, to, sums);
       const size_t most = keeping.of(plan.work[i], i).values;
