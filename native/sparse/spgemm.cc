@@ -131,7 +131,7 @@ Status spgemm_fill(SpgemmPlan& plan, const CsrView<T>& a, const CsrView<T>& b, c
   return run(plan, context, [&](const WindowPart& part) {
     ArenaFrame scratch;
     Writer<T> writer;
-    if (!writer.init(scratch, part, options, plan.repeats)) return Status::out_of_memory;
+    if (!writer.init(scratch, part, options, plan.most_repeated)) return Status::out_of_memory;
     size_t i = 0;  // the next row
     const size_t end = plan.windows[part.last - 1].last;
     for (size_t w = part.first; w < part.last; w++) {

@@ -26,7 +26,8 @@ constexpr size_t kSampleParts = 8;                    // shared by threads: toge
 constexpr size_t kKept = size_t{192} << 10;           // bytes of a group: a part of a second-level cache
 constexpr size_t kBodies = 256;                       // at least as many as there can be threads
 constexpr size_t kShortRow = 64;                      // products and words of a row that goes by bitmap, not sorted
-constexpr uint64_t kMostMet = 6;                      // of a row that is left in the order of its products
+constexpr uint64_t kMostMet = 6 * 64;                 // 64ths of products of a row left in the order of its products
+constexpr uint64_t kMostMetUnsorted = 96;             // the same where it could be sorted in registers instead
 constexpr size_t kMostMaskedWords = size_t{1} << 12;  // of a row's bitmap: three of them in a second-level cache
 constexpr uint64_t kRankedWords = 32;                 // for each product: a table would cost as much
 constexpr uint64_t kGroupShare = 2;                   // bytes of a group that a masked product counts for, as a shift
@@ -96,16 +97,16 @@ class Keeping {
 
  private:
   // Few of the p products of a row meet another, of p²/2c expected in c columns: each that does is searched for.
-  static bool seldom_meet(const SpgemmPlan& plan) {
-    uint64_t met = 0, rows = 0;  // in 64ths
+  bool seldom_meet(const SpgemmPlan& plan) const {
+    uint64_t met = 0, most = 0;  // in 64ths
     for (size_t w = 0; w < plan.window_count; w++)
       for (size_t i = plan.windows[w].first; i < plan.windows[w].last; i++) {
         const RowWork& work = plan.work[i];
         if (work.products == 0) continue;
         met += work.products * work.products / (2 * work.words());
-        rows++;
+        most += sorts(work) ? kMostMetUnsorted : kMostMet;
       }
-    return met <= 64 * kMostMet * rows;
+    return met <= most;
   }
 
   bool can_sort_;
@@ -317,7 +318,7 @@ Status spgemm_at_once(const SpgemmPlan& plan, const CsrView<T>& a, const CsrView
     const bool appends = keeping.appends(), makes = appends || keeping.masks();
     if (makes ? !made.init(scratch, groups.rows, groups.columns) : !kept.init(scratch, groups))
       return Status::out_of_memory;
-    if (appends ? !appender.init(scratch) : !writer.init(scratch, widest, options, false)) return Status::out_of_memory;
+    if (appends ? !appender.init(scratch) : !writer.init(scratch, widest, options, 0)) return Status::out_of_memory;
     const auto make = [&](size_t i, uint32_t* to, T* sums) {
       if (appends) return appender.make(product, a, b, i, to, sums);
       const size_t most = keeping.of(plan.work[i], i).values;

@@ -364,6 +364,7 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
   struct Sums {
     uint64_t products, counted, windows;  // windows: at most
     uint64_t repeated;                    // rows
+    uint64_t most_repeated;               // products of one of them
   };
   Sums sums[RowParts::kMost];
   parallel_for(row_parts.count(), [&](size_t part) {
@@ -373,7 +374,10 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
       row_work[i] = row;
       sum.products += row.products;
       if (masked || (row.repeat == static_cast<uint64_t>(Repeat::no) && row.back == 0)) sum.counted += row.products;
-      sum.repeated += row.repeat != static_cast<uint64_t>(Repeat::no) || row.back > 0;
+      if (row.repeat != static_cast<uint64_t>(Repeat::no) || row.back > 0) {
+        sum.repeated++;
+        if (!masked) sum.most_repeated = std::max<uint64_t>(sum.most_repeated, row.products);
+      }
       if (row.products > kSlice) sum.windows += 1 + slices_of(row);
     };
     const auto put_repeated = [&](size_t i, Repeat repeat) {
@@ -412,14 +416,14 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
   uint64_t total = 0;
   uint64_t counted = 0;  // rows that repeat the one before are not, unless a mask makes them differ
   size_t most_windows = 0;
-  repeated_rows = 0;
+  repeated_rows = most_repeated = 0;
   for (size_t part = 0; part < row_parts.count(); part++) {
     total += sums[part].products;
     counted += sums[part].counted;
     repeated_rows += sums[part].repeated;
+    most_repeated = std::max<size_t>(most_repeated, sums[part].most_repeated);
     most_windows += std::exchange(sums[part].windows, most_windows);
   }
-  repeats = counted < total;
   blocks = {};
   Status compressed = Status::ok;
   if (counted >= 2 * b.nnz)
@@ -428,7 +432,7 @@ Status SpgemmPlan::build(const CsrPattern& a, const CsrPattern& b, Accumulator a
   // Bits that would be made twice, where they take less than a byte for each product.
   row_bits = nullptr;
   bits_kept = false;
-  if (blocks.narrow() && !masked && !repeats && accumulator == Accumulator::automatic &&
+  if (blocks.narrow() && !masked && most_repeated == 0 && accumulator == Accumulator::automatic &&
       8 * uint64_t{blocks.words} * a.rows <= total) {
     row_bits = scratch.take<uint64_t>(blocks.words * a.rows);
     if (row_bits == nullptr) return Status::out_of_memory;

@@ -63,8 +63,8 @@ struct SpgemmPlan {
   bool has_slices;
   bool slices_counted;
   bool bits_kept;        // row_bits are there: the rows have been counted
-  bool repeats;          // whether any row is like another before it; not under a mask
   size_t repeated_rows;  // are like another before them, under a mask too
+  size_t most_repeated;  // products of one of these; 0 under a mask
   SpgemmStats stats;     // all but nnz
 
   // All arrays come from `scratch` and live as long as it.

@@ -6,14 +6,16 @@
 namespace lapidary {
 
 template <class T>
-bool RepeatedRows<T>::init(ArenaFrame& scratch, Semiring semiring) {
+bool RepeatedRows<T>::init(ArenaFrame& scratch, Semiring semiring, size_t most) {
   semiring_ = semiring;
   nothing_ = nothing_of<T>(semiring.add);
   std::fill_n(roots_, kSlots + 1, kNone);
   for (Slot& slot : slots_) {
-    const size_t most = &slot == &slots_[kLarge] ? kMostPlaces : kMostSmall;
-    slot.places = scratch.take<uint32_t>(most);
-    if (slot.places == nullptr || !slot.blocks.init(scratch, most) || !slot.tiles.init(scratch, most)) return false;
+    const bool large = &slot == &slots_[kLarge];
+    if (large && most <= kMostSmall) continue;
+    const size_t room = std::min(most, large ? kMostPlaces : kMostSmall);
+    slot.places = scratch.take<uint32_t>(room);
+    if (slot.places == nullptr || !slot.blocks.init(scratch, room) || !slot.tiles.init(scratch, room)) return false;
   }
   lanes_ = scratch.take<T>(RowTiles<T>::kRoom);
   sums_ = scratch.take<T>(kMostPlaces + kRunSlack);

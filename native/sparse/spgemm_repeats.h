@@ -19,7 +19,8 @@ class RepeatedRows {
  public:
   static constexpr size_t kNone = ~size_t{0};
 
-  bool init(ArenaFrame& scratch, Semiring semiring);
+  // Room for patterns of up to `most` products: a few pages where they are short.
+  bool init(ArenaFrame& scratch, Semiring semiring, size_t most);
 
   // Whether the pattern of row i is known: it is the current one then.
   bool find(const Product& product, size_t i);

@@ -15,7 +15,8 @@ template <class T>
 bool RowTiles<T>::init(ArenaFrame& scratch, size_t most) {
   ends_ = scratch.take<uint32_t>(most);
   steps_ = scratch.take<TileStep>(most);
-  groups_ = scratch.take<TileGroup<T>>(kMostGroups);
+  most_groups_ = std::min(most, kMostGroups);
+  groups_ = scratch.take<TileGroup<T>>(most_groups_);
   return ends_ != nullptr && steps_ != nullptr && groups_ != nullptr;
 }
 
@@ -31,7 +32,7 @@ bool RowTiles<T>::build(const RowInput<T>& row, bool square, size_t lanes, const
     if (e > 0 && row.columns[e] == row.columns[e - 1] + 1) {
       groups_[groups_used_ - 1].more++;
     } else {
-      if (groups_used_ == kMostGroups) return false;
+      if (groups_used_ == most_groups_) return false;
       groups_[groups_used_++] = {nullptr, static_cast<uint32_t>(e), row.extent(e).end - row.extent(e).begin, 0, 0, 0};
     }
     if (!square || row.b_values + row.extent(e).begin != row.values) continue;

@@ -33,6 +33,7 @@ class RowTiles {
   size_t count_ = 0;
   size_t tile_ = 0;
   size_t groups_used_ = 0;
+  size_t most_groups_ = 0;
   uint32_t* ends_ = nullptr;
   TileStep* steps_ = nullptr;
   TileGroup<T>* groups_ = nullptr;

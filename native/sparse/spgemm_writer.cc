@@ -5,7 +5,7 @@
 namespace lapidary {
 
 template <class T>
-bool Writer<T>::init(ArenaFrame& scratch, const WindowPart& part, const SpgemmOptions& options, bool repeats) {
+bool Writer<T>::init(ArenaFrame& scratch, const WindowPart& part, const SpgemmOptions& options, size_t repeated) {
   nothing_ = nothing_of<T>(options.semiring.add);
   may_sort_ = may_sort(kernels_, options);
   width_ = 64 * part.words;
@@ -16,7 +16,7 @@ bool Writer<T>::init(ArenaFrame& scratch, const WindowPart& part, const SpgemmOp
     sums_ = scratch.take<T>(width_ + 1);
     if (before_ == nullptr || columns_ == nullptr || placed_ == nullptr || sums_ == nullptr ||
         !dense_.init(scratch, part.words, options.mask != nullptr) ||
-        (repeats && !repeats_.init(scratch, options.semiring)))
+        (repeated > 0 && !repeats_.init(scratch, options.semiring, repeated)))
       return false;
   }
   return (part.bound == 0 || wide_.init(scratch, part)) && slice_.init(scratch, part.entries);

@@ -27,8 +27,8 @@ struct MarkedRow {
 template <class T>
 class Writer {
  public:
-  // repeats: whether fill may meet rows that repeat one before.
-  bool init(ArenaFrame& scratch, const WindowPart& part, const SpgemmOptions& options, bool repeats);
+  // repeated: the most products that a row can have which fill meets and which is like another; 0: it meets none.
+  bool init(ArenaFrame& scratch, const WindowPart& part, const SpgemmOptions& options, size_t repeated);
 
   // Writes row i, or a slice of it, with `count` entries; false if it has not so many. Up to row end − 1 fill_repeats
   // follows.
