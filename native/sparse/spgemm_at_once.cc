@@ -26,8 +26,7 @@ constexpr size_t kSampleParts = 8;                    // shared by threads: toge
 constexpr size_t kKept = size_t{192} << 10;           // bytes of a group: a part of a second-level cache
 constexpr size_t kBodies = 256;                       // at least as many as there can be threads
 constexpr size_t kShortRow = 64;                      // products and words of a row that goes by bitmap, not sorted
-constexpr uint64_t kMostMet = 6 * 64;                 // 64ths of products of a row left in the order of its products
-constexpr uint64_t kMostMetUnsorted = 96;             // the same where it could be sorted in registers instead
+constexpr uint64_t kMostMet = 6;                      // of a row that is left in the order of its products
 constexpr size_t kMostMaskedWords = size_t{1} << 12;  // of a row's bitmap: three of them in a second-level cache
 constexpr uint64_t kRankedWords = 32;                 // for each product: a table would cost as much
 constexpr uint64_t kGroupShare = 2;                   // bytes of a group that a masked product counts for, as a shift
@@ -97,16 +96,16 @@ class Keeping {
 
  private:
   // Few of the p products of a row meet another, of p²/2c expected in c columns: each that does is searched for.
-  bool seldom_meet(const SpgemmPlan& plan) const {
-    uint64_t met = 0, most = 0;  // in 64ths
+  static bool seldom_meet(const SpgemmPlan& plan) {
+    uint64_t met = 0, rows = 0;  // in 64ths
     for (size_t w = 0; w < plan.window_count; w++)
       for (size_t i = plan.windows[w].first; i < plan.windows[w].last; i++) {
         const RowWork& work = plan.work[i];
         if (work.products == 0) continue;
         met += work.products * work.products / (2 * work.words());
-        most += sorts(work) ? kMostMetUnsorted : kMostMet;
+        rows++;
       }
-    return met <= most;
+    return met <= 64 * kMostMet * rows;
   }
 
   bool can_sort_;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { cpuInfo, type Csr } from 'lapidary';
+import type { Csr } from 'lapidary';
 import { fromCoo, spgemm } from 'lapidary/sparse';
 import { describeEachIsa, withIsa } from '../support/isa.js';
 import { randomCsr, sameBits, sameForAnyThreads } from '../support/sparse.js';
@@ -78,14 +78,10 @@ describeEachIsa('spgemm, unsorted', (isa) => {
 });
 
 test('rows with many products that meet are sorted, which is faster', () => {
-  const unsorted = (n: number) => spgemm(randomCsr(1024, n, 16, 7), randomCsr(n, n, 16, 8), { sorted: false });
-  const [many, some, few] = [unsorted(1024), unsorted(8192), unsorted(32768)];
+  const unsorted = (n: number) => spgemm(randomCsr(n, n, 16, 7), randomCsr(n, n, 16, 8), { sorted: false });
+  const [many, few] = [unsorted(1024), unsorted(8192)];
   expect(many.indices.buffer.byteLength).toBeGreaterThan(many.indices.byteLength); // at once
   expect(descents(many)).toBe(0);
-  // four meet others in a row of 256: sorting these in registers is faster, by bitmap it is not
-  const inRegisters = cpuInfo().isa === 'avx512vpop';
-  expect(descents(some) > 0).toBe(!inRegisters);
-  expect(descents(withIsa('portable', () => unsorted(8192)))).toBeGreaterThan(some.rows);
   expect(descents(few)).toBeGreaterThan(few.rows);
 });
 
