@@ -125,6 +125,7 @@ test('patterns: no values are needed where none come', () => {
   expect(c).toEqual(own);
   expect(c.indices.buffer).toBe(indices.buffer);
   expect(spgemm(a, b, { out: own })).toEqual(c);
+  expect(spgemm(a, b, { out: { indices, values: new Int32Array(1) } })).toEqual(c);
   const counts = spgemm(a, b, { semiring: 'plus-pair' });
   const out = { indices, values: new Int32Array(indices.length) };
   expect(spgemm(a, b, { semiring: 'plus-pair', out })).toEqual(counts);
@@ -202,6 +203,7 @@ describe('refusals', () => {
     ['ERR_ALIAS', 'options.out', () => spgemm(a, b, { out: { indices: a.indices, values: a.values.slice() } })],
     ['ERR_ALIAS', 'options.out', () => spgemm(a, b, { out: { indices: b.indices.slice(), values: b.values } })],
     ['ERR_ALIAS', 'options.out', () => spgemm(a, b, { mask, out: { indices: mask.indices, values: new Float64Array(mask.indices.length) } })], // prettier-ignore
+    ['ERR_ALIAS', 'options.out', () => spgemm(a, b, { plan: spgemmPlan(a, b, { mask }), out: { indices: mask.indices, values: new Float64Array(mask.indices.length) } })], // prettier-ignore
   ])('%s of %s', (code, argument, call) => {
     const copies = [a, b].map((m) => structuredClone(m));
     expect(call).toThrow(expect.objectContaining({ code, argument, function: 'spgemm' }));
