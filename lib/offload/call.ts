@@ -3,7 +3,7 @@ import { AsyncResource } from 'node:async_hooks';
 import type { IterativeOptions } from '../core/index.js';
 import { raiseAbort, raiseStop } from '../core/cancel.js';
 import { LapidaryError } from '../core/errors.js';
-import { describe, where, type Where } from '../core/validate.js';
+import { describe, typeOf, where, type Where } from '../core/validate.js';
 import type { NumericArray } from '../core/index.js';
 import type { OffloadOptions } from './mirror.js';
 import { receiveError, type Reply, type Slot, type Step } from './protocol.js';
@@ -44,6 +44,16 @@ function listen(signal: AbortSignal, hear: () => void): void {
 function unlisten(signal: AbortSignal, hear: () => void): void {
   const set = hearers.get(signal);
   if (set?.delete(hear) && set.size === 0) signal.removeEventListener('abort', onAbort);
+}
+
+/** A result may be a part of `out`, such as the beginning of arrays that have room for more: that part of the caller's. */
+function partOf(arrays: readonly [theirs: NumericArray, own: NumericArray][], object: object): object | undefined {
+  if (!ArrayBuffer.isView(object)) return undefined;
+  const pair = arrays.find(([theirs]) => theirs.buffer === object.buffer);
+  if (!pair) return undefined;
+  const [theirs, own] = pair;
+  const part = object as NumericArray;
+  return new (typeOf(part))(own.buffer, own.byteOffset + part.byteOffset - theirs.byteOffset, part.length);
 }
 
 export class Call {
@@ -146,12 +156,15 @@ export class Call {
     if (!out || !this.#out) return value;
     const mine = objectsOf(this.#out);
     const replacements = new Map<object, object>();
+    const arrays: [theirs: NumericArray, own: NumericArray][] = [];
     out.forEach((theirs, i) => {
       const own = mine[i]!;
-      if (ArrayBuffer.isView(theirs)) copyInto(where(this.name), own as NumericArray, theirs as NumericArray);
       replacements.set(theirs, own);
+      if (!ArrayBuffer.isView(theirs)) return;
+      copyInto(where(this.name), own as NumericArray, theirs as NumericArray);
+      arrays.push([theirs as NumericArray, own as NumericArray]);
     });
-    return substitute(value, replacements);
+    return substitute(value, (object) => replacements.get(object) ?? partOf(arrays, object));
   }
 
   #settle(how: () => void): void {

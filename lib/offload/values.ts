@@ -184,8 +184,8 @@ export function objectsOf(value: unknown): object[] {
 }
 
 /** `value` with some of its objects replaced. */
-export function substitute(value: unknown, replacements: Map<object, object>): unknown {
-  return rebuild(where('offload'), 'result', value, (object) => replacements.get(object));
+export function substitute(value: unknown, replacement: (object: object) => object | undefined): unknown {
+  return rebuild(where('offload'), 'result', value, replacement);
 }
 
 /**

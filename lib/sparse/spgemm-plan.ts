@@ -100,11 +100,14 @@ export interface Room<A extends SpgemmValues> {
   values: A;
 }
 
+/** The same as a caller gives it: without values where the result has none. */
+export type GivenRoom<A extends SpgemmValues> = Pick<Room<A>, 'indices'> & { values: A | undefined };
+
 /** What the second phase needs beyond a plan, if it is to follow at once; without `out` it gets memory of its own. */
 interface Filling<A extends SpgemmValues> {
   codes: [add: number, multiply: number];
   sorted: boolean;
-  out: Room<A> | undefined;
+  out: GivenRoom<A> | undefined;
 }
 
 /** Room for exactly `nnz` entries, in `out` if that is given. */
@@ -112,19 +115,19 @@ export function roomFor<A extends SpgemmValues>(
   at: Where,
   type: ArrayType<A>,
   nnz: number,
-  out: Room<A> | undefined,
+  out: GivenRoom<A> | undefined,
 ): Room<A> {
-  if (out === undefined)
-    return { indices: at.allocateUncleared(Uint32Array, nnz), values: at.allocateUncleared(type, nnz) };
-  const { length } = out.indices;
-  if (length < nnz) at.fail('ERR_SHAPE', 'options.out', `room for ${nnz} entries`, `room for ${length}`);
-  return firstOf(out, nnz);
+  if (out && out.indices.length < nnz)
+    at.fail('ERR_SHAPE', 'options.out', `room for ${nnz} entries`, `room for ${out.indices.length}`);
+  return {
+    indices: out ? firstOf(out.indices, nnz) : at.allocateUncleared(Uint32Array, nnz),
+    values: out?.values ? firstOf(out.values, nnz) : at.allocateUncleared(type, nnz),
+  };
 }
 
-const firstOf = <A extends SpgemmValues>({ indices, values }: Room<A>, n: number): Room<A> => ({
-  indices: indices.subarray(0, n),
-  values: values.subarray(0, n) as A,
-});
+/** The first `n` numbers. A subclass may make anything of `subarray`. */
+const firstOf = <A extends NumericArray>(array: A, n: number): A =>
+  new (typeOf(array))(array.buffer, array.byteOffset, n);
 
 /** The plan of a product whose factors have been checked; with `filling`, the indices and values of the product too. */
 export function count<A extends SpgemmValues>(
@@ -171,7 +174,7 @@ export function count<A extends SpgemmValues>(
   const [nnz, products, none, hash, dense, heap, sort] = counts as unknown as number[];
   if (nnz! < result.indices.length)
     result = out
-      ? firstOf(out, nnz!)
+      ? { indices: firstOf(result.indices, nnz!), values: firstOf(result.values, nnz!) }
       : { indices: trimmed(at, result.indices, nnz!), values: trimmed(at, result.values, nnz!) };
   const stats = {
     flops: 2 * products!,

@@ -9,17 +9,17 @@ import {
   checkedFactors,
   checkMask,
   count,
+  type GivenRoom,
   operands,
   roomFor,
-  type Room,
   type SpgemmPlan,
   type SpgemmPlanOptions,
   type SpgemmStats,
   type SpgemmValues,
 } from './spgemm-plan.js';
 
-/** Options of {@link spgemm}. */
-export interface SpgemmOptions<A extends SpgemmValues = SpgemmValues> extends SpgemmPlanOptions {
+/** Options of {@link spgemm}. `A`: the type of the values of `out`; without it they serve products of any type. */
+export interface SpgemmOptions<A extends SpgemmValues = never> extends SpgemmPlanOptions {
   /** the operators, by name ({@link semirings}) or by their names; default `plus-times`, of two patterns `any-pair` */
   semiring?: keyof typeof semirings | Semiring;
   /**
@@ -58,7 +58,7 @@ export interface SpgemmOptions<A extends SpgemmValues = SpgemmValues> extends Sp
  *
  * @param a m × k, f64, f32, i32 or a pattern; `a` and `b` may be the same
  * @param b k × n of the same type or a pattern
- * @throws LapidaryError ERR_DTYPE, ERR_SHAPE (also `out` that is too short: it then holds a part of the result, as with any
+ * @throws LapidaryError ERR_DTYPE, ERR_SHAPE (also `out` that is too short: it may then hold a part of the result, as with any
  * error after the checks), ERR_OPTION (also a semiring that reads values which are not there), ERR_FORMAT (a malformed matrix, a
  * plan of other patterns), ERR_ALIAS, ERR_RANGE (2^32 entries or more, known before the result is allocated), ERR_OUT_OF_MEMORY,
  * ERR_ABORTED
@@ -82,7 +82,7 @@ export function spgemm<A extends SpgemmValues>(
 export function spgemm(
   a: Pattern,
   b: Pattern,
-  options?: SpgemmOptions<never> & { semiring?: 'any-pair' | (typeof semirings)['any-pair'] },
+  options?: SpgemmOptions<Int32Array> & { semiring?: 'any-pair' | (typeof semirings)['any-pair'] },
 ): Pattern & { stats: SpgemmStats };
 export function spgemm(
   a: Pattern,
@@ -126,7 +126,7 @@ function whole<A extends SpgemmValues>(
   counted: SpgemmPlanOptions,
   codes: Codes,
   sorted: boolean,
-  out: Room<A> | undefined,
+  out: GivenRoom<A> | undefined,
 ): Product<A> {
   const { plan, indices, values } = count(at, a, b, counted, { codes, sorted, out });
   return { rows: plan.rows, cols: plan.cols, indptr: plan.indptr, indices, values, stats: plan.stats };
@@ -139,7 +139,7 @@ function fill<A extends SpgemmValues>(
   b: Csr<A>,
   codes: Codes,
   sorted: boolean,
-  out: Room<A> | undefined,
+  out: GivenRoom<A> | undefined,
 ): Product<A> {
   const { rows, cols, indptr, stats } = plan;
   const { indices, values } = roomFor(at, typeOf(a.values), indptr[rows]!, out);
@@ -172,16 +172,14 @@ function checkedOut<A extends SpgemmValues>(
   out: { indices: Uint32Array; values?: A },
   valueless: boolean,
   inputs: readonly [Csr<A>, ...(Partial<Csr<A>> | null | undefined)[]],
-): Room<A> {
+): GivenRoom<A> {
   if (typeof out !== 'object' || out === null)
     at.fail('ERR_DTYPE', 'options.out', 'an object of indices and values', describe(out));
   const indices = at.array('options.out.indices', out.indices, [Uint32Array]);
   const type = typeOf(inputs[0].values);
-  const values = valueless
-    ? at.allocateUncleared(type, indices.length)
-    : at.array('options.out.values', out.values, [type], indices.length);
+  const values = valueless ? undefined : at.array('options.out.values', out.values, [type], indices.length);
   const others = inputs.flatMap((m) => [m?.indptr, m?.indices, m?.values]);
   checkApart(at, indices, [...others, values]);
-  checkApart(at, values, others);
+  if (values) checkApart(at, values, others);
   return { indices, values };
 }

@@ -61,7 +61,7 @@ describeEachIsa('spgemm', (isa) => {
     for (const type of types) {
       const [x, y] = [a, b].map((m) => ({ ...m, values: type.from(m.values.map((v) => 4 * v)) as Float64Array })) as [Csr, Csr]; // prettier-ignore
       withIsa(isa, () => {
-        const own = spgemm(x, y, options as SpgemmOptions<Float64Array>);
+        const own = spgemm(x, y, options);
         const nnz = own.indices.length;
         for (const more of [0, 1, nnz + 100]) {
           const { room, untouched } = paddedRoom(type, nnz + more, 40);
@@ -94,7 +94,7 @@ test.each(cases)('%s: with a plan', (_, a, b, options = {}) => {
 });
 
 test.each(cases)('%s: memory that is too short is refused with the number of entries', (_, a, b, options) => {
-  const nnz = spgemm(a, b, options as SpgemmOptions<Float64Array>).indices.length;
+  const nnz = spgemm(a, b, options).indices.length;
   if (nnz === 0) return;
   for (const length of [nnz - 1, nnz >> 1, 0]) {
     const { room, untouched } = paddedRoom(Float64Array, length, 40);
@@ -125,10 +125,57 @@ test('patterns: no values are needed where none come', () => {
   expect(c).toEqual(own);
   expect(c.indices.buffer).toBe(indices.buffer);
   expect(spgemm(a, b, { out: own })).toEqual(c);
+  expect(spgemm(a, b, { out: { indices, values: new Int32Array(1) } })).toEqual(c);
   const counts = spgemm(a, b, { semiring: 'plus-pair' });
   const out = { indices, values: new Int32Array(indices.length) };
   expect(spgemm(a, b, { semiring: 'plus-pair', out })).toEqual(counts);
   expectTypeOf(spgemm(a, b, { out: { indices } })).not.toHaveProperty('values');
+});
+
+test('patterns: nothing as long as the memory that is given is allocated', () => {
+  const [a, b] = [bare(randomCsr(50, 60, 5, 1)), bare(randomCsr(60, 40, 5, 2))];
+  const indices = new Uint32Array(2 ** 22);
+  const before = process.memoryUsage().arrayBuffers;
+  const { indices: own } = spgemm(a, b, { out: { indices } });
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 20);
+  expect(own).toEqual(spgemm(a, b).indices);
+});
+
+test.each([sparse, grid])('subclasses that do not take what subarray gives them', (a) => {
+  class Indices extends Uint32Array {
+    constructor(length: unknown) {
+      super(typeof length === 'number' ? length : 0);
+    }
+  }
+  class Numbers extends Float64Array {
+    static get [Symbol.species]() {
+      return Float32Array as never;
+    }
+  }
+  const own = spgemm(a, a);
+  const length = own.indices.length + 9;
+  const out = { indices: new Indices(length), values: new Numbers(length) };
+  const c = spgemm(a, a, { out });
+  sameBits(c, own);
+  expect([c.indices.buffer, c.values.buffer]).toEqual([out.indices.buffer, out.values.buffer]);
+});
+
+test('types: options for products of any type, memory of one', () => {
+  const options: SpgemmOptions = { sorted: true };
+  const f64 = randomCsr(5, 5, 2, 1);
+  const i32: Csr<Int32Array> = { ...f64, values: new Int32Array(f64.values.length) };
+  const f32: Csr<Float32Array> = { ...f64, values: new Float32Array(f64.values.length) };
+  const counts = spgemm(i32, i32, options);
+  expectTypeOf(spgemm(f64, f64, options).values).toEqualTypeOf<Float64Array>();
+  expectTypeOf(counts.values).toEqualTypeOf<Int32Array>();
+  expectTypeOf(spgemm(f64, f64, { out: spgemm(f64, f64) }).values).toEqualTypeOf<Float64Array>();
+  // @ts-expect-error values of another type
+  expect(() => spgemm(f64, f64, { out: f32 })).toThrow(expect.objectContaining({ code: 'ERR_DTYPE' }));
+  // the result is a pattern, whatever values the memory has
+  const pattern = spgemm(bare(f64), bare(f64), { out: counts });
+  expectTypeOf(pattern).not.toHaveProperty('values');
+  expect(pattern).not.toHaveProperty('values');
+  expect(spgemm(bare(f64), bare(f64), options)).toEqual(pattern);
 });
 
 describe('refusals', () => {
@@ -156,6 +203,7 @@ describe('refusals', () => {
     ['ERR_ALIAS', 'options.out', () => spgemm(a, b, { out: { indices: a.indices, values: a.values.slice() } })],
     ['ERR_ALIAS', 'options.out', () => spgemm(a, b, { out: { indices: b.indices.slice(), values: b.values } })],
     ['ERR_ALIAS', 'options.out', () => spgemm(a, b, { mask, out: { indices: mask.indices, values: new Float64Array(mask.indices.length) } })], // prettier-ignore
+    ['ERR_ALIAS', 'options.out', () => spgemm(a, b, { plan: spgemmPlan(a, b, { mask }), out: { indices: mask.indices, values: new Float64Array(mask.indices.length) } })], // prettier-ignore
   ])('%s of %s', (code, argument, call) => {
     const copies = [a, b].map((m) => structuredClone(m));
     expect(call).toThrow(expect.objectContaining({ code, argument, function: 'spgemm' }));
