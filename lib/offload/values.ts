@@ -141,21 +141,23 @@ export function pack(name: string, args: unknown[], move: boolean): Luggage {
 
 /**
  * A result ready to go home: its buffers are transferred. A view on a small part of its buffer (an upper bound that was
- * trimmed, a pooled Buffer) is copied out instead, so that the rest does not travel.
+ * trimmed, a pooled Buffer) is copied out instead, so that the rest does not travel; not where it travels anyway.
  */
 export function packResult(name: string, value: unknown): { value: unknown; transfer: ArrayBuffer[] } {
   const at = where(name);
   const viewed = new Map<ArrayBufferLike, number>();
+  const whole = new Set<ArrayBufferLike>(); // goes home whatever else views it
   const add = (array: object): undefined => {
-    if (isTypedArray(array) && !isShared(array))
-      viewed.set(array.buffer, (viewed.get(array.buffer) ?? 0) + array.byteLength);
+    if (!isTypedArray(array) || isShared(array)) return;
+    viewed.set(array.buffer, (viewed.get(array.buffer) ?? 0) + array.byteLength);
+    if (spansBuffer(array)) whole.add(array.buffer);
   };
   rebuild(at, 'result', value, add);
   const travels = (buffer: ArrayBufferLike): boolean =>
     buffer.byteLength > Buffer.poolSize && 2 * viewed.get(buffer)! >= buffer.byteLength;
   const transfer = [...viewed.keys()].filter(travels) as ArrayBuffer[];
   const packed = rebuild(at, 'result', value, (array) => {
-    if (!isTypedArray(array) || isShared(array) || spansBuffer(array) || travels(array.buffer)) return undefined;
+    if (!isTypedArray(array) || isShared(array) || whole.has(array.buffer) || travels(array.buffer)) return undefined;
     return copyOf(at, 'result', array);
   });
   return { value: packed, transfer };

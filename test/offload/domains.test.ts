@@ -27,6 +27,26 @@ describe('functions of the domains give the same through the pool', () => {
     expect([...out]).toEqual([...sparse.spmv(a, x)]);
   });
 
+  test('a result that is the beginning of `out` is that of yours, in memory of your own and shared', async () => {
+    const a = scattered(50, 5) as Csr<Float64Array>;
+    const c = sparse.spgemm(a, a);
+    const nnz = c.indices.length;
+    for (const length of [nnz, nnz + 7, 3 * nnz]) {
+      const buffer = new ArrayBuffer(12 * length + 24);
+      const mine = { indices: new Uint32Array(buffer, 4, length), values: new Float64Array(buffer, 16 + 4 * length - (4 * length) % 8, length) }; // prettier-ignore
+      for (const out of [mine, shared(mine)]) {
+        const d = await pool.sparse.spgemm(a, a, { out });
+        expect(d).toEqual(c);
+        for (const part of ['indices', 'values'] as const) {
+          expect(d[part].buffer).toBe(out[part].buffer);
+          expect(d[part].byteOffset).toBe(out[part].byteOffset);
+        }
+      }
+    }
+    const moved = { indices: new Uint32Array(nnz + 7), values: new Float64Array(nnz + 7) };
+    expect(await pool.sparse.spgemm(a, a, { out: moved, move: true })).toEqual(c);
+  });
+
   test('special: overloads, by number and by array', async () => {
     expect(await pool.special.logBesselI(2, 3)).toBe(special.logBesselI(2, 3));
     expect(await pool.special.logBesselI(2, Float64Array.of(3, 4))).toEqual(
